@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The loop as the floors above see it: time, timers, tasks, watches, flushes, and the world it carries.
+ * Everything is embedded in its owner and never allocates after init, except bl_timer_init (heap room).
+ */
+#ifndef BL_LOOP_LOOP_H
+#define BL_LOOP_LOOP_H
+
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/rand.h"
+#include "belay/loop.h"
+
+/* Room that an upper floor asks for in the loop; freed, last floor first, when the loop ends. */
+enum bl_loop_room { BL_ROOM_NET, BL_ROOM_TLS, BL_ROOM_CONN, BL_ROOM_HTTP, BL_ROOMS_N };
+
+struct bl_object;
+
+struct bl_loop_rooms {
+    void *ptr;
+    void (*free)(struct belay_loop *loop, void *ptr);
+    /* Optional: starts the end of what runs in the room (called at belay_loop_close, before objects). */
+};
+
+struct belay_loop {
+    struct bl_mem mem;
+    struct bl_log log;
+    struct bl_rand rand;
+    uint64_t hash_key[2];
+    uint8_t secret_key[32]; /* HMAC key of secrets within connection keys */
+
+    struct belay_clock clock;
+    struct belay_random random;
+    struct belay_transport transport;
+    struct belay_offload offload;
+    struct belay_backend backend;
+    const struct belay_dns *dns; /* NULL: net makes the default one */
+
+    uint64_t now_ns;
+    bool now_stale;  /* a turn has ended since the clock was read */
+    bool in_turn;
+    bool hosted;     /* the loop is the caller's */
+    bool closing;
+    uint64_t next_id;
+
+    struct bl_heap timers;
+    uint64_t deadline_set; /* what the backend was told */
+    struct bl_list tasks;  /* to run in this turn or the next */
+    struct bl_list flushes; /* to run at the end of the turn */
+    struct bl_list objects; /* open objects: what keeps belay_loop_run going */
+    uint32_t users;         /* user timers that are started, watches, offloaded works, posts */
+
+    struct bl_loop_rooms rooms[BL_ROOMS_N];
+    char *scratch; /* one read buffer for all streams: BL_SCRATCH_SIZE bytes */
+
+    belay_trace_fn *on_trace;
+    void *trace_arg;
+    struct belay_loop_options options; /* effective; strings are copies */
+
+    struct bl_loop_threads *threads; /* posts, offload, waits: what other threads touch (threads.h) */
+    struct bl_nest *nest;            /* the one descriptor, when asked for */
+    void (*on_closed)(void *arg);
+    void *closed_arg;
+};
+
+#define BL_SCRATCH_SIZE 65536
+
+/* ---- time ---- */
+
+/* The time of this turn. The first call outside a turn reads the clock; later ones repeat it. */
+static inline uint64_t bl_now(struct belay_loop *loop)
+{
+    if (BL_UNLIKELY(loop->now_stale)) {
+        loop->now_ns = loop->clock.now_ns(loop->clock.arg);
+        loop->now_stale = false;
+    }
+    return loop->now_ns;
+}
+/* The same, but reads the clock at every call outside a turn: for arming what counts from this moment. */
+uint64_t bl_now_fresh(struct belay_loop *loop);
+
+static inline int64_t bl_wall_ms(struct belay_loop *loop)
+{
+    return loop->clock.wall_ms(loop->clock.arg);
+}
+
+#define BL_MS(ms) ((uint64_t)(ms)*1000000u)
+
+/* now + ms, or BELAY_NEVER for INT64_MAX (what BELAY_FOREVER resolves to) and for overflow. */
+uint64_t bl_after_ms(uint64_t now_ns, int64_t ms);
+
+/* ---- timers ---- */
+
+/*
+ * Lazy: moving the deadline later, and stopping, touch no heap; the entry fires early, finds out and goes
+ * back. So a timer that is restarted at every request costs two stores.
+ */
+struct bl_timer {
+    struct bl_heap_entry entry;
+    uint64_t want; /* BELAY_NEVER when stopped */
+    belay_fn *fn;
+    void *arg;
+};
+
+int bl_timer_init(struct bl_timer *timer, struct belay_loop *loop, belay_fn *fn, void *arg); /* BELAY_ENOMEM */
+void bl_timer_fini(struct bl_timer *timer, struct belay_loop *loop); /* harmless on zeroed memory, or twice */
+void bl_timer_at(struct bl_timer *timer, struct belay_loop *loop, uint64_t at_ns); /* BELAY_NEVER stops */
+static inline void bl_timer_stop(struct bl_timer *timer)
+{
+    timer->want = BELAY_NEVER;
+}
+static inline bool bl_timer_active(const struct bl_timer *timer)
+{
+    return timer->fn && timer->want != BELAY_NEVER;
+}
+
+/* ---- tasks: what must not run inside the caller's call ---- */
+
+struct bl_task {
+    struct bl_list link;
+    belay_fn *fn;
+    void *arg;
+};
+
+static inline void bl_task_init(struct bl_task *task, belay_fn *fn, void *arg)
+{
+    bl_list_init(&task->link);
+    task->fn = fn;
+    task->arg = arg;
+}
+/* Runs once, soon, from the loop; posting again before that is harmless. Never fails. */
+void bl_task_post(struct belay_loop *loop, struct bl_task *task);
+static inline void bl_task_cancel(struct bl_task *task)
+{
+    bl_list_remove(&task->link);
+}
+static inline bool bl_task_posted(const struct bl_task *task)
+{
+    return bl_list_linked(&task->link);
+}
+/* The same at the end of the turn, after all tasks: for flushing what was written. */
+void bl_flush_post(struct belay_loop *loop, struct bl_task *task);
+
+/* ---- watches ---- */
+
+struct belay_backend_slot {
+    struct belay_loop *loop;
+    void *handle; /* the backend's; NULL when not watched */
+    int fd;
+    unsigned mask;
+    void (*fn)(unsigned events, void *arg);
+    void *arg;
+};
+
+static inline void bl_watch_init(struct belay_backend_slot *w, struct belay_loop *loop, int fd,
+                                 belay_watch_fn *fn, void *arg)
+{
+    w->loop = loop;
+    w->handle = NULL;
+    w->fd = fd;
+    w->mask = 0;
+    w->fn = fn;
+    w->arg = arg;
+}
+int bl_watch_set(struct belay_backend_slot *w, unsigned mask); /* mask 0 stops; never fails for 0 */
+
+/* ---- objects ---- */
+
+/* What every open object is to its loop: something to be closed at the end, with a number for the trace. */
+struct bl_object {
+    struct bl_list link;
+    uint64_t id;
+    const char *noun;
+    void (*close)(struct bl_object *object); /* at belay_loop_close; may be called again */
+};
+
+void bl_object_init(struct bl_object *object, struct belay_loop *loop, const char *noun,
+                    void (*close)(struct bl_object *object));
+void bl_object_fini(struct bl_object *object, struct belay_loop *loop); /* it is gone */
+
+#define BL_TRACE(loop, noun_, id_, name_, from_, to_, cause_)                                      \
+    do {                                                                                           \
+        if (BL_UNLIKELY((loop)->on_trace != NULL))                                                 \
+            bl_trace(loop, noun_, id_, name_, from_, to_, cause_);                                 \
+    } while (0)
+void bl_trace(struct belay_loop *loop, const char *noun, uint64_t id, const char *name, const char *from,
+              const char *to, const char *cause);
+
+#define bl_loop_log(loop, tag, level, ...) BL_LOG(&(loop)->log, tag, level, __VA_ARGS__)
+
+/* ---- waiting ---- */
+
+/*
+ * What _wait calls stand on. `start(call)` begins the operation on the loop's thread (returns 0 and
+ * completes with bl_wait_done later, or an error at once); `cancel(call)` ends it early, after which
+ * bl_wait_done is not called. `call` lives on the waiter's stack: bl_wait returns only when the loop can
+ * no longer touch it. Returns what bl_wait_done was given, or the error of `start`, BELAY_ETIMEDOUT,
+ * BELAY_EDEADLK or BELAY_ENOTRUNNING (see design of belay/loop.h). ANY THREAD.
+ */
+struct bl_wait {
+    struct belay_loop *loop;
+    int (*start)(struct bl_wait *wait);
+    void (*cancel)(struct bl_wait *wait);
+    int result;
+    bool done;
+    struct bl_list link; /* threads.c */
+    int state;           /* threads.c */
+};
+int bl_wait(struct bl_wait *wait, int64_t timeout_ms);
+void bl_wait_done(struct bl_wait *wait, int result); /* loop's thread */
+
+/* ---- the end of a turn, for loop.c and tests ---- */
+void bl_loop_changed(struct belay_loop *loop); /* something was armed outside a turn: the nest fd must tell */
+
+#endif
