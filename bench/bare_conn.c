@@ -277,7 +277,8 @@ bool bare_conn_drive(struct bare_conn *conn, struct bare_target *target)
             break;
         }
         case BARE_IDLE:
-        case BARE_CLOSED: return false;
+        case BARE_CLOSED:
+            return false;
         }
     }
 }

@@ -67,10 +67,14 @@ void bench_options_parse(struct bench_options *options, int argc, char **argv,
                          const char *default_mode)
 {
     static const struct option known[] = {
-        {"host", required_argument, NULL, 'h'},     {"port", required_argument, NULL, 'p'},
-        {"tls", no_argument, NULL, 't'},            {"cafile", required_argument, NULL, 'c'},
-        {"mode", required_argument, NULL, 'm'},     {"inflight", required_argument, NULL, 'n'},
-        {"warmup", required_argument, NULL, 'w'},   {"seconds", required_argument, NULL, 's'},
+        {"host", required_argument, NULL, 'h'},
+        {"port", required_argument, NULL, 'p'},
+        {"tls", no_argument, NULL, 't'},
+        {"cafile", required_argument, NULL, 'c'},
+        {"mode", required_argument, NULL, 'm'},
+        {"inflight", required_argument, NULL, 'n'},
+        {"warmup", required_argument, NULL, 'w'},
+        {"seconds", required_argument, NULL, 's'},
         {NULL, 0, NULL, 0},
     };
     const char *program = argv[0];
@@ -85,15 +89,32 @@ void bench_options_parse(struct bench_options *options, int argc, char **argv,
     };
     while ((found = getopt_long(argc, argv, "", known, NULL)) != -1) {
         switch (found) {
-        case 'h': options->host = optarg; break;
-        case 'p': options->port = parse_number(program, optarg, 65535); break;
-        case 't': options->tls = true; break;
-        case 'c': options->cafile = optarg; break;
-        case 'm': options->mode = optarg; break;
-        case 'n': options->inflight = parse_number(program, optarg, 1000000); break;
-        case 'w': options->warmup_s = parse_seconds(program, optarg); break;
-        case 's': options->seconds = parse_seconds(program, optarg); break;
-        default: usage(program, "bad option", "");
+        case 'h':
+            options->host = optarg;
+            break;
+        case 'p':
+            options->port = parse_number(program, optarg, 65535);
+            break;
+        case 't':
+            options->tls = true;
+            break;
+        case 'c':
+            options->cafile = optarg;
+            break;
+        case 'm':
+            options->mode = optarg;
+            break;
+        case 'n':
+            options->inflight = parse_number(program, optarg, 1000000);
+            break;
+        case 'w':
+            options->warmup_s = parse_seconds(program, optarg);
+            break;
+        case 's':
+            options->seconds = parse_seconds(program, optarg);
+            break;
+        default:
+            usage(program, "bad option", "");
         }
     }
     if (optind != argc)
@@ -110,8 +131,7 @@ void bench_raise_nofile(unsigned needed)
         bench_die("getrlimit failed");
     limit.rlim_cur = limit.rlim_max;
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < needed)
-        bench_die("%u descriptors are needed, the limit is %ju", needed,
-                  (uintmax_t)limit.rlim_cur);
+        bench_die("%u descriptors are needed, the limit is %ju", needed, (uintmax_t)limit.rlim_cur);
 }
 
 double bench_now_s(void)
@@ -219,9 +239,8 @@ void bench_report_memory(const char *client, unsigned connections,
     struct bench_meter meter = {.count = connections, .cpu_s = bench_cpu_s()};
     char more[192];
 
-    snprintf(more, sizeof(more),
-             ",\"connections\":%u,\"heap_per_conn\":%.1f,\"rss_per_conn\":%.1f", connections,
-             ((double)after->heap - (double)before->heap) / connections,
+    snprintf(more, sizeof(more), ",\"connections\":%u,\"heap_per_conn\":%.1f,\"rss_per_conn\":%.1f",
+             connections, ((double)after->heap - (double)before->heap) / connections,
              ((double)after->rss - (double)before->rss) / connections);
     print_line(client, "idle", &meter, more);
 }
