@@ -6,6 +6,9 @@
 #ifndef BL_BASE_LIST_H
 #define BL_BASE_LIST_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "base/assert.h"
 
 struct bl_list {
