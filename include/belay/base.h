@@ -12,8 +12,8 @@
  *  4. `close` never fails and never allocates, and may be called again until `on_closed`. What is
  *     outstanding completes with BELAY_ECLOSED, then `on_closed` runs once, then belay touches
  *     nothing of yours and frees the object.
- *  5. Options are read during the call and strings are copied. What a callback is handed lives until
- *     it returns, unless its comment says otherwise.
+ *  5. Options are read during the call and strings are copied. What a callback is handed lives
+ * until it returns, unless its comment says otherwise.
  *  6. An object belongs to one loop and its thread. What may be called from any thread says so.
  *
  * Errors are negative ints (belay/error.h). `free`, `close` and `unref` accept NULL.
@@ -36,9 +36,9 @@ extern "C" {
 #define BELAY_VERSION       "0.1.0"
 
 #if defined(__GNUC__)
-#define BELAY_API           __attribute__((visibility("default")))
-#define BELAY_PRINTF(f, a)  __attribute__((format(printf, f, a)))
-#define BELAY_MUST_CHECK    __attribute__((warn_unused_result))
+#define BELAY_API          __attribute__((visibility("default")))
+#define BELAY_PRINTF(f, a) __attribute__((format(printf, f, a)))
+#define BELAY_MUST_CHECK   __attribute__((warn_unused_result))
 #else
 #define BELAY_API
 #define BELAY_PRINTF(f, a)
@@ -46,8 +46,9 @@ extern "C" {
 #endif
 
 /*
- * In the fields of option structs 0 means the default. These two mean what they say in every numeric
- * field that allows them; as an argument of a function BELAY_FOREVER is no limit and 0 is zero.
+ * In the fields of option structs 0 means the default. These two mean what they say in every
+ * numeric field that allows them; as an argument of a function BELAY_FOREVER is no limit and 0 is
+ * zero.
  */
 #define BELAY_NONE    (-1) /* none, zero or off, where that is not the default */
 #define BELAY_FOREVER (-2) /* no limit */
@@ -60,7 +61,8 @@ extern "C" {
  *     o.max_connections_total = 100;
  *
  *     belay_pool_open(loop, &(struct belay_pool_options){ BELAY_SIZED(belay_pool_options),
- *                                                         .max_connections_total = 100 }, &pool, NULL);
+ *                                                         .max_connections_total = 100 }, &pool,
+ * NULL);
  */
 #define BELAY_SIZED(name) .size = sizeof(struct name)
 #define BELAY_OPTIONS_INIT(name)                                                                   \
@@ -76,10 +78,10 @@ extern "C" {
 BELAY_API const char *belay_version(void);
 
 /*
- * Where belay's memory comes from; one per loop (belay/world.h). `allocate` and `reallocate` may return
- * NULL at any time: the call in progress then fails with BELAY_ENOMEM and nothing is lost. c-ares, libuv
- * and OpenSSL keep to their own allocators. Called on the loop's thread, and from belay_loop_post and
- * offload on others.
+ * Where belay's memory comes from; one per loop (belay/world.h). `allocate` and `reallocate` may
+ * return NULL at any time: the call in progress then fails with BELAY_ENOMEM and nothing is lost.
+ * c-ares, libuv and OpenSSL keep to their own allocators. Called on the loop's thread, and from
+ * belay_loop_post and offload on others.
  */
 struct belay_allocator {
     size_t size;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * belay/error.h - the one table of errors, what an error carries, and the closed lists of stages and
- * reasons. Everything here may be called from any thread.
+ * belay/error.h - the one table of errors, what an error carries, and the closed lists of stages
+ * and reasons. Everything here may be called from any thread.
  */
 #ifndef BELAY_ERROR_H
 #define BELAY_ERROR_H
@@ -82,7 +82,7 @@ enum belay_stage {
 #define X(name, text) BELAY_STAGE_##name,
     BELAY_STAGES(X)
 #undef X
-    BELAY_STAGES_N
+        BELAY_STAGES_N
 };
 
 /* Why a connection ended: the same words in events, hooks and statistics. */
@@ -107,7 +107,7 @@ enum belay_reason {
 #define X(name, text) BELAY_REASON_##name,
     BELAY_REASONS(X)
 #undef X
-    BELAY_REASONS_N
+        BELAY_REASONS_N
 };
 
 /* Whether the peer can have seen what was asked: decides whether asking again is safe. */
@@ -127,9 +127,9 @@ struct belay_tried {
 #define BELAY_ERROR_TEXT_MAX 320
 
 /*
- * An error with its circumstances. A callback's is the library's and lives until the callback returns;
- * belay_error_dup keeps one. Where a function takes a `struct belay_error *`, it may be NULL, and is
- * written only when the function fails; `tried` is then empty.
+ * An error with its circumstances. A callback's is the library's and lives until the callback
+ * returns; belay_error_dup keeps one. Where a function takes a `struct belay_error *`, it may be
+ * NULL, and is written only when the function fails; `tried` is then empty.
  */
 struct belay_error {
     int code; /* enum belay_error_code */
@@ -157,8 +157,8 @@ BELAY_API const char *belay_stage_name(enum belay_stage stage);
 BELAY_API const char *belay_reason_name(enum belay_reason reason);
 
 /*
- * A copy that is the caller's, to be freed with belay_error_free; from malloc, so it may outlive its
- * loop. NULL when memory is out.
+ * A copy that is the caller's, to be freed with belay_error_free; from malloc, so it may outlive
+ * its loop. NULL when memory is out.
  */
 BELAY_API struct belay_error *belay_error_dup(const struct belay_error *error);
 BELAY_API void belay_error_free(struct belay_error *error);

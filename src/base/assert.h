@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Assertions about belay itself: on in release builds, as going on with a broken invariant is worse than
- * ending. Arguments of callers are checked and refused instead. BL_DEBUG_ASSERT is for hot paths.
+ * Assertions about belay itself: on in release builds, as going on with a broken invariant is worse
+ * than ending. Arguments of callers are checked and refused instead. BL_DEBUG_ASSERT is for hot
+ * paths.
  */
 #ifndef BL_BASE_ASSERT_H
 #define BL_BASE_ASSERT_H
+
+#include "belay/base.h"
 
 __attribute__((noreturn, cold)) void bl_assert_failed(const char *what, const char *file, int line);
 
@@ -17,8 +20,8 @@ __attribute__((noreturn, cold)) void bl_assert_failed(const char *what, const ch
 #endif
 
 #define BL_CONTAINER(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
-#define BL_COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define BL_LIKELY(x)   __builtin_expect(!!(x), 1)
-#define BL_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define BL_COUNT(array)                 (sizeof(array) / sizeof((array)[0]))
+#define BL_LIKELY(x)                    __builtin_expect(!!(x), 1)
+#define BL_UNLIKELY(x)                  __builtin_expect(!!(x), 0)
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A growing byte buffer that is filled at the end and consumed at the front. It holds no memory while
- * empty after bl_buf_trim.
+ * A growing byte buffer that is filled at the end and consumed at the front. It holds no memory
+ * while empty after bl_buf_trim.
  */
 #ifndef BL_BASE_BUF_H
 #define BL_BASE_BUF_H
@@ -25,7 +25,8 @@ static inline char *bl_buf_head(const struct bl_buf *b)
     return b->data ? b->data + b->start : NULL;
 }
 
-/* Room for `bytes` more at the end; the place to write them, or NULL when memory is out or past 1 GiB. */
+/* Room for `bytes` more at the end; the place to write them, or NULL when memory is out or past 1
+ * GiB. */
 char *bl_buf_reserve(struct bl_buf *b, struct bl_mem *mem, size_t bytes);
 static inline void bl_buf_commit(struct bl_buf *b, size_t bytes)
 {
@@ -35,8 +36,8 @@ int bl_buf_append(struct bl_buf *b, struct bl_mem *mem, const void *data, size_t
 /* vsnprintf at the end. */
 int bl_buf_printf(struct bl_buf *b, struct bl_mem *mem, const char *format, ...) BELAY_PRINTF(3, 4);
 void bl_buf_consume(struct bl_buf *b, size_t bytes);
-void bl_buf_clear(struct bl_buf *b);                         /* keeps the block */
-void bl_buf_trim(struct bl_buf *b, struct bl_mem *mem);      /* gives the block back if empty */
+void bl_buf_clear(struct bl_buf *b);                    /* keeps the block */
+void bl_buf_trim(struct bl_buf *b, struct bl_mem *mem); /* gives the block back if empty */
 void bl_buf_free(struct bl_buf *b, struct bl_mem *mem);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Intrusive circular lists. A node out of every list points at itself, so removing it again is harmless.
- * Never iterate while calling out: splice to a list of your own and pop.
+ * Intrusive circular lists. A node out of every list points at itself, so removing it again is
+ * harmless. Never iterate while calling out: splice to a list of your own and pop.
  */
 #ifndef BL_BASE_LIST_H
 #define BL_BASE_LIST_H

@@ -11,8 +11,8 @@
 struct bl_log {
     void (*write)(int level, const char *tag, const char *line, void *arg); /* NULL: off */
     void *arg;
-    int level;    /* of tags without their own */
-    int loudest;  /* the highest level of all: the quick check */
+    int level;   /* of tags without their own */
+    int loudest; /* the highest level of all: the quick check */
     size_t tags_n;
     struct {
         char tag[BL_LOG_TAG_MAX];
@@ -21,8 +21,10 @@ struct bl_log {
 };
 
 void bl_log_init(struct bl_log *log, int level);
-int bl_log_set(struct bl_log *log, const char *tag, int level); /* tag NULL: all; BELAY_EINVAL, BELAY_ELIMIT */
-int bl_log_parse(struct bl_log *log, const char *levels);       /* "info,pool=debug"; changes nothing on error */
+int bl_log_set(struct bl_log *log, const char *tag,
+               int level); /* tag NULL: all; BELAY_EINVAL, BELAY_ELIMIT */
+int bl_log_parse(struct bl_log *log,
+                 const char *levels); /* "info,pool=debug"; changes nothing on error */
 bool bl_log_wants(const struct bl_log *log, const char *tag, int level);
 void bl_log_line(const struct bl_log *log, const char *tag, int level, const char *format, ...)
     BELAY_PRINTF(4, 5);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A hash map with intrusive nodes, on uthash: keys are bytes owned by the entry, hashed under a random key
- * (host names are an attacker's input), and running out of memory is an error, not an exit.
+ * A hash map with intrusive nodes, on uthash: keys are bytes owned by the entry, hashed under a
+ * random key (host names are an attacker's input), and running out of memory is an error, not an
+ * exit.
  */
 #ifndef BL_BASE_MAP_H
 #define BL_BASE_MAP_H
@@ -9,7 +10,8 @@
 #include "base/mem.h"
 
 struct bl_map_node {
-    void *hh[7]; /* uthash's handle; map.c asserts its size */
+    void *links[6]; /* uthash's handle, whose size map.c asserts */
+    unsigned numbers[2];
 };
 
 struct bl_map {
@@ -27,7 +29,8 @@ int bl_map_add(struct bl_map *map, const void *key, size_t len, struct bl_map_no
 struct bl_map_node *bl_map_find(const struct bl_map *map, const void *key, size_t len);
 void bl_map_remove(struct bl_map *map, struct bl_map_node *node);
 
-/* In order of insertion: NULL starts, NULL ends. The current node may be removed after asking for the next. */
+/* In order of insertion: NULL starts, NULL ends. The current node may be removed after asking for
+ * the next. */
 struct bl_map_node *bl_map_next(const struct bl_map *map, const struct bl_map_node *node);
 
 /* Keyed hash of bytes (SipHash-1-3), for other tables that hold foreign keys. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Option structs: one table per struct says for every numeric field its default, what BELAY_NONE and
- * BELAY_FOREVER mean for it, and its range. The same table resolves, refuses, prints and is tested.
+ * Option structs: one table per struct says for every numeric field its default, what BELAY_NONE
+ * and BELAY_FOREVER mean for it, and its range. The same table resolves, refuses, prints and is
+ * tested.
  */
 #ifndef BL_BASE_OPTIONS_H
 #define BL_BASE_OPTIONS_H
@@ -15,8 +16,8 @@ struct bl_option {
     uint16_t offset;
     uint8_t width; /* 4 or 8 */
     int64_t fallback;
-    int64_t none;    /* value that BELAY_NONE becomes */
-    int64_t forever; /* value that BELAY_FOREVER becomes */
+    int64_t none;     /* value that BELAY_NONE becomes */
+    int64_t forever;  /* value that BELAY_FOREVER becomes */
     int64_t min, max; /* of what is given, both included */
 };
 
@@ -28,10 +29,10 @@ struct bl_option {
     }
 
 /*
- * Copies min(given->size, out_size) bytes of the caller's struct (NULL: nothing) over zeros, then puts
- * effective values into every field of the table; `size` becomes out_size. BELAY_EINVAL names the field:
- * "max_idle_time_ms: -7 is out of range (1 to 31536000000)". A size of 0 or larger than out_size with
- * non-zero bytes beyond is refused too ("size").
+ * Copies min(given->size, out_size) bytes of the caller's struct (NULL: nothing) over zeros, then
+ * puts effective values into every field of the table; `size` becomes out_size. BELAY_EINVAL names
+ * the field: "max_idle_time_ms: -7 is out of range (1 to 31536000000)". A size of 0 or larger than
+ * out_size with non-zero bytes beyond is refused too ("size").
  */
 int bl_options_resolve(void *out, size_t out_size, const void *given, const struct bl_option *table,
                        size_t n, struct belay_error *error);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A small seedable generator (xoshiro256**): jitter and choices that a test can replay. Not for secrets. */
+/* A small seedable generator (xoshiro256**): jitter and choices that a test can replay. Not for
+ * secrets. */
 #ifndef BL_BASE_RAND_H
 #define BL_BASE_RAND_H
 

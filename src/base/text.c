@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* Text for people. */
+#include "base/text.h"
+
+#include <stdio.h>
+
+#include "base/assert.h"
+
+size_t bl_text_cut(const char *text, size_t len, size_t max)
+{
+    size_t cut = max;
+
+    if (len <= max)
+        return len;
+    /* text[cut] is the first byte left out: a continuation byte there means a character is split.
+     */
+    while (cut > 0 && max - cut < 4 && ((unsigned char)text[cut] & 0xc0) == 0x80)
+        cut--;
+    return cut;
+}
+
+/* One byte as it is shown, at most 4 characters. */
+static size_t show_byte(char piece[8], unsigned char byte)
+{
+    static const char named[] = "\a\b\t\n\v\f\r", names[] = "abtnvfr";
+    const char *at = byte ? memchr(named, byte, sizeof named - 1) : NULL;
+
+    if (at)
+        return (size_t)snprintf(piece, 8, "\\%c", names[at - named]);
+    if (byte == '\\' || byte == '"')
+        return (size_t)snprintf(piece, 8, "\\%c", byte);
+    if (byte < 0x20 || byte >= 0x7f)
+        return (size_t)snprintf(piece, 8, "\\x%02x", byte);
+    return (size_t)snprintf(piece, 8, "%c", byte);
+}
+
+const char *bl_text_show(char *out, size_t size, const char *text, size_t len)
+{
+    size_t at = 0, fits = 0; /* fits: the last place where "..." still has room */
+
+    BL_ASSERT(size >= 8);
+    for (size_t i = 0; i < len; i++) {
+        char piece[8];
+        size_t n = show_byte(piece, (unsigned char)text[i]);
+
+        if (at + n >= size) {
+            memcpy(out + fits, "...", 4);
+            return out;
+        }
+        memcpy(out + at, piece, n);
+        at += n;
+        if (at + 4 <= size)
+            fits = at;
+    }
+    out[at] = '\0';
+    return out;
+}

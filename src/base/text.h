@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* Text for people: cutting without breaking UTF-8, and showing what a stranger wrote. */
+#ifndef BL_BASE_TEXT_H
+#define BL_BASE_TEXT_H
+
+#include "belay/base.h"
+
+/* The largest length of at most `max` at which `text` may be cut: not in the middle of a character.
+ */
+size_t bl_text_cut(const char *text, size_t len, size_t max);
+
+/*
+ * Writes foreign bytes so that they can stand in a sentence: printable ASCII as it is, the rest,
+ * the backslash and quotes as \n or \x1f; what is longer than fits `size` ends in "...". Always
+ * terminates (size is at least 8). Returns `out`.
+ */
+const char *bl_text_show(char *out, size_t size, const char *text, size_t len);
+
+#endif
