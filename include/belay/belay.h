@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* belay/belay.h - all of belay. */
+#ifndef BELAY_BELAY_H
+#define BELAY_BELAY_H
+
+#include "belay/addr.h"
+#include "belay/backoff.h"
+#include "belay/base.h"
+#include "belay/connector.h"
+#include "belay/endpoint.h"
+#include "belay/error.h"
+#include "belay/http.h"
+#include "belay/lease.h"
+#include "belay/loop.h"
+#include "belay/pool.h"
+#include "belay/source.h"
+#include "belay/stream.h"
+#include "belay/tls.h"
+#include "belay/world.h"
+
+#endif

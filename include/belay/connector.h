@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * belay/connector.h - the one small interface under every keeper: how a connection is opened, used and ended.
+ *
+ * A connector is a table of down-calls. It answers by up-calls, and does nothing else to belay: from within a
+ * down-call it may make up-calls (they take effect afterwards) and use streams, timers and watches, but no keeper.
+ *
+ * The life of a connection:
+ *
+ *     open --> open_done --> { acquired --> released }* --> close --> closed
+ *        \--> open_failed                                     ^
+ *         \------------- cancel, while opening ---> closed    |
+ *                          lost, once, at any time after open_done
+ *
+ * Two forms. *Over an opened stream*: give `session_open`; belay dials (TCP, TLS, ...) and hands over the stream.
+ * *From the endpoint*: give `open`; the connector dials itself and belay never sees a descriptor.
+ *
+ * One session over a stream, in full: tests/support/toy_connector.c.
+ */
+#ifndef BELAY_CONNECTOR_H
+#define BELAY_CONNECTOR_H
+
+#include "belay/endpoint.h"
+#include "belay/stream.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct belay_conn; /* one connection, between its connector and its keeper */
+
+struct belay_connector_ops {
+    size_t size;
+    const char *name; /* "http", "postgres": for logs */
+
+    /*
+     * Form 1: the stream is open (belay_conn_stream), its TLS facts known. Start the protocol; then
+     * belay_conn_open_done or belay_conn_open_failed, at once or later, within session_timeout_ms. On failure
+     * belay closes the stream. The stream's callbacks are the connector's from now until close. NULL: the plain
+     * stream connector: open at once; callbacks belong to whoever holds the lease.
+     */
+    void (*session_open)(struct belay_conn *conn, struct belay_stream *stream, void *arg);
+
+    /* Form 2: dial and start, then open_done or open_failed. BELAY limits the whole by session_timeout_ms. */
+    void (*open)(struct belay_conn *conn, struct belay_endpoint *endpoint, void *arg);
+
+    /*
+     * Neither open_done nor open_failed has been made, and neither is wanted any more. Make belay_conn_closed when
+     * nothing of it is left; what opens late is closed by the connector first. NULL: closed at once.
+     */
+    void (*cancel)(struct belay_conn *conn, void *arg);
+
+    /*
+     * End it, and make belay_conn_closed. Form 1: may still write; after `closed`, or close_timeout_ms, belay closes
+     * the stream. Also called after `lost`. NULL: closed at once.
+     */
+    void (*close)(struct belay_conn *conn, enum belay_reason reason, void *arg);
+
+    /* Is it alive? Answer by belay_conn_checked, at once or later. NULL: cannot be asked. */
+    void (*check)(struct belay_conn *conn, void *arg);
+
+    /* A lease on it was given, or given back. Both may be NULL. */
+    void (*acquired)(struct belay_conn *conn, void *arg);
+    void (*released)(struct belay_conn *conn, void *arg);
+};
+
+/* A connector is its table and its own context; both must outlive the keeper that uses it. */
+struct belay_connector {
+    const struct belay_connector_ops *ops; /* NULL: plain streams */
+    void *arg;
+};
+
+/* ---- up-calls: loop thread ---- */
+
+/* It is up: `state` is the connector's own (belay_conn_state), `capacity` how many may use it at a time (1: one). */
+BELAY_API void belay_conn_open_done(struct belay_conn *conn, void *state, int capacity);
+
+/* It did not come up; the error is copied. Nothing more is called on it. `final`: do not try again. */
+BELAY_API void belay_conn_open_failed(struct belay_conn *conn, const struct belay_error *error);
+
+/* How many may use it now (0: nobody new). */
+BELAY_API void belay_conn_set_capacity(struct belay_conn *conn, int capacity);
+
+/* The peer will close it: no new use; those who use it finish. */
+BELAY_API void belay_conn_draining(struct belay_conn *conn);
+
+/* It may be dead: it is checked before it is lent again, or closed when it cannot be checked. */
+BELAY_API void belay_conn_suspect(struct belay_conn *conn);
+
+/*
+ * It is dead; once, at any time. `reason` is PEER_CLOSED, UNHEALTHY or ERROR (0: PEER_CLOSED when the error is
+ * BELAY_EEOF, else ERROR). `close` follows.
+ */
+BELAY_API void belay_conn_lost(struct belay_conn *conn, enum belay_reason reason,
+                               const struct belay_error *error);
+
+/* The answer to `check`: 0 is healthy. */
+BELAY_API void belay_conn_checked(struct belay_conn *conn, int result);
+
+/* Nothing of it is left. */
+BELAY_API void belay_conn_closed(struct belay_conn *conn);
+
+/* ---- what a connection knows ---- */
+
+BELAY_API struct belay_loop *belay_conn_loop(const struct belay_conn *conn);
+BELAY_API struct belay_endpoint *belay_conn_endpoint(const struct belay_conn *conn);
+BELAY_API struct belay_stream *belay_conn_stream(const struct belay_conn *conn); /* NULL in form 2 */
+BELAY_API void *belay_conn_state(const struct belay_conn *conn);
+BELAY_API void belay_conn_set_state(struct belay_conn *conn, void *state); /* before open_done, if useful */
+BELAY_API uint64_t belay_conn_id(const struct belay_conn *conn);
+
+/* How a connection is dialled: limits of each stage, and the socket's watchfulness. */
+struct belay_dial_options {
+    size_t size;
+    int64_t resolve_timeout_ms; /* 5,000 */
+    int64_t connect_timeout_ms; /* 10,000: of the race of addresses alone */
+    int64_t tls_timeout_ms;     /* 10,000 */
+    int64_t session_timeout_ms; /* 10,000: the connector's session; in form 2 all of it */
+    int64_t close_timeout_ms;   /* 2,000: what is left to be sent at close */
+    int64_t race_delay_ms;      /* 250: from one address to the next (RFC 8305) */
+    int32_t keepalive_idle_s;   /* 20; BELAY_NONE: no probes */
+    int32_t keepalive_every_s;  /* 5 */
+    int32_t keepalive_probes;   /* 3 */
+    int64_t user_timeout_ms;    /* 30,000: unacknowledged data; a peer that reads slowly lives */
+};
+BELAY_OPTIONS_INIT(belay_dial_options)
+
+/* ---- a connection without a keeper ---- */
+
+struct belay_dial;
+
+/* The stream is the callee's, to be closed with belay_stream_close; or NULL and the error. */
+typedef void belay_dial_fn(struct belay_stream *stream, const struct belay_error *error, void *arg);
+
+/*
+ * Dials an endpoint once. `options` may be NULL. *ret_dial (may be NULL) is for belay_dial_cancel and valid until
+ * the callback. BELAY_EINVAL, BELAY_ENOMEM, BELAY_ECLOSED.
+ */
+BELAY_API int belay_dial(struct belay_endpoint *endpoint, const struct belay_dial_options *options,
+                         struct belay_dial **ret_dial, belay_dial_fn *fn, void *arg);
+BELAY_API void belay_dial_cancel(struct belay_dial *dial);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * belay/endpoint.h - where to connect and as whom: immutable and reference-counted.
+ *
+ * An endpoint is an origin (scheme, host, port), a route (what is dialled instead: addresses, a Unix path, a source
+ * address) and a TLS identity. Whether two requests may share a connection is decided by one canonical key made
+ * from all of it, and compared in full.
+ *
+ * Strings: "tcp://host:port", "tls://host:port", "unix:///path", "unix:@abstract", "http://host[:80]",
+ * "https://host[:443]", and a bare "host:port", which is tcp. IPv6 in brackets. What follows the port must be
+ * empty or "/".
+ */
+#ifndef BELAY_ENDPOINT_H
+#define BELAY_ENDPOINT_H
+
+#include "belay/loop.h"
+#include "belay/tls.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct belay_endpoint;
+
+struct belay_endpoint_options {
+    size_t size;
+    /* Either url, or scheme with host and port (or path for "unix"). */
+    const char *url;
+    const char *scheme;
+    const char *host;
+    const char *path; /* of the Unix socket; "@name" is abstract */
+    int32_t port;     /* 0: the scheme's default */
+    /* Route. */
+    const struct belay_addr *addrs; /* dial these instead of looking up the host */
+    size_t addrs_n;
+    const char *unix_path;      /* dial this Unix socket instead */
+    const char *source_addr;    /* our end: an IP address */
+    const char *interface_name; /* our end: "eth0" */
+    enum belay_family family;   /* NONE: both */
+    /* Identity. */
+    struct belay_tls *tls;   /* NULL, for a scheme with TLS: the defaults, made once per loop */
+    const char *server_name; /* SNI and name to verify; NULL: host */
+    bool no_sni;
+    const char *alpn; /* protocols to offer, "h2,http/1.1"; NULL: none */
+    const char *tag;  /* keeps connections apart that would be the same: a tenant, a purpose */
+};
+BELAY_OPTIONS_INIT(belay_endpoint_options)
+
+/*
+ * From options, with one reference. BELAY_EINVAL: `error` names what is wrong; BELAY_ENOMEM; and, for a scheme
+ * with TLS and no `tls`, what belay_tls_new returns.
+ */
+BELAY_API int belay_endpoint_new(struct belay_loop *loop, const struct belay_endpoint_options *options,
+                                 struct belay_endpoint **ret_endpoint, struct belay_error *error);
+
+/* The same from a string alone. */
+BELAY_API int belay_endpoint_parse(struct belay_loop *loop, const char *url,
+                                   struct belay_endpoint **ret_endpoint, struct belay_error *error);
+
+BELAY_API struct belay_endpoint *belay_endpoint_ref(struct belay_endpoint *endpoint);
+BELAY_API void belay_endpoint_unref(struct belay_endpoint *endpoint);
+
+/* "https://example.com:443": for people, without secrets. Lives as long as the endpoint. */
+BELAY_API const char *belay_endpoint_name(const struct belay_endpoint *endpoint);
+BELAY_API const char *belay_endpoint_scheme(const struct belay_endpoint *endpoint);
+BELAY_API const char *belay_endpoint_host(const struct belay_endpoint *endpoint); /* "" for unix */
+BELAY_API int belay_endpoint_port(const struct belay_endpoint *endpoint);         /* 0 for unix */
+BELAY_API bool belay_endpoint_is_tls(const struct belay_endpoint *endpoint);
+
+/* Whether connections of the one may serve the other. */
+BELAY_API bool belay_endpoint_equal(const struct belay_endpoint *a, const struct belay_endpoint *b);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A connection between its connector (below, by down-calls) and its keeper (above, by the table here).
+ *
+ * Up-calls only record facts; they reach the keeper from a task of the same turn, so that no decision is ever made in
+ * the middle of another. A keeper that closes a connection hears `closed` and nothing else of it.
+ */
+#ifndef BL_CONN_CONN_H
+#define BL_CONN_CONN_H
+
+#include "belay/connector.h"
+#include "net/stream.h"
+
+enum bl_conn_state {
+    BL_CONN_OPENING,  /* dialling, or the session starting */
+    BL_CONN_OPEN,     /* up; may be lost already (facts.lost) */
+    BL_CONN_CLOSING,  /* the connector's close, then the stream's */
+    BL_CONN_CLOSED,   /* told; the keeper frees it */
+};
+
+/* What the connector last reported. Policy acts on these alone. */
+struct bl_conn_facts {
+    int32_t capacity;
+    bool draining, suspect, lost;
+    uint8_t lost_reason; /* enum belay_reason */
+};
+
+struct bl_conn_keeper_ops {
+    void (*opened)(struct belay_conn *conn, void *keeper);
+    /* The connection is CLOSED: free it. */
+    void (*failed)(struct belay_conn *conn, const struct belay_error *error, void *keeper);
+    /* Facts have changed since opened: capacity, draining, suspect, lost. */
+    void (*changed)(struct belay_conn *conn, const struct belay_error *lost, void *keeper);
+    void (*checked)(struct belay_conn *conn, int result, void *keeper);
+    void (*closed)(struct belay_conn *conn, void *keeper); /* after bl_conn_close: free it */
+};
+
+struct belay_conn; /* conn.c */
+
+/*
+ * Makes a connection and begins to open it. It embeds `extra` bytes for the keeper (bl_conn_extra), zeroed. `ops`, `keeper`,
+ * `connector` and *dial must outlive it; of the endpoint a reference is taken. The keeper is called back later, once:
+ * opened or failed. BELAY_ENOMEM.
+ */
+int bl_conn_open(struct belay_loop *loop, struct belay_endpoint *endpoint,
+                 const struct belay_connector *connector, const struct belay_dial_options *dial, bool fresh,
+                 const struct bl_conn_keeper_ops *ops, void *keeper, size_t extra, struct belay_conn **ret);
+
+/* Ends it from any state; `closed` follows, later. Never fails. Again: harmless. */
+void bl_conn_close(struct belay_conn *conn, enum belay_reason reason);
+/* Only in `failed` and `closed`. */
+void bl_conn_free(struct belay_conn *conn);
+
+/* Hands the stream over to somebody else for good; then only bl_conn_close. NULL in form 2. */
+struct belay_stream *bl_conn_take(struct belay_conn *conn);
+
+bool bl_conn_can_check(const struct belay_conn *conn);
+void bl_conn_check(struct belay_conn *conn); /* `checked` follows */
+
+void bl_conn_acquired(struct belay_conn *conn); /* the first lease on it, or one more */
+void bl_conn_released(struct belay_conn *conn);
+
+void *bl_conn_extra(struct belay_conn *conn);
+struct belay_conn *bl_conn_of_extra(void *extra);
+const struct bl_conn_facts *bl_conn_facts(const struct belay_conn *conn);
+enum bl_conn_state bl_conn_get_state(const struct belay_conn *conn);
+
+/* The effective options of how to dial; EINVAL names the field. */
+int bl_dial_options_resolve(struct belay_dial_options *out, const struct belay_dial_options *given,
+                            struct belay_error *error);
+
+#endif
