@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: MIT
+"""From samples to medians and ratios, as Markdown and JSON."""
+
+import statistics
+
+from rows import BYTES, NANOSECONDS, RATE, UNITS
+
+
+class Results:
+    """Samples by row, client and round; ratios are taken within a round, then their median."""
+
+    def __init__(self):
+        self.samples = {}
+        self.failures = {}
+
+    def add(self, row, client, round_number, sample):
+        self.samples.setdefault((row.key, client), {})[round_number] = sample
+
+    def fail(self, row, client, message):
+        self.failures[(row.key, client)] = message
+
+    def values(self, row, client):
+        return [sample["value"] for _, sample in sorted(self._of(row, client).items())]
+
+    def median(self, row, client):
+        values = self.values(row, client)
+        return statistics.median(values) if values else None
+
+    def share(self, row, client, of, by):
+        """Median of sample[of] / sample[by]; None where a sample lacks them."""
+        found = [sample[of] / sample[by] for sample in self._of(row, client).values()
+                 if sample.get(of) is not None and sample.get(by)]
+        return statistics.median(found) if found else None
+
+    def middle(self, row, client, field):
+        """Median of sample[field]; None where a sample lacks it."""
+        found = [sample[field] for sample in self._of(row, client).values() if field in sample]
+        return statistics.median(found) if found else None
+
+    def paired(self, row, one, other, combine):
+        """Median over the rounds that both have, or None."""
+        ones, others = self._of(row, one), self._of(row, other)
+        both = sorted(set(ones) & set(others))
+        if not both:
+            return None
+        return statistics.median(combine(ones[i]["value"], others[i]["value"]) for i in both)
+
+    def ratio(self, row, one, other):
+        return self.paired(row, one, other, lambda a, b: a / b if b else float("inf"))
+
+    def reached(self, row, target):
+        if target.peer is None:
+            return self.median(row, "belay")
+        if target.difference:
+            return self.paired(row, "belay", target.peer, lambda a, b: a - b)
+        return self.ratio(row, "belay", target.peer)
+
+    def _of(self, row, client):
+        return self.samples.get((row.key, client), {})
+
+
+def _figure(value, unit):
+    if value is None:
+        return "-"
+    return "%.1f" % value if unit == NANOSECONDS else "{:,.0f}".format(value)
+
+
+def _ratio(value):
+    return "-" if value is None else "%.2f" % value
+
+
+def _percent(value):
+    return "-" if value is None else "%.0f%%" % (100 * value)
+
+
+def _extra_columns(results, row, name):
+    """What a unit has beside its figure: (title, text, name in JSON, value)."""
+    if row.unit == RATE:
+        rate = results.share(row, name, "requests", "wall_s")
+        client = results.share(row, name, "cpu_s", "wall_s")
+        server = results.middle(row, name, "server_share")
+        return (("per second", _figure(rate, RATE), "per_second", rate),
+                ("client CPU", _percent(client), "client_cpu", client),
+                ("server CPU", _percent(server), "server_cpu", server))
+    if row.unit == BYTES:
+        rss = results.middle(row, name, "rss_per_conn")
+        return (("resident", _figure(rss, BYTES), "rss_per_conn", rss),)
+    return ()
+
+
+def _row_lines(results, row):
+    titles = ["client", UNITS[row.unit], "min..max", "of the floor", "belay / this"]
+    titles += [column[0] for column in _extra_columns(results, row, row.floor)]
+    yield "| %s |" % " | ".join(titles)
+    yield "|---%s|" % ("|---:" * (len(titles) - 1))
+    for name, _, _ in row.clients:
+        values = results.values(row, name)
+        cells = ["-"] * (len(titles) - 1)
+        if values:
+            cells = ["**%s**" % _figure(results.median(row, name), row.unit),
+                     "%s..%s" % (_figure(min(values), row.unit), _figure(max(values), row.unit)),
+                     _ratio(results.ratio(row, name, row.floor)),
+                     _ratio(results.ratio(row, "belay", name))]
+            cells += [column[1] for column in _extra_columns(results, row, name)]
+        yield "| %s |" % " | ".join([name] + cells)
+
+
+def describe_target(row, target):
+    if target.peer is None:
+        return "%s %s" % (target.sign, _figure(target.bound, row.unit))
+    if target.difference:
+        return "%s %s above %s" % (target.sign, _figure(target.bound, row.unit), target.peer)
+    return "%s %s x %s" % (target.sign, target.bound, target.peer)
+
+
+def _target_lines(results, rows):
+    yield "| row | to reach | reached | met |"
+    yield "|---|---|---:|---|"
+    for row in rows:
+        for target in row.targets:
+            reached = results.reached(row, target)
+            is_ratio = target.peer is not None and not target.difference
+            shown = _ratio(reached) if is_ratio else _figure(reached, row.unit)
+            met = "-" if reached is None else "yes" if target.met(reached) else "no"
+            yield "| %s | %s | %s | %s |" % (row.title, describe_target(row, target), shown, met)
+
+
+def _failure_lines(results):
+    where = {}
+    for (key, client), message in sorted(results.failures.items()):
+        where.setdefault((client, message), []).append(key)
+    if where:
+        yield from ("", "## Not measured, or not in every round", "")
+    for (client, message), keys in sorted(where.items()):
+        yield "- %s: %s (%s)" % (client, message, ", ".join(keys))
+
+
+def markdown(results, rows, machine):
+    lines = ["# Benchmark", "", "%(cpu)s, Linux %(kernel)s, %(versions)s" % {
+        "cpu": machine["cpu"], "kernel": machine["kernel"],
+        "versions": ", ".join("%s %s" % pair for pair in sorted(machine["versions"].items()))}]
+    lines += ["", "Server on core %(server_core)s, client on core %(client_core)s, %(rounds)s "
+              "interleaved rounds of %(seconds)g s each; medians, ratios within a round." % machine]
+    if any(row.targets for row in rows):
+        lines += ["", "## Targets", ""]
+        lines += _target_lines(results, rows)
+    for row in rows:
+        lines += ["", "## %s" % row.title, ""]
+        lines += _row_lines(results, row)
+    lines += _failure_lines(results)
+    return "\n".join(lines) + "\n"
+
+
+def as_json(results, rows, machine):
+    listed = []
+    for row in rows:
+        clients = {}
+        for name, _, _ in row.clients:
+            values = results.values(row, name)
+            if not values:
+                continue
+            clients[name] = {
+                "median": results.median(row, name), "min": min(values), "max": max(values),
+                "runs": values, "ratio_to_floor": results.ratio(row, name, row.floor),
+                "belay_ratio": results.ratio(row, "belay", name)}
+            for _, _, key, value in _extra_columns(results, row, name):
+                clients[name][key] = value
+        targets = []
+        for target in row.targets:
+            reached = results.reached(row, target)
+            targets.append({"to_reach": describe_target(row, target), "reached": reached,
+                            "met": None if reached is None else target.met(reached)})
+        listed.append({"row": row.key, "title": row.title, "unit": UNITS[row.unit],
+                       "floor": row.floor, "clients": clients, "targets": targets})
+    failures = [{"row": key, "client": client, "message": message}
+                for (key, client), message in sorted(results.failures.items())]
+    return {"machine": machine, "rows": listed, "failures": failures}

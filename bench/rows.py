@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: MIT
+"""What is measured: the rows, who takes part in each, and what belay is to reach."""
+
+import json
+import math
+import os
+import re
+import resource
+import subprocess
+import time
+
+from server import prepare_child
+
+RATE, NANOSECONDS, BYTES = "rate", "ns", "bytes"
+
+UNITS = {
+    RATE: "requests per client CPU second",
+    NANOSECONDS: "ns per acquire and release",
+    BYTES: "bytes of heap per connection",
+}
+
+
+class ClientError(Exception):
+    """A client failed, or what it printed makes no sense."""
+
+
+class Target:
+    """A figure to reach: belay's ratio to a peer, its difference from one, or its own value."""
+
+    def __init__(self, sign, bound, peer=None, difference=False):
+        self.sign, self.bound, self.peer, self.difference = sign, bound, peer, difference
+
+    def met(self, reached):
+        return reached >= self.bound if self.sign == ">=" else reached <= self.bound
+
+
+class Row:
+    """`clients` are (name, how, mode): how is a program of bench/, or "wrk"; the floor comes second."""
+
+    def __init__(self, key, title, unit, clients, targets, tls=False, inflight=64):
+        self.key, self.title, self.unit = key, title, unit
+        self.clients, self.targets = clients, targets
+        self.tls, self.inflight = tls, inflight
+        self.floor = clients[1][0]
+
+
+def _http(mode, wrk=False):
+    clients = [("belay", "belay_http", mode), ("bare", "bare_client", mode)]
+    if wrk:
+        clients.append(("wrk", "wrk", mode))
+    return clients + [("libcurl", "curl_client", mode)]
+
+
+def _idle():
+    return [("belay", "belay_idle", "idle"), ("bare", "bare_client", "idle"),
+            ("libcurl", "curl_client", "idle")]
+
+
+ROWS = (
+    Row("get-plain", "GET, plain, 64 in flight", RATE, _http("keepalive", wrk=True),
+        (Target(">=", 0.93, "bare"), Target(">=", 2.1, "libcurl"))),
+    Row("get-tls", "GET, TLS 1.3, 64 in flight", RATE, _http("keepalive", wrk=True),
+        (Target(">=", 0.95, "bare"), Target(">=", 2.0, "libcurl")), tls=True),
+    Row("sequential", "GET, plain, one connection in sequence", RATE,
+        _http("sequential", wrk=True), (Target(">=", 0.93, "bare"),), inflight=1),
+    Row("tls-full", "new TLS connection, full handshake, GET", RATE, _http("connect"), (),
+        tls=True, inflight=1),
+    Row("tls-resumed", "new TLS connection, resumed, GET", RATE, _http("connect-resumed"),
+        (Target(">=", 0.9, "bare"),), tls=True, inflight=1),
+    Row("acquire", "acquire and release, no I/O", NANOSECONDS,
+        [("belay", "belay_acquire", "acquire"), ("unlocked array", "acquire_peers", "lifo"),
+         ("mutex and array", "acquire_peers", "mutex"), ("apr_reslist", "acquire_peers", "reslist")],
+        (Target("<=", 15), Target("<=", 0.5, "apr_reslist"))),
+    Row("idle-plain", "idle connection, plain", BYTES, _idle(), (Target("<=", 1024),),
+        inflight=10000),
+    Row("idle-tls", "idle connection, TLS, buffers freed", BYTES, _idle(),
+        (Target("<=", 1024, "bare", difference=True),), tls=True, inflight=1000),
+)
+
+
+def find_program(build, how):
+    """The path of a client, or None where it was not built or installed."""
+    if how == "wrk":
+        folders = os.environ.get("PATH", "/usr/bin").split(":")
+    else:
+        folders = [os.path.join(build, "bench")]
+    for folder in folders:
+        path = os.path.join(folder, how)
+        if os.access(path, os.X_OK):
+            return path
+    return None
+
+
+class Runner:
+    """Runs one client at a time, pinned, and reads its figures."""
+
+    def __init__(self, build, server, core, warmup, seconds):
+        self.build, self.server, self.core = build, server, core
+        self.warmup, self.seconds = warmup, seconds
+        self.child = None
+
+    def run(self, row, client, inflight):
+        """One sample: a dict with `value` in the row's unit and what the client printed."""
+        _, how, mode = client
+        path = find_program(self.build, how)
+        argv = self._wrk(path, row, inflight) if how == "wrk" else self._own(path, row, mode, inflight)
+        begin, server_begin = time.monotonic(), self.server.cpu_s()
+        output, cpu_s = self._spawn(argv)
+        server_share = (self.server.cpu_s() - server_begin) / (time.monotonic() - begin)
+        sample = _read_wrk(output, cpu_s) if how == "wrk" else _read_own(output)
+        sample["server_share"] = server_share
+        sample["value"] = _value(row, mode, sample)
+        return sample
+
+    def stop(self):
+        if self.child is not None:
+            self.child.kill()
+            self.child.wait()
+            self.child = None
+
+    def _own(self, path, row, mode, inflight):
+        port = self.server.tls if row.tls else self.server.plain
+        argv = [path, "--host", "127.0.0.1", "--port", str(port), "--mode", mode,
+                "--inflight", str(inflight), "--warmup", str(self.warmup),
+                "--seconds", str(self.seconds)]
+        return argv + ["--tls", "--cafile", self.server.cafile] if row.tls else argv
+
+    def _wrk(self, path, row, inflight):
+        url = "%s://127.0.0.1:%d/" % (("https", self.server.tls) if row.tls
+                                      else ("http", self.server.plain))
+        return [path, "-t1", "-c%d" % inflight, "-d%ds" % math.ceil(self.seconds), url]
+
+    def _spawn(self, argv):
+        """What it printed, and its user and system seconds as a whole."""
+        self.child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                      stderr=subprocess.PIPE, text=True,
+                                      preexec_fn=prepare_child(self.core))
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        try:
+            output, errors = self.child.communicate(timeout=self.warmup + self.seconds + 60)
+        except subprocess.TimeoutExpired as late:
+            raise ClientError("%s hangs" % os.path.basename(argv[0])) from late
+        finally:
+            status = self.child.poll()
+            self.stop()
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        if status != 0:
+            message = errors.strip().split("\n")[-1] or "status %d" % status
+            raise ClientError("%s: %s" % (os.path.basename(argv[0]), message))
+        return output, (after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
+
+
+def _read_own(output):
+    try:
+        return json.loads(output)
+    except ValueError as error:
+        raise ClientError("not one line of JSON: %r" % output[:80]) from error
+
+
+def _read_wrk(output, cpu_s):
+    found = re.search(r"(\d+) requests in ([0-9.]+)(ms|s|m)", output)
+    if not found or "Socket errors" in output or "Non-2xx" in output:
+        raise ClientError("wrk: " + output.strip().replace("\n", "; "))
+    wall_s = float(found.group(2)) * {"ms": 0.001, "s": 1, "m": 60}[found.group(3)]
+    return {"requests": int(found.group(1)), "wall_s": wall_s, "cpu_s": cpu_s}
+
+
+def _value(row, mode, sample):
+    if row.unit == BYTES:
+        return sample["heap_per_conn"]
+    if sample["requests"] <= 0 or sample["cpu_s"] <= 0:
+        raise ClientError("no work was counted")
+    if mode == "connect-resumed" and sample.get("resumed", 0) < 0.99 * sample["requests"]:
+        raise ClientError("only %s of %s TLS sessions were resumed" %
+                          (sample.get("resumed"), sample["requests"]))
+    if row.unit == NANOSECONDS:
+        return 1e9 * sample["cpu_s"] / sample["requests"]
+    return sample["requests"] / sample["cpu_s"]
