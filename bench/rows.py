@@ -35,7 +35,7 @@ class Target:
 
 
 class Row:
-    """`clients` are (name, how, mode): how is a program of bench/, or "wrk"; the floor comes second."""
+    """`clients` are (name, how, mode), how a program of bench/ or "wrk"; the floor comes second."""
 
     def __init__(self, key, title, unit, clients, targets, tls=False, inflight=64):
         self.key, self.title, self.unit = key, title, unit
@@ -69,7 +69,8 @@ ROWS = (
         (Target(">=", 0.9, "bare"),), tls=True, inflight=1),
     Row("acquire", "acquire and release, no I/O", NANOSECONDS,
         [("belay", "belay_acquire", "acquire"), ("unlocked array", "acquire_peers", "lifo"),
-         ("mutex and array", "acquire_peers", "mutex"), ("apr_reslist", "acquire_peers", "reslist")],
+         ("mutex and array", "acquire_peers", "mutex"),
+         ("apr_reslist", "acquire_peers", "reslist")],
         (Target("<=", 15), Target("<=", 0.5, "apr_reslist"))),
     Row("idle-plain", "idle connection, plain", BYTES, _idle(), (Target("<=", 1024),),
         inflight=10000),
@@ -103,7 +104,10 @@ class Runner:
         """One sample: a dict with `value` in the row's unit and what the client printed."""
         _, how, mode = client
         path = find_program(self.build, how)
-        argv = self._wrk(path, row, inflight) if how == "wrk" else self._own(path, row, mode, inflight)
+        if how == "wrk":
+            argv = self._wrk(path, row, inflight)
+        else:
+            argv = self._own(path, row, mode, inflight)
         begin, server_begin = time.monotonic(), self.server.cpu_s()
         output, cpu_s = self._spawn(argv)
         server_share = (self.server.cpu_s() - server_begin) / (time.monotonic() - begin)

@@ -76,9 +76,9 @@ def choose_cores():
 def raise_nofile():
     """The limit on descriptors, raised as far as it goes; children inherit it."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    hard = 65536 if hard == resource.RLIM_INFINITY else min(hard, 65536)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
-    return hard
+    soft = 65536 if hard == resource.RLIM_INFINITY else min(hard, 65536)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return soft
 
 
 def first_match(pattern, *argv):
