@@ -35,6 +35,11 @@ static inline void bl_buf_commit(struct bl_buf *b, size_t bytes)
 int bl_buf_append(struct bl_buf *b, struct bl_mem *mem, const void *data, size_t len);
 /* vsnprintf at the end. */
 int bl_buf_printf(struct bl_buf *b, struct bl_mem *mem, const char *format, ...) BELAY_PRINTF(3, 4);
+/* Takes back what was written last: `len` bytes remain. */
+static inline void bl_buf_cut(struct bl_buf *b, size_t len)
+{
+    b->end = b->start + (uint32_t)len;
+}
 void bl_buf_consume(struct bl_buf *b, size_t bytes);
 void bl_buf_clear(struct bl_buf *b);                    /* keeps the block */
 void bl_buf_trim(struct bl_buf *b, struct bl_mem *mem); /* gives the block back if empty */

@@ -55,3 +55,36 @@ const char *bl_text_show(char *out, size_t size, const char *text, size_t len)
     out[at] = '\0';
     return out;
 }
+
+#define DISTANCE_MAX 32
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+size_t bl_text_distance(struct bl_span a, struct bl_span b)
+{
+    /* rows[i % 3][j]: the distance of the first i letters of a from the first j of b */
+    size_t rows[3][DISTANCE_MAX + 1];
+
+    if (a.len > DISTANCE_MAX || b.len > DISTANCE_MAX)
+        return SIZE_MAX;
+    for (size_t j = 0; j <= b.len; j++)
+        rows[0][j] = j;
+    for (size_t i = 1; i <= a.len; i++) {
+        size_t *row = rows[i % 3], *above = rows[(i - 1) % 3], *two_above = rows[(i + 1) % 3];
+
+        row[0] = i;
+        for (size_t j = 1; j <= b.len; j++) {
+            char x = bl_lower(a.data[i - 1]), y = bl_lower(b.data[j - 1]);
+            size_t d = least(above[j], row[j - 1]) + 1;
+
+            d = least(d, above[j - 1] + (x != y));
+            if (i > 1 && j > 1 && x == bl_lower(b.data[j - 2]) && bl_lower(a.data[i - 2]) == y)
+                d = least(d, two_above[j - 2] + 1);
+            row[j] = d;
+        }
+    }
+    return rows[a.len % 3][b.len];
+}

@@ -3,7 +3,7 @@
 #ifndef BL_BASE_TEXT_H
 #define BL_BASE_TEXT_H
 
-#include "belay/base.h"
+#include "base/span.h"
 
 /* The largest length of at most `max` at which `text` may be cut: not in the middle of a character.
  */
@@ -15,5 +15,12 @@ size_t bl_text_cut(const char *text, size_t len, size_t max);
  * terminates (size is at least 8). Returns `out`.
  */
 const char *bl_text_show(char *out, size_t size, const char *text, size_t len);
+
+/*
+ * How many letters must be put in, left out, replaced or swapped with their neighbour to make one
+ * word of the other, regardless of case: for naming the word that was meant. SIZE_MAX past 32
+ * bytes.
+ */
+size_t bl_text_distance(struct bl_span a, struct bl_span b);
 
 #endif
