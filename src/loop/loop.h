@@ -14,14 +14,20 @@
 #include "belay/loop.h"
 
 /* Room that an upper floor asks for in the loop; freed, last floor first, when the loop ends. */
-enum bl_loop_room { BL_ROOM_NET, BL_ROOM_TLS, BL_ROOM_CONN, BL_ROOM_HTTP, BL_ROOMS_N };
+enum bl_loop_room { BL_ROOM_NET, BL_ROOM_TLS, BL_ROOM_CONN, BL_ROOM_ENDPOINT, BL_ROOM_HTTP, BL_ROOMS_N };
 
 struct bl_object;
 
 struct bl_loop_rooms {
     void *ptr;
     void (*free)(struct belay_loop *loop, void *ptr);
-    /* Optional: starts the end of what runs in the room (called at belay_loop_close, before objects). */
+};
+
+/* What must not run inside the caller's call; see bl_task_post. */
+struct bl_task {
+    struct bl_list link;
+    belay_fn *fn;
+    void *arg;
 };
 
 struct belay_loop {
@@ -39,10 +45,16 @@ struct belay_loop {
     const struct belay_dns *dns; /* NULL: net makes the default one */
 
     uint64_t now_ns;
-    bool now_stale;  /* a turn has ended since the clock was read */
-    bool in_turn;
-    bool hosted;     /* the loop is the caller's */
-    bool closing;
+    bool now_stale;     /* a turn has begun or ended since the clock was read */
+    bool in_turn;       /* between belay_backend_begin and the end of belay_backend_end */
+    bool turning;       /* inside bl_turn */
+    bool hosted;        /* the loop is the caller's */
+    bool closing;       /* belay_loop_close was called */
+    bool ended;         /* nothing is left on it; what follows is bl_loop_end */
+    bool detaching;     /* bl_loop_end has begun: no more turns */
+    bool watch_changed; /* a watch was started since the last poll */
+    bool driven;        /* belay_loop_turn was called: somebody turns it bit by bit */
+    bool *gone;         /* of bl_turn: becomes true when the loop is freed under it */
     uint64_t next_id;
 
     struct bl_heap timers;
@@ -50,7 +62,9 @@ struct belay_loop {
     struct bl_list tasks;  /* to run in this turn or the next */
     struct bl_list flushes; /* to run at the end of the turn */
     struct bl_list objects; /* open objects: what keeps belay_loop_run going */
-    uint32_t users;         /* user timers that are started, watches, offloaded works, posts */
+    uint32_t users;         /* user timers that are started, user watches, offloaded works */
+    struct bl_list user_timers, user_watches; /* every belay_timer and belay_watch that was made */
+    struct bl_task close_again; /* closes objects that were made while the loop was closing */
 
     struct bl_loop_rooms rooms[BL_ROOMS_N];
     char *scratch; /* one read buffer for all streams: BL_SCRATCH_SIZE bytes */
@@ -117,12 +131,6 @@ static inline bool bl_timer_active(const struct bl_timer *timer)
 }
 
 /* ---- tasks: what must not run inside the caller's call ---- */
-
-struct bl_task {
-    struct bl_list link;
-    belay_fn *fn;
-    void *arg;
-};
 
 static inline void bl_task_init(struct bl_task *task, belay_fn *fn, void *arg)
 {
@@ -197,7 +205,12 @@ void bl_trace(struct belay_loop *loop, const char *noun, uint64_t id, const char
  * completes with bl_wait_done later, or an error at once); `cancel(call)` ends it early, after which
  * bl_wait_done is not called. `call` lives on the waiter's stack: bl_wait returns only when the loop can
  * no longer touch it. Returns what bl_wait_done was given, or the error of `start`, BELAY_ETIMEDOUT,
- * BELAY_EDEADLK or BELAY_ENOTRUNNING (see design of belay/loop.h). ANY THREAD.
+ * BELAY_EDEADLK (the loop's thread: inside a callback, or the loop is the caller's), BELAY_ENOTRUNNING
+ * (another thread: nobody runs the loop, or it was stopped meanwhile) or BELAY_ECLOSED. A timeout below 0
+ * is no limit. ANY THREAD. The caller sets loop, start and cancel, and zero in the rest.
+ *
+ * The loop counts as run by belay_loop_run and by a bl_wait on its own thread while they last; for ever
+ * once belay_loop_turn or belay_loop_descriptor was called; always where it is the caller's.
  */
 struct bl_wait {
     struct belay_loop *loop;
@@ -205,8 +218,7 @@ struct bl_wait {
     void (*cancel)(struct bl_wait *wait);
     int result;
     bool done;
-    struct bl_list link; /* threads.c */
-    int state;           /* threads.c */
+    struct bl_parked *parked; /* wait.c: the sleeping thread; NULL on the loop's own */
 };
 int bl_wait(struct bl_wait *wait, int64_t timeout_ms);
 void bl_wait_done(struct bl_wait *wait, int result); /* loop's thread */
