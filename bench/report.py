@@ -46,7 +46,9 @@ class Results:
         return statistics.median(combine(ones[i]["value"], others[i]["value"]) for i in both)
 
     def ratio(self, row, one, other):
-        return self.paired(row, one, other, lambda a, b: a / b if b else float("inf"))
+        if 0 in self.values(row, other):
+            return None
+        return self.paired(row, one, other, lambda a, b: a / b)
 
     def reached(self, row, target):
         if target.peer is None:
