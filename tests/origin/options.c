@@ -135,7 +135,6 @@ static void take(const struct option_row *row, const char *value)
 {
     switch (row->kind) {
     case FLAG:
-        *(bool *)row->to = true;
         break;
     case NUMBER:
         take_number(row, value);
@@ -197,7 +196,7 @@ void options_parse(int argc, char **argv)
             if (!row->to) {
                 help();
             }
-            take(row, NULL);
+            *(bool *)row->to = true;
         } else if (eq) {
             take(row, eq + 1);
         } else if (i + 1 < argc) {
