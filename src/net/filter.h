@@ -57,7 +57,25 @@ static inline bool bl_filter_pending(struct bl_filter *f)
     return f->ops->pending && f->ops->pending(f);
 }
 
-/* The bottom: a connected or connecting descriptor of the loop's transport; owns it. */
+/* The end of writing, by the first filter from the top that has one. */
+static inline int bl_filter_shutdown(struct bl_filter *f, struct belay_error *e)
+{
+    while (f && !f->ops->shutdown)
+        f = f->below;
+    return f ? f->ops->shutdown(f, e) : 0;
+}
+
+/* Bytes of an address that mean something: all but the unused end of a path. */
+static inline size_t bl_addr_used(const struct belay_addr *a)
+{
+    return offsetof(struct belay_addr, u) +
+           (a->family == BELAY_FAMILY_UNIX ? a->path_len : sizeof a->u.ip);
+}
+
+/*
+ * The bottom: a connected descriptor of the loop's transport; owns it. `peer` is last, as a stream has
+ * room for its used bytes only (bl_addr_used); read it with bl_socket_filter_peer.
+ */
 struct bl_socket_filter {
     struct bl_filter filter;
     struct belay_loop *loop;
@@ -65,6 +83,7 @@ struct bl_socket_filter {
     bool full_read; /* the last read filled the buffer: there may be more */
     struct belay_addr peer;
 };
+void bl_socket_filter_peer(const struct bl_socket_filter *s, struct belay_addr *ret);
 void bl_socket_filter_init(struct bl_socket_filter *s, struct belay_loop *loop, int fd,
                            const struct belay_addr *peer);
 

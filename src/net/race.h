@@ -22,7 +22,8 @@ struct bl_race {
     size_t n;
     uint64_t delay_ns; /* between starts: 250 ms */
     uint64_t last_start_ns;
-    bool more; /* the resolver will bring more */
+    bool more;  /* the resolver will bring more */
+    bool hurry; /* one failed since the last start: the next need not wait */
 };
 
 void bl_race_init(struct bl_race *race, uint64_t delay_ns);

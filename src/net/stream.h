@@ -14,6 +14,8 @@
 #define BL_STREAM_FLUSH_AT   16384u
 #define BL_STREAM_HELD_MAX   (1u << 20) /* bytes read and not consumed, beyond the scratch buffer */
 
+#define BL_STREAM_READS_MAX  16         /* in one go, before others have their turn */
+
 struct bl_stream_options {
     int keepalive_idle_s, keepalive_every_s, keepalive_probes; /* idle 0: off */
     int64_t user_timeout_ms;                                   /* INT64_MAX: off */
@@ -56,5 +58,97 @@ size_t bl_stream_held(const struct belay_stream *stream);
 /* Whether any byte has been handed to the kernel since the mark was set (NOT_SENT or MAYBE_SENT). */
 uint64_t bl_stream_sent_total(const struct belay_stream *stream);
 struct belay_loop *bl_stream_loop(const struct belay_stream *stream);
+
+/* ---- between the files stream*.c ---- */
+
+/* What only a stream at work needs; an idle one has none. */
+struct bl_stream_work {
+    struct bl_buf out;      /* bytes to be sent, copied */
+    struct bl_buf held;     /* bytes that came and were not consumed */
+    struct bl_list refs;    /* struct stream_ref (stream_write.c), to be sent between the bytes of `out` */
+    struct bl_list done;    /* those whose `done` is due */
+    size_t refs_len;        /* bytes of refs to be sent */
+    size_t before_refs;     /* bytes of `out` that go before the last ref */
+    struct bl_timer timer;  /* of a blocked write; while closing, its limit */
+};
+
+/*
+ * Nothing is freed but by the task, so whoever called out may look at the flags afterwards. At loop's end a
+ * stream that nobody keeps (no ear, no start in progress) is closed by the loop.
+ */
+struct belay_stream {
+    struct bl_object object;
+    struct bl_filter *top;
+    struct bl_stream_work *work;
+    const struct belay_stream_callbacks *callbacks;
+    void *arg;
+    bl_stream_gone_fn *gone;
+    void *gone_arg;
+    union {
+        bl_stream_start_fn *start; /* while starting */
+        belay_fn *on_closed;       /* while closing */
+    } then;
+    void *then_arg;
+    uint64_t sent_total;
+    struct belay_backend_slot watch;
+    struct bl_task task;
+    int32_t user_timeout_ms; /* 0: off */
+    int dead_code;           /* 0: alive */
+    int dead_os;
+    unsigned starting : 1;   /* a filter on top is shaking hands */
+    unsigned started : 1;    /* it is done, `start` is to be told */
+    unsigned closing : 1;
+    unsigned closed : 1;     /* the descriptor is gone, the task frees the rest */
+    unsigned ending : 1;     /* no more will be written */
+    unsigned ended : 1;      /* the filters have been told so */
+    unsigned eof : 1;        /* the peer has finished */
+    unsigned gone_told : 1;
+    unsigned end_told : 1;
+    unsigned lost_told : 1;
+    unsigned paused : 1;     /* by the user */
+    unsigned stuck : 1;      /* held bytes were refused: until resume */
+    unsigned hungry : 1;     /* held bytes are offered again only with more after them */
+    unsigned in_data : 1;    /* on_data is running */
+    unsigned resumed : 1;    /* resume was called inside it */
+    unsigned blocked : 1;    /* the bottom takes no more: waiting until it does */
+    unsigned full : 1;       /* a write was refused: on_drain is owed */
+    unsigned drained : 1;    /* on_drain is to be told by the task */
+    unsigned look : 1;       /* the task is to offer what is held and to read */
+    unsigned soon : 1;       /* the task is among the loop's tasks, not its flushes */
+    unsigned read_wants : 2; /* what reading waits for, when not the obvious */
+    unsigned write_wants : 2;
+    struct bl_socket_filter socket; /* last, see there */
+};
+
+/* NULL when memory is out. */
+struct bl_stream_work *bl_stream_work(struct belay_stream *s);
+/* Watches for what is wanted. Unless exactly, reading that is wanted no more goes on being watched for, as
+   that costs nothing until something comes. */
+void bl_stream_watch(struct belay_stream *s, bool exactly);
+/* Runs the task soon: from it all is told that must not be told inside a call. */
+void bl_stream_soon(struct belay_stream *s);
+/* The stream is dead. Inside a caller's call this is all; the task tells. From the loop bl_stream_mourn
+   follows: hands over what came before the end, then tells. */
+void bl_stream_die(struct belay_stream *s, const struct belay_error *error);
+void bl_stream_mourn(struct belay_stream *s, struct belay_error *error);
+/* The peer has ended it: tells the keeper at once, and the user when nothing is held back. */
+void bl_stream_tell_end(struct belay_stream *s);
+const char *bl_stream_peer_text(const struct belay_stream *s, char out[BELAY_ADDR_TEXT_MAX]);
+/* Closes the descriptor; the task does the rest. `kindly`: with the filters' farewell. */
+void bl_stream_shut(struct belay_stream *s, bool kindly);
+
+/* stream_read.c */
+bool bl_stream_may_read(const struct belay_stream *s);
+void bl_stream_read(struct belay_stream *s);
+void bl_stream_look(struct belay_stream *s); /* offers what is held, then reads if there may be more */
+
+/* stream_write.c: 0 all was sent, BELAY_EAGAIN the bottom is full (it is watched), or the error. */
+int bl_stream_send(struct belay_stream *s, struct belay_error *error);
+bool bl_stream_unsent(const struct belay_stream *s); /* something is still to be sent, an end included */
+/* From the loop: sends, and mourns when that fails. */
+void bl_stream_flush_now(struct belay_stream *s);
+void bl_stream_on_timer(void *arg);
+void bl_stream_drop_output(struct belay_stream *s); /* what was not sent never will be */
+void bl_stream_run_done(struct belay_stream *s);
 
 #endif
