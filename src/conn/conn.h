@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A connection between its connector (below, by down-calls) and its keeper (above, by the table here).
+ * A connection between its connector (below, by down-calls) and its keeper (above, by the table
+ * here).
  *
- * Up-calls only record facts; they reach the keeper from a task of the same turn, so that no decision is ever made in
- * the middle of another. A keeper that closes a connection hears `closed` and nothing else of it.
+ * Up-calls only record facts; they reach the keeper from a task of the same turn, so that no
+ * decision is ever made in the middle of another. A keeper that closes a connection hears `closed`
+ * and nothing else of it.
  */
 #ifndef BL_CONN_CONN_H
 #define BL_CONN_CONN_H
@@ -12,10 +14,10 @@
 #include "net/stream.h"
 
 enum bl_conn_state {
-    BL_CONN_OPENING,  /* dialling, or the session starting */
-    BL_CONN_OPEN,     /* up; may be lost already (facts.lost) */
-    BL_CONN_CLOSING,  /* the connector's close, then the stream's */
-    BL_CONN_CLOSED,   /* told; the keeper frees it */
+    BL_CONN_OPENING, /* dialling, or the session starting */
+    BL_CONN_OPEN,    /* up; may be lost already (facts.lost) */
+    BL_CONN_CLOSING, /* the connector's close, then the stream's */
+    BL_CONN_CLOSED,  /* told; the keeper frees it */
 };
 
 /* What the connector last reported. Policy acts on these alone. */
@@ -38,13 +40,14 @@ struct bl_conn_keeper_ops {
 struct belay_conn; /* conn.c */
 
 /*
- * Makes a connection and begins to open it. It embeds `extra` bytes for the keeper (bl_conn_extra), zeroed. `ops`, `keeper`,
- * `connector` and *dial must outlive it; of the endpoint a reference is taken. The keeper is called back later, once:
- * opened or failed. BELAY_ENOMEM.
+ * Makes a connection and begins to open it. It embeds `extra` bytes for the keeper (bl_conn_extra),
+ * zeroed. `ops`, `keeper`, `connector` and *dial must outlive it; of the endpoint a reference is
+ * taken. The keeper is called back later, once: opened or failed. BELAY_ENOMEM.
  */
 int bl_conn_open(struct belay_loop *loop, struct belay_endpoint *endpoint,
-                 const struct belay_connector *connector, const struct belay_dial_options *dial, bool fresh,
-                 const struct bl_conn_keeper_ops *ops, void *keeper, size_t extra, struct belay_conn **ret);
+                 const struct belay_connector *connector, const struct belay_dial_options *dial,
+                 bool fresh, const struct bl_conn_keeper_ops *ops, void *keeper, size_t extra,
+                 struct belay_conn **ret);
 
 /* Ends it from any state; `closed` follows, later. Never fails. Again: harmless. */
 void bl_conn_close(struct belay_conn *conn, enum belay_reason reason);
@@ -68,5 +71,6 @@ enum bl_conn_state bl_conn_get_state(const struct belay_conn *conn);
 /* The effective options of how to dial; EINVAL names the field. */
 int bl_dial_options_resolve(struct belay_dial_options *out, const struct belay_dial_options *given,
                             struct belay_error *error);
+struct bl_stream_options bl_dial_stream_options(const struct belay_dial_options *effective);
 
 #endif

@@ -6,7 +6,8 @@
 #include "belay/endpoint.h"
 #include "net/dial.h"
 
-/* The canonical key: equal bytes, and only these, may share connections. Secrets in it are HMACs. */
+/* The canonical key: equal bytes, and only these, may share connections. Secrets in it are HMACs.
+ */
 const void *bl_endpoint_key(const struct belay_endpoint *endpoint, size_t *ret_len);
 struct belay_loop *bl_endpoint_loop(const struct belay_endpoint *endpoint);
 /* Everything but limits and socket options. Points into the endpoint. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The lease table of a loop: slots with generations. Keepers give leases out and are told of release and take. */
+/* The lease table of a loop: slots with generations. Keepers give leases out and are told of
+ * release and take. */
 #ifndef BL_CONN_LEASE_H
 #define BL_CONN_LEASE_H
 
@@ -12,7 +13,8 @@ struct bl_lease_owner_ops {
     int (*take)(struct belay_conn *conn, struct belay_stream **ret, void *owner);
 };
 
-/* The owner's side of what it lends: one per connection, embedded. Lists the leases out, for revoking. */
+/* The owner's side of what it lends: one per connection, embedded. Lists the leases out, for
+ * revoking. */
 struct bl_lessor {
     const struct bl_lease_owner_ops *ops;
     void *owner;
@@ -25,7 +27,9 @@ struct bl_lessor {
 void bl_lessor_init(struct bl_lessor *lessor, const struct bl_lease_owner_ops *ops, void *owner,
                     struct belay_conn *conn);
 
-/* BELAY_ENOMEM only when more leases are out than ever before. */
+/* Makes sure that one more can be given; BELAY_ENOMEM only when more are out than ever before. */
+int bl_lease_reserve(struct belay_loop *loop);
+/* Never fails after bl_lease_reserve. */
 int bl_lease_give(struct belay_loop *loop, struct bl_lessor *lessor, struct belay_lease *ret);
 /* All leases out become stale; nobody is told. */
 void bl_lease_revoke(struct belay_loop *loop, struct bl_lessor *lessor);

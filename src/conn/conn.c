@@ -1,0 +1,583 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One connection: dials or lets its connector dial, starts the session, passes facts up, ends it.
+ *
+ *     NEW --task--> DIALING --stream--> SESSION --open_done--> OPEN --close--> ENDING --closed-->
+ * SHUTTING --> DONE \               |  error            | failed, limit                       ^ ^
+ *       \--form 2------|--> SESSION        +---(cancel)--------------------------+ |
+ *                      +--------------------------------------------------------------------------
+ * --+
+ *
+ * ENDING waits for the connector, SHUTTING for the stream. What is told at the end is one of
+ * `failed` (it never came up and nobody closed it) and `closed`. Up-calls are legal where the table
+ * `heard` says so, and ignored elsewhere: a connector that answers late does no harm.
+ */
+#include "conn/conn.h"
+
+#include "base/error.h"
+#include "conn/endpoint.h"
+#include "conn/error_copy.h"
+
+enum phase { NEW, DIALING, SESSION, OPEN, ENDING, SHUTTING, DONE, PHASES };
+
+static const char *const phase_name[PHASES] = {"new",    "dialing",  "starting", "open",
+                                               "ending", "shutting", "closed"};
+
+static const bool legal[PHASES][PHASES] = {
+    [NEW] = {[DIALING] = true, [SESSION] = true, [DONE] = true},
+    [DIALING] = {[SESSION] = true, [DONE] = true},
+    [SESSION] = {[OPEN] = true, [ENDING] = true, [SHUTTING] = true},
+    [OPEN] = {[ENDING] = true},
+    [ENDING] = {[SHUTTING] = true},
+    [SHUTTING] = {[DONE] = true},
+};
+
+/* What waits to be told to the keeper. */
+enum { TELL_OPENED = 1, TELL_CHANGED = 2, TELL_CHECKED = 4, TELL_END = 8 };
+
+/* How long a connection is idle before its buffers are given back. */
+#define IDLE_TRIM_MS 1000
+
+struct belay_conn {
+    struct belay_loop *loop;
+    struct belay_endpoint *endpoint;
+    const struct belay_connector *connector;
+    const struct belay_dial_options *dial_options;
+    const struct bl_conn_keeper_ops *keeper_ops;
+    void *keeper;
+    struct bl_dial *dial; /* DIALING only */
+    struct belay_stream *stream;
+    void *state;
+    struct bl_error_copy error; /* why it failed or was lost */
+    struct bl_task task;        /* NEW: begin; later: tell */
+    struct bl_timer timer;      /* SESSION, ENDING: limit; OPEN: trim when idle */
+    uint64_t id;
+    struct bl_conn_facts facts;
+    int32_t check_result;
+    uint32_t leases;
+    uint8_t phase;  /* enum phase */
+    uint8_t tell;   /* TELL_ bits */
+    uint8_t reason; /* enum belay_reason */
+    bool closing;   /* the keeper asked: `closed` is told, else `failed` */
+    bool fresh;
+    bool taken;
+    _Alignas(max_align_t) char extra[];
+};
+
+static void run_task(void *arg);
+static void on_timer(void *arg);
+static void shut(struct belay_conn *c);
+
+static const struct belay_connector_ops *ops_of(const struct belay_conn *c)
+{
+    static const struct belay_connector_ops plain = {.size = sizeof plain, .name = "stream"};
+    return c->connector->ops ? c->connector->ops : &plain;
+}
+
+static bool is_plain(const struct belay_conn *c)
+{
+    return !ops_of(c)->session_open && !ops_of(c)->open;
+}
+
+static void step(struct belay_conn *c, enum phase to, const char *cause)
+{
+    BL_ASSERT(legal[c->phase][to]);
+    BL_TRACE(c->loop, "conn", c->id, belay_endpoint_name(c->endpoint), phase_name[c->phase],
+             phase_name[to], cause);
+    c->phase = (uint8_t)to;
+}
+
+static void tell(struct belay_conn *c, unsigned what)
+{
+    c->tell |= (uint8_t)what;
+    bl_task_post(c->loop, &c->task);
+}
+
+static void finish(struct belay_conn *c, const char *cause)
+{
+    step(c, DONE, cause);
+    c->tell = 0;
+    tell(c, TELL_END);
+}
+
+/* ---- opening ---- */
+
+int bl_conn_open(struct belay_loop *loop, struct belay_endpoint *endpoint,
+                 const struct belay_connector *connector, const struct belay_dial_options *dial,
+                 bool fresh, const struct bl_conn_keeper_ops *ops, void *keeper, size_t extra,
+                 struct belay_conn **ret)
+{
+    struct belay_conn *c = bl_zalloc(&loop->mem, sizeof *c + extra);
+
+    if (!c)
+        return BELAY_ENOMEM;
+    if (bl_timer_init(&c->timer, loop, on_timer, c) < 0) {
+        bl_free(&loop->mem, c);
+        return BELAY_ENOMEM;
+    }
+    c->loop = loop;
+    c->endpoint = belay_endpoint_ref(endpoint);
+    c->connector = connector;
+    c->dial_options = dial;
+    c->keeper_ops = ops;
+    c->keeper = keeper;
+    c->id = ++loop->next_id;
+    c->fresh = fresh;
+    c->phase = NEW;
+    bl_task_init(&c->task, run_task, c);
+    bl_task_post(loop, &c->task);
+    BL_TRACE(loop, "conn", c->id, belay_endpoint_name(endpoint), NULL, phase_name[NEW], "");
+    *ret = c;
+    return 0;
+}
+
+static void limit(struct belay_conn *c, int64_t ms)
+{
+    bl_timer_at(&c->timer, c->loop, bl_after_ms(bl_now_fresh(c->loop), ms));
+}
+
+/* It did not come up. `error` may be NULL: then the copy made before stands. */
+static void fail(struct belay_conn *c, const struct belay_error *error)
+{
+    if (error)
+        bl_error_copy_set(&c->error, &c->loop->mem, error);
+    bl_timer_stop(&c->timer);
+    if (c->phase == SESSION)
+        shut(c);
+    else
+        finish(c, belay_error_name(c->error.code));
+}
+
+static void on_gone(struct belay_stream *stream, const struct belay_error *error, void *arg)
+{
+    (void)stream;
+    belay_conn_lost(arg, BELAY_REASON_NONE, error);
+}
+
+/* While nobody holds a plain stream, bytes are nobody's: the connection is out of step. */
+static size_t idle_data(struct belay_stream *stream, const char *data, size_t len, void *arg)
+{
+    struct belay_conn *c = arg;
+    struct belay_error error;
+
+    (void)stream;
+    (void)data;
+    bl_error_set(&error, BELAY_EUNHEALTHY, BELAY_STAGE_USE,
+                 "%s sent %zu bytes on an idle connection", belay_endpoint_name(c->endpoint), len);
+    belay_conn_lost(c, BELAY_REASON_UNHEALTHY, &error);
+    return len;
+}
+
+static const struct belay_stream_callbacks idle_callbacks = {.size = sizeof idle_callbacks,
+                                                             .on_data = idle_data};
+
+static void start_session(struct belay_conn *c)
+{
+    step(c, SESSION, "");
+    if (is_plain(c)) {
+        belay_stream_set_callbacks(c->stream, &idle_callbacks, c);
+        belay_conn_open_done(c, NULL, 1);
+        return;
+    }
+    limit(c, c->dial_options->session_timeout_ms);
+    if (ops_of(c)->session_open)
+        ops_of(c)->session_open(c, c->stream, c->connector->arg);
+    else
+        ops_of(c)->open(c, c->endpoint, c->connector->arg);
+}
+
+static void on_dialled(struct belay_stream *stream, const struct belay_error *error, void *arg)
+{
+    struct belay_conn *c = arg;
+
+    c->dial = NULL;
+    if (error) {
+        fail(c, error);
+        return;
+    }
+    c->stream = stream;
+    bl_stream_set_gone(stream, on_gone, c);
+    start_session(c);
+}
+
+static void begin(struct belay_conn *c)
+{
+    const struct belay_dial_options *o = c->dial_options;
+    struct bl_dial_plan plan;
+    struct belay_error error;
+    int rc;
+
+    if (ops_of(c)->open) {
+        start_session(c);
+        return;
+    }
+    bl_endpoint_plan(c->endpoint, &plan);
+    plan.fresh = c->fresh;
+    plan.resolve_timeout_ms = o->resolve_timeout_ms;
+    plan.connect_timeout_ms = o->connect_timeout_ms;
+    plan.tls_timeout_ms = o->tls_timeout_ms;
+    plan.race_delay_ms = o->race_delay_ms;
+    plan.stream = bl_dial_stream_options(o);
+    step(c, DIALING, "");
+    rc = bl_dial_start(c->loop, &plan, on_dialled, c, &c->dial);
+    if (rc < 0) {
+        bl_error_set(&error, rc, BELAY_STAGE_RESOLVE, "connecting to %s: %s", plan.target,
+                     belay_strerror(rc));
+        fail(c, &error);
+    }
+}
+
+static void on_timer(void *arg)
+{
+    struct belay_conn *c = arg;
+    struct belay_error error;
+
+    switch ((enum phase)c->phase) {
+    case SESSION:
+        bl_error_set(&error, BELAY_ETIMEDOUT, BELAY_STAGE_PROTOCOL,
+                     "starting %s with %s: no result within %lld ms",
+                     ops_of(c)->name ? ops_of(c)->name : "a session",
+                     belay_endpoint_name(c->endpoint),
+                     (long long)c->dial_options->session_timeout_ms);
+        bl_error_copy_set(&c->error, &c->loop->mem, &error);
+        step(c, ENDING, "limit");
+        if (c->stream)
+            limit(c, c->dial_options->close_timeout_ms);
+        if (ops_of(c)->cancel)
+            ops_of(c)->cancel(c, c->connector->arg);
+        else
+            belay_conn_closed(c);
+        break;
+    case ENDING:
+        shut(c);
+        break;
+    case OPEN:
+        if (c->leases == 0 && c->stream)
+            bl_stream_idle(c->stream);
+        break;
+    default:
+        break;
+    }
+}
+
+/* ---- ending ---- */
+
+static void on_stream_closed(void *arg)
+{
+    struct belay_conn *c = arg;
+
+    c->stream = NULL;
+    finish(c, belay_reason_name(c->reason));
+}
+
+/* The connector is done with it; now the stream. A stream that failed or never served is not
+ * flushed. */
+static void shut(struct belay_conn *c)
+{
+    bool flush = c->closing && !c->facts.lost;
+
+    bl_timer_stop(&c->timer);
+    step(c, SHUTTING, belay_reason_name(c->reason));
+    if (!c->stream) {
+        finish(c, belay_reason_name(c->reason));
+        return;
+    }
+    bl_stream_set_gone(c->stream, NULL, NULL);
+    belay_stream_close(c->stream, flush ? c->dial_options->close_timeout_ms : 0, on_stream_closed,
+                       c);
+}
+
+/* Asks the connector to end what it has begun; form 1 within a limit, as the stream can be taken
+ * from it. */
+static void end(struct belay_conn *c, void (*down)(struct belay_conn *, void *))
+{
+    if (c->stream)
+        limit(c, c->dial_options->close_timeout_ms);
+    else
+        bl_timer_stop(&c->timer);
+    if (down)
+        down(c, c->connector->arg);
+    else
+        belay_conn_closed(c);
+}
+
+static void close_down(struct belay_conn *c, void *arg)
+{
+    ops_of(c)->close(c, (enum belay_reason)c->reason, arg);
+}
+
+void bl_conn_close(struct belay_conn *c, enum belay_reason reason)
+{
+    if (c->closing || c->phase == DONE) {
+        c->closing = true; /* the end is told already or soon, and then as `closed` */
+        return;
+    }
+    c->closing = true;
+    c->reason = (uint8_t)reason;
+    c->tell = 0;
+    bl_task_cancel(&c->task);
+    switch ((enum phase)c->phase) {
+    case NEW:
+        finish(c, belay_reason_name(reason));
+        break;
+    case DIALING:
+        if (c->dial)
+            bl_dial_cancel(c->dial);
+        c->dial = NULL;
+        finish(c, belay_reason_name(reason));
+        break;
+    case SESSION:
+        step(c, ENDING, belay_reason_name(reason));
+        end(c, ops_of(c)->cancel);
+        break;
+    case OPEN:
+        step(c, ENDING, belay_reason_name(reason));
+        end(c, ops_of(c)->close ? close_down : NULL);
+        break;
+    case ENDING:
+    case SHUTTING:
+    case DONE:
+    case PHASES:
+        break;
+    }
+}
+
+void bl_conn_free(struct belay_conn *c)
+{
+    struct belay_loop *loop = c->loop;
+
+    BL_ASSERT(c->phase == DONE);
+    BL_TRACE(loop, "conn", c->id, belay_endpoint_name(c->endpoint), phase_name[DONE], NULL, "");
+    bl_task_cancel(&c->task);
+    bl_timer_fini(&c->timer, loop);
+    bl_error_copy_clear(&c->error, &loop->mem);
+    belay_endpoint_unref(c->endpoint);
+    bl_free(&loop->mem, c);
+}
+
+struct belay_stream *bl_conn_take(struct belay_conn *c)
+{
+    struct belay_stream *stream = c->stream;
+
+    if (!stream)
+        return NULL;
+    c->stream = NULL;
+    c->taken = true;
+    bl_stream_set_gone(stream, NULL, NULL);
+    belay_stream_set_callbacks(stream, NULL, NULL);
+    return stream;
+}
+
+/* ---- telling the keeper ---- */
+
+static void tell_end(struct belay_conn *c)
+{
+    struct belay_error scratch;
+
+    if (c->closing)
+        c->keeper_ops->closed(c, c->keeper);
+    else
+        c->keeper_ops->failed(c, bl_error_copy_get(&c->error, &scratch, c->endpoint), c->keeper);
+}
+
+/* The keeper may close or, at the end, free it: nothing is touched after the last call. */
+static void run_task(void *arg)
+{
+    struct belay_conn *c = arg;
+    unsigned what = c->tell;
+    struct belay_error scratch;
+
+    if (c->phase == NEW) {
+        begin(c);
+        return;
+    }
+    c->tell = 0;
+    if (what & TELL_END) {
+        tell_end(c);
+        return;
+    }
+    if (what & TELL_OPENED)
+        c->keeper_ops->opened(c, c->keeper);
+    if ((what & TELL_CHECKED) && !c->closing)
+        c->keeper_ops->checked(c, c->check_result, c->keeper);
+    if ((what & TELL_CHANGED) && !c->closing)
+        c->keeper_ops->changed(
+            c, c->facts.lost ? bl_error_copy_get(&c->error, &scratch, c->endpoint) : NULL,
+            c->keeper);
+}
+
+/* ---- up-calls ---- */
+
+void belay_conn_open_done(struct belay_conn *c, void *state, int capacity)
+{
+    if (c->phase != SESSION)
+        return;
+    bl_timer_stop(&c->timer);
+    c->state = state;
+    c->facts.capacity = capacity < 0 ? 0 : capacity;
+    step(c, OPEN, "");
+    tell(c, TELL_OPENED);
+}
+
+void belay_conn_open_failed(struct belay_conn *c, const struct belay_error *error)
+{
+    if (c->phase == SESSION)
+        fail(c, error);
+}
+
+void belay_conn_set_capacity(struct belay_conn *c, int capacity)
+{
+    if (c->phase != OPEN || c->facts.capacity == capacity)
+        return;
+    c->facts.capacity = capacity < 0 ? 0 : capacity;
+    tell(c, TELL_CHANGED);
+}
+
+void belay_conn_draining(struct belay_conn *c)
+{
+    if (c->phase != OPEN || c->facts.draining)
+        return;
+    c->facts.draining = true;
+    tell(c, TELL_CHANGED);
+}
+
+void belay_conn_suspect(struct belay_conn *c)
+{
+    if (c->phase != OPEN || c->facts.suspect)
+        return;
+    c->facts.suspect = true;
+    tell(c, TELL_CHANGED);
+}
+
+void belay_conn_lost(struct belay_conn *c, enum belay_reason reason,
+                     const struct belay_error *error)
+{
+    if (c->phase == SESSION && c->stream) { /* the stream died under a session that was starting */
+        fail(c, error);
+        return;
+    }
+    if (c->phase != OPEN || c->facts.lost || c->taken)
+        return;
+    if (reason == BELAY_REASON_NONE)
+        reason =
+            !error || error->code == BELAY_EEOF ? BELAY_REASON_PEER_CLOSED : BELAY_REASON_ERROR;
+    c->facts.lost = true;
+    c->facts.lost_reason = (uint8_t)reason;
+    bl_error_copy_set(&c->error, &c->loop->mem, error);
+    tell(c, TELL_CHANGED);
+}
+
+void belay_conn_checked(struct belay_conn *c, int result)
+{
+    if (c->phase != OPEN)
+        return;
+    c->check_result = result;
+    if (result == 0)
+        c->facts.suspect = false;
+    tell(c, TELL_CHECKED);
+}
+
+void belay_conn_closed(struct belay_conn *c)
+{
+    if (c->phase == ENDING)
+        shut(c);
+}
+
+/* ---- use ---- */
+
+bool bl_conn_can_check(const struct belay_conn *c)
+{
+    return ops_of(c)->check != NULL;
+}
+
+void bl_conn_check(struct belay_conn *c)
+{
+    if (ops_of(c)->check)
+        ops_of(c)->check(c, c->connector->arg);
+    else
+        belay_conn_checked(c, 0);
+}
+
+void bl_conn_acquired(struct belay_conn *c)
+{
+    const struct belay_connector_ops *ops = c->connector->ops;
+
+    c->leases++;
+    if (!ops || (!ops->session_open && !ops->open)) {
+        belay_stream_set_callbacks(c->stream, NULL, NULL);
+        return;
+    }
+    if (ops->acquired)
+        ops->acquired(c, c->connector->arg);
+}
+
+void bl_conn_released(struct belay_conn *c)
+{
+    const struct belay_connector_ops *ops = c->connector->ops;
+
+    c->leases--;
+    if (ops && ops->released)
+        ops->released(c, c->connector->arg);
+    if (c->phase != OPEN || !c->stream)
+        return;
+    if (is_plain(c))
+        belay_stream_set_callbacks(c->stream, &idle_callbacks,
+                                   c); /* what is held now is told as idle data */
+    if (c->leases == 0)
+        bl_timer_at(&c->timer, c->loop, bl_now(c->loop) + BL_MS(IDLE_TRIM_MS));
+}
+
+/* ---- what it knows ---- */
+
+void *bl_conn_extra(struct belay_conn *c)
+{
+    return c->extra;
+}
+
+struct belay_conn *bl_conn_of_extra(void *extra)
+{
+    return BL_CONTAINER(extra, struct belay_conn, extra);
+}
+
+const struct bl_conn_facts *bl_conn_facts(const struct belay_conn *c)
+{
+    return &c->facts;
+}
+
+enum bl_conn_state bl_conn_get_state(const struct belay_conn *c)
+{
+    return c->phase < OPEN    ? BL_CONN_OPENING
+           : c->phase == OPEN ? BL_CONN_OPEN
+           : c->phase == DONE ? BL_CONN_CLOSED
+                              : BL_CONN_CLOSING;
+}
+
+struct belay_loop *belay_conn_loop(const struct belay_conn *c)
+{
+    return c->loop;
+}
+
+struct belay_endpoint *belay_conn_endpoint(const struct belay_conn *c)
+{
+    return c->endpoint;
+}
+
+struct belay_stream *belay_conn_stream(const struct belay_conn *c)
+{
+    return c->stream;
+}
+
+void *belay_conn_state(const struct belay_conn *c)
+{
+    return c->state;
+}
+
+void belay_conn_set_state(struct belay_conn *c, void *state)
+{
+    c->state = state;
+}
+
+uint64_t belay_conn_id(const struct belay_conn *c)
+{
+    return c->id;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+#include "conn/error_copy.h"
+
+void bl_error_copy_set(struct bl_error_copy *copy, struct bl_mem *mem,
+                       const struct belay_error *error)
+{
+    struct belay_error *whole;
+
+    bl_error_copy_clear(copy, mem);
+    copy->code = error ? error->code : BELAY_EEOF;
+    copy->stage = (uint8_t)(error ? error->stage : BELAY_STAGE_USE);
+    if (!error)
+        return;
+    whole = bl_alloc(mem, sizeof *whole + error->tried_n * sizeof *error->tried);
+    if (!whole)
+        return;
+    *whole = *error;
+    whole->tried = NULL;
+    if (error->tried_n) {
+        memcpy(whole + 1, error->tried, error->tried_n * sizeof *error->tried);
+        whole->tried = (const struct belay_tried *)(const void *)(whole + 1);
+    }
+    copy->whole = whole;
+}
+
+void bl_error_copy_clear(struct bl_error_copy *copy, struct bl_mem *mem)
+{
+    bl_free(mem, copy->whole);
+    copy->whole = NULL;
+}
+
+const struct belay_error *bl_error_copy_get(const struct bl_error_copy *copy,
+                                            struct belay_error *scratch,
+                                            const struct belay_endpoint *endpoint)
+{
+    if (copy->whole)
+        return copy->whole;
+    bl_error_set(scratch, copy->code, (enum belay_stage)copy->stage, "%s: %s",
+                 belay_endpoint_name(endpoint), belay_strerror(copy->code));
+    return scratch;
+}

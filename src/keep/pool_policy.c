@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Lending: who gets which connection, and when one is no longer worth keeping.
+ *
+ * What holds between calls: `ready` has exactly the open connections with room for one more lease
+ * and no reason to end; the pool's `idle` has exactly the open ones without leases; whoever is on
+ * `closes` is CLOSING and in no other list.
+ */
+#include "keep/pool_policy.h"
+
+#include "keep/pool_count.h"
+
+void bl_pp_init(struct bl_pp *pp, const struct bl_pp_limits *limits)
+{
+    memset(pp, 0, sizeof *pp);
+    pp->limits = *limits;
+    bl_list_init(&pp->closes);
+    bl_list_init(&pp->checks);
+    bl_list_init(&pp->failed);
+    bl_list_init(&pp->idle);
+    bl_list_init(&pp->eager);
+    pp->stats.size = sizeof pp->stats;
+}
+
+void bl_pp_peer_init(struct bl_pp_peer *peer, struct bl_pp *pp, const struct belay_backoff *backoff)
+{
+    memset(peer, 0, sizeof *peer);
+    peer->pool = pp;
+    peer->expected = pp->limits.expected;
+    peer->backoff = *backoff;
+    bl_list_init(&peer->ready);
+    bl_list_init(&peer->waiters);
+    bl_list_init(&peer->eager);
+    peer->stats.size = sizeof peer->stats;
+}
+
+/* ---- the lists a connection is in ---- */
+
+static bool has_room(const struct bl_pp_conn *c)
+{
+    return c->state == BL_PP_OPEN && !c->reason && !c->suspect && c->leases < c->capacity;
+}
+
+/* Puts it where it belongs now. The one used last is lent first. */
+static void settle(struct bl_pp_conn *c)
+{
+    bool room = has_room(c);
+
+    if (room && !bl_list_linked(&c->ready))
+        bl_list_push_front(&c->peer->ready, &c->ready);
+    else if (!room)
+        bl_list_remove(&c->ready);
+}
+
+static void become_idle(struct bl_pp_conn *c, uint64_t now)
+{
+    c->idle_since = now;
+    c->peer->idle++;
+    bl_list_push_back(&c->peer->pool->idle, &c->idle);
+}
+
+static void end_idle(struct bl_pp_conn *c)
+{
+    if (!bl_list_linked(&c->idle))
+        return;
+    bl_list_remove(&c->idle);
+    c->peer->idle--;
+}
+
+void bl_pp_close(struct bl_pp_conn *c, enum belay_reason reason, bool gently)
+{
+    if (c->state == BL_PP_CLOSING)
+        return;
+    if (!c->reason)
+        c->reason = (uint8_t)reason;
+    if (gently && c->leases > 0) {
+        settle(c);
+        return;
+    }
+    if (c->state == BL_PP_DIALING)
+        c->peer->dialing--;
+    BL_PP_ADD(c->peer, leases, -(uint32_t)c->leases); /* revoked */
+    c->leases = 0;
+    c->state = BL_PP_CLOSING;
+    end_idle(c);
+    bl_list_remove(&c->ready);
+    bl_list_remove(&c->todo);
+    bl_list_push_back(&c->peer->pool->closes, &c->todo);
+    c->peer->closing++;
+    c->peer->pool->closing++;
+}
+
+/* ---- expiry ---- */
+
+static uint64_t add(uint64_t at, uint64_t span)
+{
+    return span >= BELAY_NEVER - at ? BELAY_NEVER : at + span;
+}
+
+uint64_t bl_pp_due(const struct bl_pp_conn *c)
+{
+    uint64_t idle_end = add(c->idle_since, c->peer->pool->limits.idle_ns);
+
+    if (!bl_list_linked(&c->idle))
+        return BELAY_NEVER;
+    return c->expires_at < idle_end ? c->expires_at : idle_end;
+}
+
+static enum belay_reason expired(const struct bl_pp_conn *c, uint64_t now)
+{
+    if (now >= c->expires_at)
+        return BELAY_REASON_LIFETIME;
+    if (c->leases == 0 && now >= add(c->idle_since, c->peer->pool->limits.idle_ns))
+        return BELAY_REASON_IDLE;
+    return BELAY_REASON_NONE;
+}
+
+void bl_pp_expire(struct bl_pp_conn *c, uint64_t now)
+{
+    enum belay_reason reason = expired(c, now);
+
+    if (reason && bl_list_linked(&c->idle))
+        bl_pp_close(c, reason, true);
+}
+
+/* ---- lending ---- */
+
+static void lend(struct bl_pp_conn *c)
+{
+    if (c->leases == 0)
+        end_idle(c);
+    BL_PP_COUNT(c->peer, acquired);
+    if (c->uses > 0)
+        BL_PP_COUNT(c->peer, reused);
+    BL_PP_COUNT(c->peer, leases);
+    c->leases++;
+    c->uses++;
+    if (c->uses >= c->peer->pool->limits.uses)
+        c->reason = BELAY_REASON_USES; /* this use is its last */
+    if (BL_LIKELY(c->leases >= c->capacity || c->reason))
+        bl_list_remove(&c->ready);
+}
+
+/* The first ready connection that has not expired; with `fresh`, one that was never used. */
+static struct bl_pp_conn *first_ready(struct bl_pp_peer *peer, bool fresh, uint64_t now)
+{
+    BL_LIST_EACH(node, &peer->ready)
+    {
+        struct bl_pp_conn *c = BL_LIST_OF(node, struct bl_pp_conn, ready);
+        enum belay_reason reason = expired(c, now);
+
+        if (BL_UNLIKELY(reason != BELAY_REASON_NONE))
+            bl_pp_close(c, reason, true);
+        else if (BL_LIKELY(!fresh || c->uses == 0))
+            return c;
+    }
+    return NULL;
+}
+
+struct bl_pp_conn *bl_pp_try(struct bl_pp_peer *peer, uint64_t now)
+{
+    struct bl_pp_conn *c;
+
+    if (!bl_list_empty(&peer->waiters) || peer->pool->closed)
+        return NULL;
+    c = first_ready(peer, false, now);
+    if (c)
+        lend(c);
+    return c;
+}
+
+/* The lease that was the last is back: keep it, check it or end it. */
+static void came_home(struct bl_pp_conn *c, uint64_t now)
+{
+    if (!c->reason && now >= c->expires_at)
+        c->reason = BELAY_REASON_LIFETIME;
+    if (c->reason) {
+        bl_pp_close(c, (enum belay_reason)c->reason, false);
+        return;
+    }
+    become_idle(c, now);
+    if (c->suspect) {
+        c->state = BL_PP_CHECKING;
+        end_idle(c);
+        bl_list_push_back(&c->peer->pool->checks, &c->todo);
+    }
+}
+
+void bl_pp_release(struct bl_pp_conn *c, bool broken, uint64_t now)
+{
+    BL_PP_ADD(c->peer, leases, -1u);
+    c->leases--;
+    if (broken && !c->reason)
+        c->reason = BELAY_REASON_BROKEN;
+    if (c->leases == 0 && c->state != BL_PP_CLOSING)
+        came_home(c, now);
+    settle(c);
+}
+
+/* ---- waiting ---- */
+
+int bl_pp_wait(struct bl_pp_peer *peer, struct bl_pp_waiter *w, bool fresh, uint64_t now)
+{
+    if (peer->pool->closed)
+        return BELAY_ECLOSED;
+    if (peer->waiting >= peer->pool->limits.waiters)
+        return BELAY_EFULL;
+    w->peer = peer;
+    w->arrival = peer->pool->arrivals++;
+    w->since_ns = now;
+    w->round = peer->round;
+    w->code = 0;
+    w->fresh = fresh;
+    bl_list_push_back(&peer->waiters, &w->link);
+    peer->waiting++;
+    return 0;
+}
+
+/* A queue that has emptied has no outage behind it: the next to come starts anew. */
+static void leave(struct bl_pp_waiter *w)
+{
+    struct bl_pp_peer *peer = w->peer;
+
+    bl_list_remove(&w->link);
+    if (--peer->waiting > 0)
+        return;
+    bl_list_remove(&peer->eager);
+    belay_backoff_reset(&peer->backoff);
+    peer->retry_at = 0;
+}
+
+void bl_pp_forget(struct bl_pp_waiter *w)
+{
+    if (w->code)
+        bl_list_remove(&w->link); /* on `failed`: it has left the queue before */
+    else
+        leave(w);
+}
+
+struct bl_pp_waiter *bl_pp_serve(struct bl_pp_peer *peer, struct bl_pp_conn **ret, uint64_t now)
+{
+    if (bl_list_empty(&peer->ready) || peer->pool->closed)
+        return NULL;
+    BL_LIST_EACH(node, &peer->waiters)
+    {
+        struct bl_pp_waiter *w = BL_LIST_OF(node, struct bl_pp_waiter, link);
+        struct bl_pp_conn *c = first_ready(peer, w->fresh, now);
+
+        if (c) {
+            lend(c);
+            leave(w);
+            BL_PP_ADD(peer, waited_ns, now - w->since_ns);
+            *ret = c;
+            return w;
+        }
+        if (!w->fresh)
+            break; /* nothing is ready for anybody */
+    }
+    return NULL;
+}
+
+static void fail(struct bl_pp_waiter *w, int code)
+{
+    leave(w);
+    w->code = code;
+    bl_list_push_back(&w->peer->pool->failed, &w->link);
+}
+
+void bl_pp_fail_all(struct bl_pp_peer *peer, int code)
+{
+    BL_LIST_EACH(node, &peer->waiters)
+    fail(BL_LIST_OF(node, struct bl_pp_waiter, link), code);
+}
+
+void bl_pp_fail_oldest(struct bl_pp_peer *peer, int code)
+{
+    struct bl_list *oldest = bl_list_first(&peer->waiters);
+
+    if (oldest)
+        fail(BL_LIST_OF(oldest, struct bl_pp_waiter, link), code);
+}
+
+/* ---- facts ---- */
+
+void bl_pp_opened(struct bl_pp_conn *c, const struct bl_conn_facts *facts, uint64_t now)
+{
+    struct bl_pp_peer *peer = c->peer;
+
+    peer->dialing--;
+    peer->expected = facts->capacity > 0 ? facts->capacity : 1;
+    belay_backoff_reset(&peer->backoff);
+    peer->retry_at = 0;
+    BL_PP_COUNT(peer, opened);
+    c->state = BL_PP_OPEN;
+    c->capacity = facts->capacity;
+    c->expires_at = add(now, peer->pool->limits.lifetime_ns);
+    become_idle(c, now);
+    settle(c);
+}
+
+void bl_pp_changed(struct bl_pp_conn *c, const struct bl_conn_facts *facts, bool can_check,
+                   uint64_t now)
+{
+    (void)now;
+    if (c->state != BL_PP_OPEN && c->state != BL_PP_CHECKING)
+        return;
+    c->capacity = facts->capacity;
+    if (facts->lost) {
+        bl_pp_close(c, (enum belay_reason)facts->lost_reason, true);
+    } else if (facts->draining) {
+        bl_pp_close(c, BELAY_REASON_DRAINING, true);
+    } else if (facts->suspect && !can_check) {
+        bl_pp_close(c, BELAY_REASON_UNHEALTHY, true);
+    } else if (facts->suspect && !c->suspect) {
+        c->suspect = true;
+        if (c->leases == 0 && c->state == BL_PP_OPEN) {
+            end_idle(c);
+            c->state = BL_PP_CHECKING;
+            bl_list_push_back(&c->peer->pool->checks, &c->todo);
+        }
+    }
+    settle(c);
+}
+
+void bl_pp_checked(struct bl_pp_conn *c, int result, uint64_t now)
+{
+    if (c->state != BL_PP_CHECKING)
+        return;
+    if (result < 0) {
+        bl_pp_close(c, BELAY_REASON_UNHEALTHY, false);
+        return;
+    }
+    c->state = BL_PP_OPEN;
+    c->suspect = false;
+    become_idle(c, now);
+    settle(c);
+}
+
+void bl_pp_check_peer(const struct bl_pp_peer *peer)
+{
+    const struct bl_pp *pp = peer->pool;
+
+    BL_ASSERT(peer->connections >= peer->dialing + peer->idle);
+    BL_ASSERT(peer->connections <= pp->limits.per_endpoint);
+    BL_ASSERT(pp->connections <= pp->limits.total);
+    BL_ASSERT((peer->waiting == 0) == bl_list_empty(&peer->waiters));
+    BL_LIST_EACH(node, &peer->ready)
+    BL_ASSERT(has_room(BL_LIST_OF(node, struct bl_pp_conn, ready)));
+}

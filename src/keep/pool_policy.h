@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The pool's decisions: which connection to lend, whom to serve, when to dial, what to close and
+ * why. Pure: facts and `now` go in, lists of what is to be done come out; no clock, no memory, no
+ * descriptor. pool_run.c performs.
+ *
+ * Words: a *peer* is one endpoint; a connection is *dialling*, *open* (lent or idle) or *closing*;
+ * it is *ready* when it can carry one more lease; a peer is *eager* when it wants to dial and
+ * only the total limit is in its way.
+ *
+ * What is to be done stands in the pool:
+ *     closes          connections to end, with their reasons
+ *     checks          idle connections to verify before they are ready again
+ *     bl_pp_serve     the next waiter that can be served, and its connection
+ *     bl_pp_next_dial the next peer to dial for
+ *     failed          waiters to tell an error (by code; the error itself is the shell's)
+ */
+#ifndef BL_KEEP_POOL_POLICY_H
+#define BL_KEEP_POOL_POLICY_H
+
+#include "base/list.h"
+#include "belay/backoff.h"
+#include "belay/pool.h"
+#include "conn/conn.h"
+
+#define BL_PP_PAUSE_NS  100000000u /* dialling rests after a local failure (EMFILE) */
+#define BL_PP_SPREAD_NS 50000000u  /* between dials while the capacity is unknown */
+
+struct bl_pp_limits { /* effective; INT64_MAX and INT32_MAX are none */
+    int32_t per_endpoint, total, uses, waiters;
+    uint64_t idle_ns, lifetime_ns; /* BELAY_NEVER: none */
+    int32_t retries;
+    int32_t expected; /* capacity before any is known; 0: unknown */
+};
+
+struct bl_pp {
+    struct bl_pp_limits limits;
+    struct bl_list closes, checks, failed;
+    struct bl_list idle;  /* open, not lent: the longest idle first */
+    struct bl_list eager; /* peers */
+    int32_t connections;  /* dialling, open and closing, of all peers */
+    int32_t closing;
+    uint64_t pause_until;
+    uint64_t arrivals; /* numbers waiters */
+    bool closed;       /* nobody is served any more */
+    struct belay_pool_stats stats;
+};
+
+struct bl_pp_peer {
+    struct bl_pp *pool;
+    struct bl_list ready; /* the most recently used first */
+    struct bl_list waiters;
+    struct bl_list eager; /* link */
+    int32_t connections;  /* dialling, open, closing */
+    int32_t dialing, idle, closing;
+    int32_t waiting;
+    int32_t expected; /* what one connection is expected to carry; 0: unknown */
+    struct belay_backoff backoff;
+    uint64_t round;      /* failed rounds of dialling: dials that fail together are one */
+    uint64_t retry_at;   /* no dial before */
+    uint64_t first_dial; /* of those in flight while the capacity is unknown */
+    struct belay_pool_stats stats;
+};
+
+enum bl_pp_state { BL_PP_DIALING, BL_PP_OPEN, BL_PP_CHECKING, BL_PP_CLOSING };
+
+struct bl_pp_conn {
+    struct bl_pp_peer *peer;
+    struct bl_list ready; /* link: peer->ready */
+    struct bl_list idle;  /* link: pool->idle */
+    struct bl_list todo;  /* link: closes or checks */
+    uint64_t round;       /* of the peer when its dial began */
+    uint64_t expires_at;  /* end of its lifetime */
+    uint64_t idle_since;
+    int32_t uses, leases, capacity;
+    uint8_t state;  /* enum bl_pp_state */
+    uint8_t reason; /* enum belay_reason: what it will be closed for, once the last lease is back;
+                       0: none */
+    bool suspect;
+};
+
+struct bl_pp_waiter {
+    struct bl_pp_peer *peer;
+    struct bl_list link; /* peer->waiters or pool->failed */
+    uint64_t arrival;
+    uint64_t since_ns;
+    uint64_t round; /* of the peer at arrival */
+    int code;       /* in failed: why */
+    bool fresh;
+};
+
+void bl_pp_init(struct bl_pp *pp, const struct bl_pp_limits *limits);
+void bl_pp_peer_init(struct bl_pp_peer *peer, struct bl_pp *pp,
+                     const struct belay_backoff *backoff);
+
+/* ---- lending ---- */
+
+/* A ready connection, lent; NULL when there is none or somebody waits. Expired ones met on the way
+ * go to `closes`. */
+struct bl_pp_conn *bl_pp_try(struct bl_pp_peer *peer, uint64_t now);
+/* One lease is back. */
+void bl_pp_release(struct bl_pp_conn *conn, bool broken, uint64_t now);
+/* When to look at an idle connection again (bl_pp_expire); BELAY_NEVER when lent. */
+uint64_t bl_pp_due(const struct bl_pp_conn *conn);
+void bl_pp_expire(struct bl_pp_conn *conn, uint64_t now);
+
+/* 0, BELAY_EFULL or BELAY_ECLOSED. */
+int bl_pp_wait(struct bl_pp_peer *peer, struct bl_pp_waiter *waiter, bool fresh, uint64_t now);
+void bl_pp_forget(struct bl_pp_waiter *waiter); /* cancelled, or its deadline has passed */
+/* The next waiter of the peer that can be served: it leaves the queue, and *ret is lent to it. */
+struct bl_pp_waiter *bl_pp_serve(struct bl_pp_peer *peer, struct bl_pp_conn **ret, uint64_t now);
+/* Whether bl_pp_serve might find something. */
+static inline bool bl_pp_hungry(const struct bl_pp_peer *peer)
+{
+    return !bl_list_empty(&peer->waiters);
+}
+
+/* ---- connections ---- */
+
+/* Something about the peer has changed: does it wish to dial? May put an idle connection on
+ * `closes` to make room. */
+void bl_pp_consider(struct bl_pp_peer *peer, uint64_t now);
+/*
+ * For whom to dial now; NULL: nobody. The oldest waiter goes first. Where the total limit is in the
+ * way, the connection idle for longest is put on `closes`.
+ */
+struct bl_pp_peer *bl_pp_next_dial(struct bl_pp *pp, uint64_t now);
+/* When the answer of bl_pp_consider may change by itself. */
+uint64_t bl_pp_dial_due(const struct bl_pp_peer *peer, uint64_t now);
+
+void bl_pp_dial_started(struct bl_pp_conn *conn, struct bl_pp_peer *peer, uint64_t now);
+void bl_pp_opened(struct bl_pp_conn *conn, const struct bl_conn_facts *facts, uint64_t now);
+/*
+ * A dial failed, and its connection is gone. Waiters that fail by it are put on `failed` with
+ * `code`. `random` is for the backoff's jitter.
+ */
+void bl_pp_dial_failed(struct bl_pp_conn *conn, const struct belay_error *error, uint64_t random,
+                       uint64_t now);
+/* A dial could not even be started, for want of memory. */
+void bl_pp_dial_refused(struct bl_pp_peer *peer, int code, uint64_t now);
+void bl_pp_changed(struct bl_pp_conn *conn, const struct bl_conn_facts *facts, bool can_check,
+                   uint64_t now);
+void bl_pp_checked(struct bl_pp_conn *conn, int result, uint64_t now);
+/* Ends it for a reason: at once, or (`gently`) when the last lease is back. */
+void bl_pp_close(struct bl_pp_conn *conn, enum belay_reason reason, bool gently);
+/* It is gone. */
+void bl_pp_gone(struct bl_pp_conn *conn);
+
+/* All waiters of a peer, or the oldest, fail with `code`. */
+void bl_pp_fail_all(struct bl_pp_peer *peer, int code);
+void bl_pp_fail_oldest(struct bl_pp_peer *peer, int code);
+
+/* ---- for tests ---- */
+void bl_pp_check_peer(const struct bl_pp_peer *peer); /* asserts what must hold */
+
+#endif

@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Performing what the policy decided. Every call and every event changes the policy's state and
+ * touches its peer; one task per turn then serves, dials, closes and tells. So nothing is opened,
+ * closed or called back in the middle of a decision, nor inside the caller's call.
+ */
+#include "keep/pool.h"
+
+void bl_pool_touch(struct belay_peer *peer)
+{
+    struct belay_pool *pool = peer->pool;
+
+    if (!bl_list_linked(&peer->dirty))
+        bl_list_push_back(&pool->dirty, &peer->dirty);
+    bl_task_post(pool->loop, &pool->run);
+}
+
+void bl_peer_on_timer(void *arg)
+{
+    bl_pool_touch(arg);
+}
+
+static uint64_t now_of(struct belay_pool *pool)
+{
+    return bl_now(pool->loop);
+}
+
+static const char *name_of(const struct belay_peer *peer)
+{
+    return belay_endpoint_name(peer->endpoint);
+}
+
+/* ---- waiters ---- */
+
+void bl_waiter_spare(struct belay_pool *pool, struct belay_waiter *w)
+{
+    bl_timer_stop(&w->timer);
+    if (pool->spare_waiters_n < BL_SPARE_WAITERS_MAX) {
+        bl_list_push_front(&pool->spare_waiters, &w->pp.link);
+        pool->spare_waiters_n++;
+        return;
+    }
+    bl_timer_fini(&w->timer, pool->loop);
+    bl_free(&pool->loop->mem, w);
+}
+
+/* The waiter has left the queue: tells it, last of all. */
+static void tell(struct belay_waiter *w, struct belay_lease lease, const struct belay_error *error)
+{
+    struct belay_pool *pool = w->peer->pool;
+    belay_acquire_fn *fn = w->fn;
+    void *arg = w->arg;
+
+    BL_TRACE(pool->loop, "waiter", w->id, name_of(w->peer), "waiting", NULL,
+             error ? belay_error_name(error->code) : "served");
+    if (error) {
+        w->peer->pp.stats.refused[error->stage]++;
+        pool->pp.stats.refused[error->stage]++;
+    }
+    bl_waiter_spare(pool, w);
+    fn(lease, error, arg);
+}
+
+static void on_deadline(void *arg)
+{
+    struct belay_waiter *w = arg;
+    struct belay_peer *peer = w->peer;
+    struct belay_error error, scratch;
+
+    bl_pp_forget(&w->pp);
+    bl_pool_touch(peer);
+    if (peer->last_error.code)
+        bl_error_set(&error, BELAY_ETIMEDOUT, BELAY_STAGE_QUEUE,
+                     "waiting for a connection to %s: none within %lld ms; last attempt: %s",
+                     name_of(peer), (long long)w->timeout_ms,
+                     bl_error_copy_get(&peer->last_error, &scratch, peer->endpoint)->text);
+    else
+        bl_error_set(&error, BELAY_ETIMEDOUT, BELAY_STAGE_QUEUE,
+                     "waiting for a connection to %s: none was free within %lld ms", name_of(peer),
+                     (long long)w->timeout_ms);
+    tell(w, bl_lease_none(), &error);
+}
+
+static struct belay_waiter *waiter_new(struct belay_pool *pool)
+{
+    struct bl_list *spare = bl_list_pop_front(&pool->spare_waiters);
+    struct belay_waiter *w;
+
+    if (spare) {
+        pool->spare_waiters_n--;
+        return BL_LIST_OF(spare, struct belay_waiter, pp.link);
+    }
+    w = bl_zalloc(&pool->loop->mem, sizeof *w);
+    if (w && bl_timer_init(&w->timer, pool->loop, on_deadline, w) < 0) {
+        bl_free(&pool->loop->mem, w);
+        return NULL;
+    }
+    return w;
+}
+
+static const struct bl_option acquire_options[] = {
+    BL_OPTION(belay_acquire_options, timeout_ms, 0, BL_NOT_ALLOWED, INT64_MAX, 1,
+              INT64_C(31536000000)),
+};
+
+int belay_peer_acquire(struct belay_peer *peer, const struct belay_acquire_options *options,
+                       struct belay_waiter **ret_waiter, belay_acquire_fn *fn, void *arg)
+{
+    struct belay_pool *pool = peer->pool;
+    struct belay_acquire_options o = {0};
+    struct belay_waiter *w;
+    uint64_t now;
+    int rc = 0;
+
+    if (!pool)
+        return BELAY_ECLOSED;
+    if (options)
+        rc = bl_options_resolve(&o, sizeof o, options, acquire_options, BL_COUNT(acquire_options),
+                                NULL);
+    if (rc < 0 || !fn)
+        return BELAY_EINVAL;
+    w = waiter_new(pool);
+    if (!w)
+        return BELAY_ENOMEM;
+    now = bl_now_fresh(pool->loop);
+    rc = bl_pp_wait(&peer->pp, &w->pp, o.fresh, now);
+    if (rc < 0) {
+        bl_list_init(&w->pp.link);
+        bl_waiter_spare(pool, w);
+        return rc;
+    }
+    w->peer = peer;
+    w->fn = fn;
+    w->arg = arg;
+    w->id = ++pool->loop->next_id;
+    w->timeout_ms = o.timeout_ms ? o.timeout_ms : pool->options.acquire_timeout_ms;
+    bl_timer_at(&w->timer, pool->loop, bl_after_ms(now, w->timeout_ms));
+    BL_TRACE(pool->loop, "waiter", w->id, name_of(peer), NULL, "waiting", "");
+    bl_pool_touch(peer);
+    if (ret_waiter)
+        *ret_waiter = w;
+    return 0;
+}
+
+void belay_waiter_cancel(struct belay_waiter *w)
+{
+    if (!w)
+        return;
+    BL_TRACE(w->peer->pool->loop, "waiter", w->id, name_of(w->peer), "waiting", NULL, "cancelled");
+    bl_pp_forget(&w->pp);
+    bl_pool_touch(w->peer);
+    bl_waiter_spare(w->peer->pool, w);
+}
+
+/* Those whom the policy has given up on. `cause` is NULL when only the code is known. */
+static void tell_failed(struct belay_pool *pool, const struct belay_error *cause)
+{
+    struct bl_list *node;
+
+    while ((node = bl_list_pop_front(&pool->pp.failed))) {
+        struct belay_waiter *w = BL_LIST_OF(node, struct belay_waiter, pp.link);
+        struct belay_error error;
+
+        if (!cause || cause->code != w->pp.code)
+            bl_error_set(&error, w->pp.code, BELAY_STAGE_QUEUE,
+                         "waiting for a connection to %s: %s", name_of(w->peer),
+                         belay_strerror(w->pp.code));
+        tell(w, bl_lease_none(), cause && cause->code == w->pp.code ? cause : &error);
+    }
+}
+
+/* ---- what is lent ---- */
+
+/* After a lease came back: most often there is nothing to do. */
+static void settle(struct belay_pool *pool, struct bl_pool_conn *c)
+{
+    struct belay_peer *peer = bl_peer_of(c->pp.peer);
+
+    bl_timer_at(&c->expiry, pool->loop, bl_pp_due(&c->pp));
+    if (BL_UNLIKELY(bl_pp_hungry(&peer->pp) || !bl_list_empty(&pool->pp.closes) ||
+                    !bl_list_empty(&pool->pp.checks) || !bl_list_empty(&pool->pp.eager)))
+        bl_pool_touch(peer);
+}
+
+static void on_release(struct belay_conn *conn, enum belay_release how, void *owner)
+{
+    struct belay_pool *pool = owner;
+    struct bl_pool_conn *c = bl_conn_extra(conn);
+
+    BL_TRACE(pool->loop, "lease", belay_conn_id(conn), name_of(bl_peer_of(c->pp.peer)), "lent",
+             how == BELAY_BROKEN ? "broken" : "idle", "");
+    bl_conn_released(conn);
+    bl_pp_release(&c->pp, how != BELAY_REUSE, now_of(pool));
+    settle(pool, c);
+}
+
+static int on_take(struct belay_conn *conn, struct belay_stream **ret, void *owner)
+{
+    struct belay_pool *pool = owner;
+    struct bl_pool_conn *c = bl_conn_extra(conn);
+
+    BL_TRACE(pool->loop, "lease", belay_conn_id(conn), name_of(bl_peer_of(c->pp.peer)), "lent",
+             "taken", "");
+    *ret = bl_conn_take(conn);
+    c->pp.reason = BELAY_REASON_TAKEN;
+    bl_conn_released(conn);
+    bl_pp_release(&c->pp, true, now_of(pool));
+    settle(pool, c);
+    return 0;
+}
+
+static const struct bl_lease_owner_ops lessor_ops = {.release = on_release, .take = on_take};
+
+/* There is room in the table: the caller has reserved it. */
+static struct belay_lease lease_of(struct belay_pool *pool, struct bl_pp_conn *pp)
+{
+    struct bl_pool_conn *c = bl_pool_conn_of(pp);
+    struct belay_lease lease;
+    int rc = bl_lease_give(pool->loop, &c->lessor, &lease);
+
+    BL_ASSERT(rc == 0);
+    bl_timer_stop(&c->expiry);
+    bl_conn_acquired(c->lessor.conn);
+    BL_TRACE(pool->loop, "lease", belay_conn_id(c->lessor.conn), name_of(bl_peer_of(pp->peer)),
+             "idle", "lent", "");
+    return lease;
+}
+
+int belay_peer_try_acquire(struct belay_peer *peer, struct belay_lease *ret_lease)
+{
+    struct belay_pool *pool = peer->pool;
+    struct bl_pp_conn *c;
+
+    if (BL_UNLIKELY(!pool || pool->closing))
+        return BELAY_ECLOSED;
+    if (BL_UNLIKELY(bl_lease_reserve(pool->loop) < 0))
+        return BELAY_ENOMEM;
+    c = bl_pp_try(&peer->pp, now_of(pool));
+    if (BL_UNLIKELY(!bl_list_empty(&pool->pp.closes)))
+        bl_pool_touch(peer);
+    if (!c)
+        return BELAY_EAGAIN;
+    *ret_lease = lease_of(pool, c);
+    return 0;
+}
+
+/* ---- connections ---- */
+
+static void on_expiry(void *arg)
+{
+    struct bl_pool_conn *c = arg;
+    struct belay_peer *peer = bl_peer_of(c->pp.peer);
+
+    bl_pp_expire(&c->pp, now_of(peer->pool));
+    bl_timer_at(&c->expiry, peer->loop, bl_pp_due(&c->pp));
+    bl_pool_touch(peer);
+}
+
+static void on_opened(struct belay_conn *conn, void *keeper)
+{
+    struct belay_pool *pool = keeper;
+    struct bl_pool_conn *c = bl_conn_extra(conn);
+    struct belay_peer *peer = bl_peer_of(c->pp.peer);
+
+    bl_error_copy_clear(&peer->last_error, &pool->loop->mem);
+    peer->last_error.code = 0;
+    bl_pp_opened(&c->pp, bl_conn_facts(conn), now_of(pool));
+    bl_timer_at(&c->expiry, pool->loop, bl_pp_due(&c->pp));
+    bl_pool_touch(peer);
+}
+
+static void forget_conn(struct belay_pool *pool, struct belay_conn *conn)
+{
+    struct bl_pool_conn *c = bl_conn_extra(conn);
+
+    bl_timer_fini(&c->expiry, pool->loop);
+    bl_list_remove(&c->link);
+    bl_conn_free(conn);
+}
+
+static void on_failed(struct belay_conn *conn, const struct belay_error *error, void *keeper)
+{
+    struct belay_pool *pool = keeper;
+    struct bl_pool_conn *c = bl_conn_extra(conn);
+    struct belay_peer *peer = bl_peer_of(c->pp.peer);
+    struct belay_error told = *error;
+
+    bl_pp_dial_failed(&c->pp, error, bl_rand_next(&pool->loop->rand), now_of(pool));
+    told.attempt = peer->pp.backoff.failures;
+    bl_error_copy_set(&peer->last_error, &pool->loop->mem, error);
+    bl_loop_log(pool->loop, "pool", BELAY_LOG_INFO, "%s", error->text);
+    bl_pool_touch(peer);
+    belay_peer_ref(peer);
+    tell_failed(pool, &told);
+    forget_conn(pool, conn);
+    belay_peer_unref(peer);
+}
+
+static void on_changed(struct belay_conn *conn, const struct belay_error *lost, void *keeper)
+{
+    struct belay_pool *pool = keeper;
+    struct bl_pool_conn *c = bl_conn_extra(conn);
+
+    if (lost)
+        bl_loop_log(pool->loop, "pool", BELAY_LOG_INFO, "%s", lost->text);
+    bl_pp_changed(&c->pp, bl_conn_facts(conn), bl_conn_can_check(conn), now_of(pool));
+    bl_pool_touch(bl_peer_of(c->pp.peer));
+}
+
+static void on_checked(struct belay_conn *conn, int result, void *keeper)
+{
+    struct belay_pool *pool = keeper;
+    struct bl_pool_conn *c = bl_conn_extra(conn);
+
+    bl_pp_checked(&c->pp, result, now_of(pool));
+    bl_timer_at(&c->expiry, pool->loop, bl_pp_due(&c->pp));
+    bl_pool_touch(bl_peer_of(c->pp.peer));
+}
+
+static void on_closed(struct belay_conn *conn, void *keeper)
+{
+    struct belay_pool *pool = keeper;
+    struct bl_pool_conn *c = bl_conn_extra(conn);
+    struct belay_peer *peer = bl_peer_of(c->pp.peer);
+
+    bl_pp_gone(&c->pp);
+    forget_conn(pool, conn);
+    bl_pool_touch(peer);
+}
+
+static const struct bl_conn_keeper_ops keeper_ops = {
+    .opened = on_opened,
+    .failed = on_failed,
+    .changed = on_changed,
+    .checked = on_checked,
+    .closed = on_closed,
+};
+
+static int dial(struct belay_pool *pool, struct belay_peer *peer)
+{
+    struct belay_conn *conn;
+    struct bl_pool_conn *c;
+    int rc = bl_conn_open(pool->loop, peer->endpoint, &pool->options.connector, &pool->dial,
+                          peer->last_error.code != 0, &keeper_ops, pool, sizeof *c, &conn);
+
+    if (rc < 0)
+        return rc;
+    c = bl_conn_extra(conn);
+    bl_pp_dial_started(&c->pp, &peer->pp, now_of(pool));
+    bl_lessor_init(&c->lessor, &lessor_ops, pool, conn);
+    bl_list_push_back(&pool->conns, &c->link);
+    rc = bl_timer_init(&c->expiry, pool->loop, on_expiry, c);
+    if (rc < 0)
+        bl_pp_close(&c->pp, BELAY_REASON_OPEN_FAILED, false);
+    return rc;
+}
+
+/* ---- the run ---- */
+
+/* Wakes the peer when it may dial again. */
+static void arm(struct belay_pool *pool, struct belay_peer *peer)
+{
+    bl_timer_at(&peer->timer, pool->loop, bl_pp_dial_due(&peer->pp, now_of(pool)));
+}
+
+static void attend(struct belay_pool *pool, struct belay_peer *peer)
+{
+    struct bl_pp_waiter *pp;
+    struct bl_pp_conn *c;
+
+    belay_peer_ref(peer);
+    while (bl_pp_hungry(&peer->pp)) {
+        if (bl_lease_reserve(pool->loop) < 0) {
+            bl_pp_fail_oldest(&peer->pp, BELAY_ENOMEM);
+            continue;
+        }
+        pp = bl_pp_serve(&peer->pp, &c, now_of(pool));
+        if (!pp)
+            break;
+        tell(BL_CONTAINER(pp, struct belay_waiter, pp), lease_of(pool, c), NULL);
+    }
+    bl_pp_consider(&peer->pp, now_of(pool));
+    arm(pool, peer);
+    peer->refs--;
+    bl_peer_reap(peer);
+}
+
+/* Lists are popped, never walked: every step may call out, and what it calls may add to them. */
+void bl_pool_run(void *arg)
+{
+    struct belay_pool *pool = arg;
+    struct bl_pp_peer *peer;
+    struct bl_list *node;
+    int rc;
+
+    while ((node = bl_list_pop_front(&pool->dirty)))
+        attend(pool, BL_LIST_OF(node, struct belay_peer, dirty));
+    while ((peer = bl_pp_next_dial(&pool->pp, now_of(pool)))) {
+        rc = dial(pool, bl_peer_of(peer));
+        if (rc < 0)
+            bl_pp_dial_refused(peer, rc, now_of(pool));
+        arm(pool, bl_peer_of(peer));
+    }
+    tell_failed(pool, NULL);
+    while ((node = bl_list_pop_front(&pool->pp.checks)))
+        bl_conn_check(BL_LIST_OF(node, struct bl_pool_conn, pp.todo)->lessor.conn);
+    while ((node = bl_list_pop_front(&pool->pp.closes))) {
+        struct bl_pool_conn *c = BL_LIST_OF(node, struct bl_pool_conn, pp.todo);
+
+        bl_timer_stop(&c->expiry);
+        bl_conn_close(c->lessor.conn, (enum belay_reason)c->pp.reason);
+    }
+    if (pool->closing && pool->pp.connections == 0 && bl_list_empty(&pool->dirty) &&
+        bl_list_empty(&pool->pp.failed))
+        bl_pool_finish(pool);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* belay_peer_acquire_wait: the same acquire, for those who block. */
+#include "base/error.h"
+#include "belay/pool.h"
+#include "conn/lease.h"
+#include "loop/loop.h"
+
+#include "keep/pool.h"
+
+struct acquire_wait {
+    struct bl_wait wait;
+    struct belay_peer *peer;
+    struct belay_waiter *waiter;
+    int64_t timeout_ms;
+    struct belay_lease lease;
+    struct belay_error error;
+};
+
+static void on_acquired(struct belay_lease lease, const struct belay_error *error, void *arg)
+{
+    struct acquire_wait *w = arg;
+
+    w->waiter = NULL;
+    w->lease = lease;
+    if (error) {
+        w->error = *error;
+        w->error.tried = NULL;
+        w->error.tried_n = 0;
+    }
+    bl_wait_done(&w->wait, error ? error->code : 0);
+}
+
+static int start(struct bl_wait *wait)
+{
+    struct acquire_wait *w = BL_CONTAINER(wait, struct acquire_wait, wait);
+    struct belay_acquire_options o = belay_acquire_options_init();
+
+    o.timeout_ms = w->timeout_ms;
+    return belay_peer_acquire(w->peer, &o, &w->waiter, on_acquired, w);
+}
+
+static void cancel(struct bl_wait *wait)
+{
+    struct acquire_wait *w = BL_CONTAINER(wait, struct acquire_wait, wait);
+
+    belay_waiter_cancel(w->waiter);
+}
+
+int belay_peer_acquire_wait(struct belay_peer *peer, int64_t timeout_ms,
+                            struct belay_lease *ret_lease, struct belay_error *error)
+{
+    struct acquire_wait w = {
+        .wait = {.loop = peer->loop, .start = start, .cancel = cancel},
+        .peer = peer,
+        .timeout_ms = timeout_ms > 0 ? timeout_ms : BELAY_FOREVER,
+    };
+    int rc = bl_wait(&w.wait, timeout_ms);
+
+    if (rc == 0) {
+        *ret_lease = w.lease;
+        return 0;
+    }
+    if (w.error.code == rc && error)
+        *error = w.error;
+    else
+        bl_error_set(error, rc, BELAY_STAGE_QUEUE, "waiting for a connection to %s: %s",
+                     belay_endpoint_name(peer->endpoint), belay_strerror(rc));
+    return rc;
+}
