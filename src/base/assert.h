@@ -13,6 +13,9 @@ __attribute__((noreturn, cold)) void bl_assert_failed(const char *what, const ch
 
 #define BL_ASSERT(x) ((x) ? (void)0 : bl_assert_failed(#x, __FILE__, __LINE__))
 
+/* Where the program never gets; says why. Does not return. */
+#define BL_UNREACHABLE(why) bl_assert_failed(why, __FILE__, __LINE__)
+
 #ifdef NDEBUG
 #define BL_DEBUG_ASSERT(x) ((void)sizeof(x))
 #else

@@ -159,7 +159,9 @@ static int parse_bare(struct bl_url_parser *p)
     size_t len = (size_t)(colon - text.data);
     int scheme = len < text.len && *colon == ':' ? find_scheme(bl_span(text.data, len)) : -1;
 
-    if (scheme == BL_SCHEME_UNIX && (p->schemes & BL_SCHEME_BIT(UNIX))) {
+    if (scheme >= 0 && !(p->schemes & 1u << scheme))
+        return bl_url_refuse_scheme(p, bl_span(text.data, len));
+    if (scheme == BL_SCHEME_UNIX) {
         p->url.scheme = BL_SCHEME_UNIX;
         return parse_unix(p, bl_span_between(colon + 1, text.data + text.len));
     }

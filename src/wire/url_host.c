@@ -215,8 +215,8 @@ int bl_url_parse_authority(struct bl_url_parser *p, struct bl_span authority)
 {
     const char *at = authority.len ? memrchr(authority.data, '@', authority.len) : NULL;
     const char *end = authority.data + authority.len;
-    struct bl_span host, port;
-    bool brackets;
+    struct bl_span host = {0}, port = {0};
+    bool brackets = false;
     int rc = 0;
 
     if (at) {
