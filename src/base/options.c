@@ -100,7 +100,7 @@ int bl_options_resolve(void *out, size_t out_size, const void *given, const stru
                        size_t n, struct belay_error *error)
 {
     size_t given_size = 0;
-    int64_t value;
+    int64_t value = 0;
     int rc;
 
     BL_ASSERT(out_size >= sizeof out_size);
