@@ -194,6 +194,7 @@ void belay_loop_close(struct belay_loop *loop, void (*on_closed)(void *arg), voi
     bl_user_timers_stop(loop);
     bl_user_watches_stop(loop);
     bl_threads_refuse(loop);
+    bl_waits_refuse(loop);
     close_objects(loop);
     bl_loop_changed(loop);
 }

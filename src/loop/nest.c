@@ -95,8 +95,7 @@ void bl_nest_clear(struct bl_nest *nest)
 /* Setting a timer takes back that it has expired; so one that has is set again even if nothing changed. */
 void bl_nest_set_deadline(struct bl_nest *nest, struct belay_loop *loop)
 {
-    struct bl_heap_entry *first = bl_heap_first(&loop->timers);
-    uint64_t at = first ? first->key : BELAY_NEVER;
+    uint64_t at = loop->deadline_set; /* what comes before it counts as changed, see bl_timer_at */
     if (at == nest->deadline && (at == BELAY_NEVER || at > bl_now(loop)))
         return;
     struct itimerspec when = {0};

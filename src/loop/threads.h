@@ -56,6 +56,7 @@ static inline bool bl_threads_here(const struct belay_loop *loop)
 void bl_waits_serve(struct belay_loop *loop);
 void bl_waits_enter(struct belay_loop *loop); /* somebody runs the loop */
 void bl_waits_leave(struct belay_loop *loop); /* the last one wakes all sleepers with BELAY_ENOTRUNNING */
+void bl_waits_refuse(struct belay_loop *loop); /* those not started yet get BELAY_ECLOSED */
 void bl_waits_end(struct belay_loop *loop, int result);
 
 extern const struct belay_offload bl_sys_offload;

@@ -107,6 +107,12 @@ bool belay_backend_pending(struct belay_loop *loop)
 
 /* ---- for those who own the loop ---- */
 
+/* The backend may count in coarser steps: a loop that is turned without waiting must not spin till then. */
+static bool deadline_has_come(struct belay_loop *loop)
+{
+    return loop->deadline_set != BELAY_NEVER && bl_now_fresh(loop) >= loop->deadline_set;
+}
+
 int bl_turn(struct belay_loop *loop, int64_t timeout_ns)
 {
     bool gone = false;
@@ -116,7 +122,7 @@ int bl_turn(struct belay_loop *loop, int64_t timeout_ns)
     loop->watch_changed = false;
     if (loop->nest)
         bl_nest_clear(loop->nest);
-    if (belay_backend_pending(loop)) {
+    if (belay_backend_pending(loop) || (timeout_ns == 0 && deadline_has_come(loop))) {
         belay_backend_end(loop);
         timeout_ns = 0;
     }
@@ -126,6 +132,7 @@ int bl_turn(struct belay_loop *loop, int64_t timeout_ns)
         bl_loop_end(loop);
     if (gone)
         return BL_TURN_GONE;
+    loop->gone = NULL;
     loop->turning = false;
     if (loop->nest) {
         bl_nest_set_deadline(loop->nest, loop);

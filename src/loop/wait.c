@@ -186,6 +186,14 @@ static void end_all(struct bl_loop_threads *t, struct bl_list *list, int result)
         cancel_parked(t, BL_LIST_OF(node, struct bl_parked, link), result);
 }
 
+void bl_waits_refuse(struct belay_loop *loop)
+{
+    struct bl_loop_threads *t = loop->threads;
+    bl_mutex_lock(&t->lock);
+    end_all(t, &t->asked, BELAY_ECLOSED);
+    bl_mutex_unlock(&t->lock);
+}
+
 void bl_waits_end(struct belay_loop *loop, int result)
 {
     struct bl_loop_threads *t = loop->threads;
