@@ -79,8 +79,10 @@ int belay_pool_open(struct belay_loop *loop, const struct belay_pool_options *op
         return bl_error_set(error, BELAY_ECLOSED, BELAY_STAGE_NONE,
                             "opening a pool: the loop is closed");
     pool = bl_zalloc(&loop->mem, sizeof *pool);
-    if (!pool)
+    if (!pool || bl_timer_init(&pool->pause, loop, bl_pool_on_pause, pool) < 0) {
+        bl_free(&loop->mem, pool);
         return out_of_memory(error);
+    }
     rc = backoff_of(&o, &pool->backoff);
     BL_ASSERT(rc == 0); /* its range lies within the pool's options' */
     limits = limits_of(&o);
@@ -165,6 +167,7 @@ void bl_pool_finish(struct belay_pool *pool)
         bl_free(&loop->mem, w);
     }
     bl_task_cancel(&pool->run);
+    bl_timer_fini(&pool->pause, loop);
     bl_object_fini(&pool->object, loop);
     bl_free(&loop->mem, pool);
     if (on_closed)

@@ -30,7 +30,8 @@ struct belay_pool {
     struct bl_list spare_waiters;
     uint32_t spare_waiters_n;
     struct bl_task run;
-    bool closing; /* close or drain was called */
+    struct bl_timer pause; /* dialling rests after a local failure */
+    bool closing;          /* close or drain was called */
     belay_fn *on_closed;
     void *closed_arg;
 };
@@ -80,7 +81,8 @@ static inline struct bl_pool_conn *bl_pool_conn_of(struct bl_pp_conn *pp)
 /* pool_run.c: the policy of this peer has something to say. */
 void bl_pool_touch(struct belay_peer *peer);
 void bl_pool_run(void *pool);      /* the task */
-void bl_peer_on_timer(void *peer); /* the timer */
+void bl_pool_on_pause(void *pool); /* its timer */
+void bl_peer_on_timer(void *peer); /* its timer */
 void bl_waiter_spare(struct belay_pool *pool, struct belay_waiter *waiter);
 
 /* pool.c: it has no handle, connection or waiter any more. */

@@ -47,7 +47,7 @@ static bool wishes(struct bl_pp_peer *peer, uint64_t now)
 
     if (pp->closed || justified(peer, now) <= peer->dialing)
         return false;
-    if (now < peer->retry_at || now < pp->pause_until)
+    if (now < peer->retry_at)
         return false;
     if (peer->connections < pp->limits.per_endpoint)
         return true;
@@ -92,6 +92,8 @@ struct bl_pp_peer *bl_pp_next_dial(struct bl_pp *pp, uint64_t now)
     struct bl_pp_peer *peer;
     int32_t n;
 
+    if (now < pp->pause_until)
+        return NULL;
     while ((peer = most_eager(pp, &n))) {
         bl_pp_consider(peer, now);
         if (!bl_list_linked(&peer->eager))
@@ -105,15 +107,17 @@ struct bl_pp_peer *bl_pp_next_dial(struct bl_pp *pp, uint64_t now)
     return NULL;
 }
 
+uint64_t bl_pp_pause_due(const struct bl_pp *pp, uint64_t now)
+{
+    return bl_list_empty(&pp->eager) || now >= pp->pause_until ? BELAY_NEVER : pp->pause_until;
+}
+
 uint64_t bl_pp_dial_due(const struct bl_pp_peer *peer, uint64_t now)
 {
-    const struct bl_pp *pp = peer->pool;
-    uint64_t at = peer->retry_at > pp->pause_until ? peer->retry_at : pp->pause_until;
-
     if (peer->waiting == 0)
         return BELAY_NEVER;
-    if (at > now)
-        return at;
+    if (peer->retry_at > now)
+        return peer->retry_at;
     if (peer->expected == 0 && peer->dialing > 0 && peer->dialing < peer->waiting)
         return peer->first_dial + (uint64_t)peer->dialing * BL_PP_SPREAD_NS;
     return BELAY_NEVER;

@@ -127,6 +127,8 @@ void bl_pp_consider(struct bl_pp_peer *peer, uint64_t now);
 struct bl_pp_peer *bl_pp_next_dial(struct bl_pp *pp, uint64_t now);
 /* When the answer of bl_pp_consider may change by itself. */
 uint64_t bl_pp_dial_due(const struct bl_pp_peer *peer, uint64_t now);
+/* When the rest after a local failure ends, if anybody waits for that. */
+uint64_t bl_pp_pause_due(const struct bl_pp *pp, uint64_t now);
 
 void bl_pp_dial_started(struct bl_pp_conn *conn, struct bl_pp_peer *peer, uint64_t now);
 void bl_pp_opened(struct bl_pp_conn *conn, const struct bl_conn_facts *facts, uint64_t now);

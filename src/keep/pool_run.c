@@ -20,6 +20,13 @@ void bl_peer_on_timer(void *arg)
     bl_pool_touch(arg);
 }
 
+void bl_pool_on_pause(void *arg)
+{
+    struct belay_pool *pool = arg;
+
+    bl_task_post(pool->loop, &pool->run);
+}
+
 static uint64_t now_of(struct belay_pool *pool)
 {
     return bl_now(pool->loop);
@@ -401,6 +408,7 @@ void bl_pool_run(void *arg)
             bl_pp_dial_refused(peer, rc, now_of(pool));
         arm(pool, bl_peer_of(peer));
     }
+    bl_timer_at(&pool->pause, pool->loop, bl_pp_pause_due(&pool->pp, now_of(pool)));
     tell_failed(pool, NULL);
     while ((node = bl_list_pop_front(&pool->pp.checks)))
         bl_conn_check(BL_LIST_OF(node, struct bl_pool_conn, pp.todo)->lessor.conn);
