@@ -12,6 +12,7 @@
 #ifndef BELAY_HTTP_H
 #define BELAY_HTTP_H
 
+#include "belay/header.h"
 #include "belay/pool.h"
 
 #ifdef __cplusplus
@@ -66,12 +67,6 @@ BELAY_API struct belay_http_target *belay_http_target_ref(struct belay_http_targ
 BELAY_API void belay_http_target_unref(struct belay_http_target *target);
 BELAY_API struct belay_peer *belay_http_target_peer(const struct belay_http_target *target);
 BELAY_API const char *belay_http_target_url(const struct belay_http_target *target); /* without credentials */
-
-/* Names are compared without case. Values carry no CR, LF or NUL. Not terminated: use the lengths. */
-struct belay_header {
-    const char *name, *value;
-    size_t name_len, value_len; /* in requests 0 with a non-NULL pointer: strlen */
-};
 
 struct belay_http_response {
     int status;
