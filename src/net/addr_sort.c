@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Destination address selection of RFC 6724 section 6. Rules 3, 4 and 7 (deprecated, home and tunnelled
- * addresses) need facts about interfaces that nobody tells, so they never decide.
+ * Destination address selection of RFC 6724 section 6. Rules 3, 4 and 7 (deprecated, home and
+ * tunnelled addresses) need facts about interfaces that nobody tells, so they never decide.
  */
 #include "net/resolver.h"
 
@@ -97,8 +97,8 @@ static void rank_of(const struct bl_sortable *item, struct rank *r)
     as_ipv6(&item->source, source);
     r->same_scope = r->scope == scope_of(source);
     r->same_label = policy->label == policy_of(source)->label;
-    /* Not for IPv4, where it would undo the rotation by which name servers spread the load. Of a source's
-       prefix 64 bits are certain (section 2.2). */
+    /* Not for IPv4, where it would undo the rotation by which name servers spread the load. Of a
+       source's prefix 64 bits are certain (section 2.2). */
     if (item->dest.family == BELAY_FAMILY_IPV6) {
         unsigned bits = common_prefix(dest, source);
         r->common_bits = bits > 64 ? 64 : bits;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A stream's insides: a stack of filters. The bottom one is a socket; above it proxies and TLS. Filters
- * pull: whoever is above asks the one below, and only the stream on top knows the loop.
+ * A stream's insides: a stack of filters. The bottom one is a socket; above it proxies and TLS.
+ * Filters pull: whoever is above asks the one below, and only the stream on top knows the loop.
  *
- * A filter passes what it does not change to the one below. Those that only shake hands (proxies) step
- * aside when they are done: bl_stream unlinks a filter whose `transient` is set once `start` returned 0.
+ * A filter passes what it does not change to the one below. Those that only shake hands (proxies)
+ * step aside when they are done: bl_stream unlinks a filter whose `transient` is set once `start`
+ * returned 0.
  */
 #ifndef BL_NET_FILTER_H
 #define BL_NET_FILTER_H
@@ -16,24 +17,26 @@
 struct bl_filter;
 
 /*
- * Results: >= 0, BELAY_EAGAIN (try again when the bottom is ready for what `want` says), or another error,
- * then described in *error (never NULL) without stage and prefix: the stream adds these.
+ * Results: >= 0, BELAY_EAGAIN (try again when the bottom is ready for what `want` says), or another
+ * error, then described in *error (never NULL) without stage and prefix: the stream adds these.
  */
 struct bl_filter_ops {
     const char *name;
     enum belay_stage stage; /* what `start` belongs to: CONNECT, PROXY, TLS */
     bool transient;
     int (*start)(struct bl_filter *f, struct belay_error *error); /* 0: done. NULL: nothing to do */
-    ptrdiff_t (*read)(struct bl_filter *f, void *out, size_t size, struct belay_error *error); /* 0: end */
+    ptrdiff_t (*read)(struct bl_filter *f, void *out, size_t size,
+                      struct belay_error *error); /* 0: end */
     ptrdiff_t (*write)(struct bl_filter *f, const struct belay_bytes *bytes, size_t n,
                        struct belay_error *error);
     /* Whether reading again may give something although the bottom is not readable. */
     bool (*pending)(struct bl_filter *f);
-    /* What the bottom must become, beyond what the one above wants, after BELAY_EAGAIN: TLS that must write
-       to read, or read to write. 0: the obvious. NULL: always the obvious. */
+    /* What the bottom must become, beyond what the one above wants, after BELAY_EAGAIN: TLS that
+       must write to read, or read to write. 0: the obvious. NULL: always the obvious. */
     unsigned (*want)(struct bl_filter *f);
-    int (*shutdown)(struct bl_filter *f, struct belay_error *error); /* end of writing; NULL: pass down */
-    void (*idle)(struct bl_filter *f);                               /* give buffers back; may be NULL */
+    int (*shutdown)(struct bl_filter *f,
+                    struct belay_error *error); /* end of writing; NULL: pass down */
+    void (*idle)(struct bl_filter *f);          /* give buffers back; may be NULL */
     int (*tls_facts)(struct bl_filter *f, struct belay_tls_facts *facts); /* NULL: pass down */
     void (*close)(struct bl_filter *f); /* frees this filter only; never blocks, never allocates */
 };
@@ -43,12 +46,13 @@ struct bl_filter {
     struct bl_filter *below; /* NULL at the bottom */
 };
 
-static inline ptrdiff_t bl_filter_read(struct bl_filter *f, void *out, size_t size, struct belay_error *e)
+static inline ptrdiff_t bl_filter_read(struct bl_filter *f, void *out, size_t size,
+                                       struct belay_error *e)
 {
     return f->ops->read(f, out, size, e);
 }
-static inline ptrdiff_t bl_filter_write(struct bl_filter *f, const struct belay_bytes *bytes, size_t n,
-                                        struct belay_error *e)
+static inline ptrdiff_t bl_filter_write(struct bl_filter *f, const struct belay_bytes *bytes,
+                                        size_t n, struct belay_error *e)
 {
     return f->ops->write(f, bytes, n, e);
 }
@@ -73,8 +77,8 @@ static inline size_t bl_addr_used(const struct belay_addr *a)
 }
 
 /*
- * The bottom: a connected descriptor of the loop's transport; owns it. `peer` is last, as a stream has
- * room for its used bytes only (bl_addr_used); read it with bl_socket_filter_peer.
+ * The bottom: a connected descriptor of the loop's transport; owns it. `peer` is last, as a stream
+ * has room for its used bytes only (bl_addr_used); read it with bl_socket_filter_peer.
  */
 struct bl_socket_filter {
     struct bl_filter filter;
@@ -88,9 +92,10 @@ void bl_socket_filter_init(struct bl_socket_filter *s, struct belay_loop *loop, 
                            const struct belay_addr *peer);
 
 /*
- * TLS over the filter below (tls_filter.c), through a BIO of belay's. `server_name` is SNI and the name (or IP
- * address) to verify; `alpn` in wire form (length-prefixed), may be NULL; tickets are kept per
- * `session_key`. All are read during the call, but `tls`, of which a reference is taken. BELAY_ENOMEM, BELAY_ETLS.
+ * TLS over the filter below (tls_filter.c), through a BIO of belay's. `server_name` is SNI and the
+ * name (or IP address) to verify; `alpn` in wire form (length-prefixed), may be NULL; tickets are
+ * kept per `session_key`. All are read during the call, but `tls`, of which a reference is taken.
+ * BELAY_ENOMEM, BELAY_ETLS.
  */
 struct bl_tls_want {
     struct belay_tls *tls;
@@ -101,10 +106,11 @@ struct bl_tls_want {
     const void *session_key;
     size_t session_key_len;
 };
-int bl_tls_filter_new(struct belay_loop *loop, const struct bl_tls_want *want, struct bl_filter *below,
-                      struct bl_filter **ret, struct belay_error *error);
+int bl_tls_filter_new(struct belay_loop *loop, const struct bl_tls_want *want,
+                      struct bl_filter *below, struct bl_filter **ret, struct belay_error *error);
 
-/* SHA-256 over everything in an identity that decides who is trusted and who we are; secrets by HMAC. */
+/* SHA-256 over everything in an identity that decides who is trusted and who we are; secrets by
+ * HMAC. */
 const uint8_t *bl_tls_fingerprint(const struct belay_tls *tls); /* 32 bytes */
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Happy Eyeballs, decided without a socket. Attempts start in the order of the list, so what was started is
- * always its front; addresses that come later change only the rest.
+ * Happy Eyeballs, decided without a socket. Attempts start in the order of the list, so what was
+ * started is always its front; addresses that come later change only the rest.
  */
 #include "net/race.h"
 
@@ -116,7 +116,8 @@ bool bl_race_lost(const struct bl_race *race)
     return !race->more && started_count(race) == race->n && !is_trying(race);
 }
 
-size_t bl_race_tried(const struct bl_race *race, uint64_t now_ns, struct belay_tried out[BL_RACE_MAX])
+size_t bl_race_tried(const struct bl_race *race, uint64_t now_ns,
+                     struct belay_tried out[BL_RACE_MAX])
 {
     size_t n = started_count(race);
     for (size_t i = 0; i < n; i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Happy Eyeballs (RFC 8305), pure: which address to try when. It is told what happened and answers what to do;
- * dial.c opens the sockets.
+ * Happy Eyeballs (RFC 8305), pure: which address to try when. It is told what happened and answers
+ * what to do; dial.c opens the sockets.
  */
 #ifndef BL_NET_RACE_H
 #define BL_NET_RACE_H
@@ -38,6 +38,7 @@ uint64_t bl_race_deadline(const struct bl_race *race);
 /* All that are known have failed and no more will come. */
 bool bl_race_lost(const struct bl_race *race);
 /* For the error: what was tried, in order of start. Returns how many. */
-size_t bl_race_tried(const struct bl_race *race, uint64_t now_ns, struct belay_tried out[BL_RACE_MAX]);
+size_t bl_race_tried(const struct bl_race *race, uint64_t now_ns,
+                     struct belay_tried out[BL_RACE_MAX]);
 
 #endif

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names to addresses: a cache by TTL, look-ups that share a query, RFC 6724 order, over the dns seam (c-ares by
- * default, dns_cares.c). One resolver per loop, made at first use, kept in the loop's room.
+ * Names to addresses: a cache by TTL, look-ups that share a query, RFC 6724 order, over the dns
+ * seam (c-ares by default, dns_cares.c). One resolver per loop, made at first use, kept in the
+ * loop's room.
  *
- * Numeric addresses and "localhost" (RFC 6761) are answered without a query. A and AAAA are two queries: the
- * answer waits at most 50 ms for the second family once one has come (RFC 8305 section 3), and later addresses
- * arrive by a second call.
+ * Numeric addresses and "localhost" (RFC 6761) are answered without a query. A and AAAA are two
+ * queries: the answer waits at most 50 ms for the second family once one has come (RFC 8305 section
+ * 3), and later addresses arrive by a second call.
  */
 #ifndef BL_NET_RESOLVER_H
 #define BL_NET_RESOLVER_H
@@ -16,8 +17,8 @@
 struct bl_lookup; /* one caller's wait */
 
 /*
- * `more` says that the other family is still awaited: fn will run again, with all addresses known then (never
- * for an error before that). On failure addrs is NULL; stage is RESOLVE.
+ * `more` says that the other family is still awaited: fn will run again, with all addresses known
+ * then (never for an error before that). On failure addrs is NULL; stage is RESOLVE.
  */
 typedef void bl_lookup_fn(const struct belay_addr *addrs, size_t n, bool more,
                           const struct belay_error *error, void *arg);
@@ -28,7 +29,8 @@ struct bl_lookup_options {
     uint16_t port;            /* put into the answers */
 };
 
-/* BELAY_EINVAL (not a name), BELAY_ENOMEM. fn never runs inside; *ret is valid until its last call. */
+/* BELAY_EINVAL (not a name), BELAY_ENOMEM. fn never runs inside; *ret is valid until its last call.
+ */
 int bl_resolve(struct belay_loop *loop, const char *host, const struct bl_lookup_options *options,
                bl_lookup_fn *fn, void *arg, struct bl_lookup **ret);
 void bl_resolve_cancel(struct bl_lookup *lookup);
@@ -38,16 +40,20 @@ struct bl_srv {
     uint16_t port, priority, weight;
 };
 /* Ordered by priority, then by weighted random choice (RFC 2782). */
-typedef void bl_lookup_srv_fn(const struct bl_srv *records, size_t n, const struct belay_error *error,
-                              void *arg);
-int bl_resolve_srv(struct belay_loop *loop, const char *name, bool fresh, bl_lookup_srv_fn *fn, void *arg,
-                   struct bl_lookup **ret);
+typedef void bl_lookup_srv_fn(const struct bl_srv *records, size_t n,
+                              const struct belay_error *error, void *arg);
+int bl_resolve_srv(struct belay_loop *loop, const char *name, bool fresh, bl_lookup_srv_fn *fn,
+                   void *arg, struct bl_lookup **ret);
+
+/* Whether bl_resolve would take it: a numeric address, or a name of letters, digits, '-' and '_'.
+ */
+bool bl_is_host_name(const char *host);
 
 /* Forgets all cached answers. */
 void bl_resolver_clear(struct belay_loop *loop);
 
-/* RFC 6724 section 6, pure: sorts destinations given the source address the kernel would use for each
-   (family NONE: unreachable). Stable. */
+/* RFC 6724 section 6, pure: sorts destinations given the source address the kernel would use for
+   each (family NONE: unreachable). Stable. */
 struct bl_sortable {
     struct belay_addr dest, source;
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The bottom filter: a connected descriptor of the loop's transport, one system call for each call. */
+/* The bottom filter: a connected descriptor of the loop's transport, one system call for each call.
+ */
 #include <errno.h>
 
 #include "net/filter.h"

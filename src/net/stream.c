@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The stream: its life, its watch, and the one task from which it tells what must not be told inside a call.
+ * The stream: its life, its watch, and the one task from which it tells what must not be told
+ * inside a call.
  *
- * The task is either among the loop's tasks (`soon`: there is something to tell or to read) or among its
- * flushes (there is something to send). Every callback may close the stream; it then stays as memory until
- * the task has run, so code that called out looks at `closing` and leaves.
+ * The task is either among the loop's tasks (`soon`: there is something to tell or to read) or
+ * among its flushes (there is something to send). Every callback may close the stream; it then
+ * stays as memory until the task has run, so code that called out looks at `closing` and leaves.
  */
 #include "net/stream.h"
 

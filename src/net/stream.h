@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The stream on top of a stack of filters, as dialing and connections make and keep it. The struct is here so
- * that one allocation holds stream and socket; only stream*.c touch its fields.
+ * The stream on top of a stack of filters, as dialing and connections make and keep it. The struct
+ * is here so that one allocation holds stream and socket; only stream*.c touch its fields.
  */
 #ifndef BL_NET_STREAM_H
 #define BL_NET_STREAM_H
@@ -14,7 +14,7 @@
 #define BL_STREAM_FLUSH_AT   16384u
 #define BL_STREAM_HELD_MAX   (1u << 20) /* bytes read and not consumed, beyond the scratch buffer */
 
-#define BL_STREAM_READS_MAX  16         /* in one go, before others have their turn */
+#define BL_STREAM_READS_MAX 16 /* in one go, before others have their turn */
 
 struct bl_stream_options {
     int keepalive_idle_s, keepalive_every_s, keepalive_probes; /* idle 0: off */
@@ -22,8 +22,8 @@ struct bl_stream_options {
 };
 
 /*
- * Takes over a connected descriptor; on failure it stays the caller's. No callbacks yet: reading is paused.
- * BELAY_ENOMEM.
+ * Takes over a connected descriptor; on failure it stays the caller's. No callbacks yet: reading is
+ * paused. BELAY_ENOMEM.
  */
 int bl_stream_new(struct belay_loop *loop, int fd, const struct belay_addr *peer,
                   const struct bl_stream_options *options, struct belay_stream **ret);
@@ -31,31 +31,34 @@ int bl_stream_new(struct belay_loop *loop, int fd, const struct belay_addr *peer
 struct bl_filter *bl_stream_top(struct belay_stream *stream);
 
 /*
- * Puts a filter on top and drives its `start` until it is done; then `fn` runs once, from the loop, with NULL or
- * the error (stage filled in; the stream is then dead but not closed). One at a time. The filter is the stream's
- * from now on.
+ * Puts a filter on top and drives its `start` until it is done; then `fn` runs once, from the loop,
+ * with NULL or the error (stage filled in; the stream is then dead but not closed). One at a time.
+ * The filter is the stream's from now on.
  */
 typedef void bl_stream_start_fn(const struct belay_error *error, void *arg);
-void bl_stream_push(struct belay_stream *stream, struct bl_filter *filter, bl_stream_start_fn *fn, void *arg);
+void bl_stream_push(struct belay_stream *stream, struct bl_filter *filter, bl_stream_start_fn *fn,
+                    void *arg);
 
 /* Gives back all buffers that an idle connection does not need (also TLS's). */
 void bl_stream_idle(struct belay_stream *stream);
 
 /*
- * The keeper's ear, beside the user's callbacks: told once when the stream dies or the peer ends it, whoever
- * has the callbacks. NULL: none. Runs before the user's on_end or on_lost.
+ * The keeper's ear, beside the user's callbacks: told once when the stream dies or the peer ends
+ * it, whoever has the callbacks. NULL: none. Runs before the user's on_end or on_lost.
  */
-typedef void bl_stream_gone_fn(struct belay_stream *stream, const struct belay_error *error, void *arg);
+typedef void bl_stream_gone_fn(struct belay_stream *stream, const struct belay_error *error,
+                               void *arg);
 void bl_stream_set_gone(struct belay_stream *stream, bl_stream_gone_fn *fn, void *arg);
 
 /* Whether it is alive and the peer has not ended it. */
 bool bl_stream_usable(const struct belay_stream *stream);
-/* Looks at the socket now, without waiting for the loop: false if the peer closed it or sent something (a
-   probe before a request that cannot be repeated). Costs a system call. */
+/* Looks at the socket now, without waiting for the loop: false if the peer closed it or sent
+   something (a probe before a request that cannot be repeated). Costs a system call. */
 bool bl_stream_probe(struct belay_stream *stream);
 /* Bytes that came and were not consumed. */
 size_t bl_stream_held(const struct belay_stream *stream);
-/* Whether any byte has been handed to the kernel since the mark was set (NOT_SENT or MAYBE_SENT). */
+/* Whether any byte has been handed to the kernel since the mark was set (NOT_SENT or MAYBE_SENT).
+ */
 uint64_t bl_stream_sent_total(const struct belay_stream *stream);
 struct belay_loop *bl_stream_loop(const struct belay_stream *stream);
 
@@ -63,18 +66,19 @@ struct belay_loop *bl_stream_loop(const struct belay_stream *stream);
 
 /* What only a stream at work needs; an idle one has none. */
 struct bl_stream_work {
-    struct bl_buf out;      /* bytes to be sent, copied */
-    struct bl_buf held;     /* bytes that came and were not consumed */
-    struct bl_list refs;    /* struct stream_ref (stream_write.c), to be sent between the bytes of `out` */
-    struct bl_list done;    /* those whose `done` is due */
-    size_t refs_len;        /* bytes of refs to be sent */
-    size_t before_refs;     /* bytes of `out` that go before the last ref */
-    struct bl_timer timer;  /* of a blocked write; while closing, its limit */
+    struct bl_buf out;  /* bytes to be sent, copied */
+    struct bl_buf held; /* bytes that came and were not consumed */
+    struct bl_list
+        refs; /* struct stream_ref (stream_write.c), to be sent between the bytes of `out` */
+    struct bl_list done;   /* those whose `done` is due */
+    size_t refs_len;       /* bytes of refs to be sent */
+    size_t before_refs;    /* bytes of `out` that go before the last ref */
+    struct bl_timer timer; /* of a blocked write; while closing, its limit */
 };
 
 /*
- * Nothing is freed but by the task, so whoever called out may look at the flags afterwards. At loop's end a
- * stream that nobody keeps (no ear, no start in progress) is closed by the loop.
+ * Nothing is freed but by the task, so whoever called out may look at the flags afterwards. At
+ * loop's end a stream that nobody keeps (no ear, no start in progress) is closed by the loop.
  */
 struct belay_stream {
     struct bl_object object;
@@ -95,13 +99,13 @@ struct belay_stream {
     int32_t user_timeout_ms; /* 0: off */
     int dead_code;           /* 0: alive */
     int dead_os;
-    unsigned starting : 1;   /* a filter on top is shaking hands */
-    unsigned started : 1;    /* it is done, `start` is to be told */
+    unsigned starting : 1; /* a filter on top is shaking hands */
+    unsigned started : 1;  /* it is done, `start` is to be told */
     unsigned closing : 1;
-    unsigned closed : 1;     /* the descriptor is gone, the task frees the rest */
-    unsigned ending : 1;     /* no more will be written */
-    unsigned ended : 1;      /* the filters have been told so */
-    unsigned eof : 1;        /* the peer has finished */
+    unsigned closed : 1; /* the descriptor is gone, the task frees the rest */
+    unsigned ending : 1; /* no more will be written */
+    unsigned ended : 1;  /* the filters have been told so */
+    unsigned eof : 1;    /* the peer has finished */
     unsigned gone_told : 1;
     unsigned end_told : 1;
     unsigned lost_told : 1;
@@ -122,13 +126,13 @@ struct belay_stream {
 
 /* NULL when memory is out. */
 struct bl_stream_work *bl_stream_work(struct belay_stream *s);
-/* Watches for what is wanted. Unless exactly, reading that is wanted no more goes on being watched for, as
-   that costs nothing until something comes. */
+/* Watches for what is wanted. Unless exactly, reading that is wanted no more goes on being watched
+   for, as that costs nothing until something comes. */
 void bl_stream_watch(struct belay_stream *s, bool exactly);
 /* Runs the task soon: from it all is told that must not be told inside a call. */
 void bl_stream_soon(struct belay_stream *s);
-/* The stream is dead. Inside a caller's call this is all; the task tells. From the loop bl_stream_mourn
-   follows: hands over what came before the end, then tells. */
+/* The stream is dead. Inside a caller's call this is all; the task tells. From the loop
+   bl_stream_mourn follows: hands over what came before the end, then tells. */
 void bl_stream_die(struct belay_stream *s, const struct belay_error *error);
 void bl_stream_mourn(struct belay_stream *s, struct belay_error *error);
 /* The peer has ended it: tells the keeper at once, and the user when nothing is held back. */
@@ -140,11 +144,13 @@ void bl_stream_shut(struct belay_stream *s, bool kindly);
 /* stream_read.c */
 bool bl_stream_may_read(const struct belay_stream *s);
 void bl_stream_read(struct belay_stream *s);
-void bl_stream_look(struct belay_stream *s); /* offers what is held, then reads if there may be more */
+void bl_stream_look(
+    struct belay_stream *s); /* offers what is held, then reads if there may be more */
 
 /* stream_write.c: 0 all was sent, BELAY_EAGAIN the bottom is full (it is watched), or the error. */
 int bl_stream_send(struct belay_stream *s, struct belay_error *error);
-bool bl_stream_unsent(const struct belay_stream *s); /* something is still to be sent, an end included */
+bool bl_stream_unsent(
+    const struct belay_stream *s); /* something is still to be sent, an end included */
 /* From the loop: sends, and mourns when that fails. */
 void bl_stream_flush_now(struct belay_stream *s);
 void bl_stream_on_timer(void *arg);

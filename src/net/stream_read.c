@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The reading half of a stream: from the top filter into the loop's scratch buffer, and from there straight to
- * the user. Only what the user did not consume is copied, and held.
+ * The reading half of a stream: from the top filter into the loop's scratch buffer, and from there
+ * straight to the user. Only what the user did not consume is copied, and held.
  *
- * Held bytes are in one of three states: offered again soon (`look`), refused until resume (`stuck`), or
- * waiting for more to follow them (`hungry`: the user consumed nothing and asked to go on).
+ * Held bytes are in one of three states: offered again soon (`look`), refused until resume
+ * (`stuck`), or waiting for more to follow them (`hungry`: the user consumed nothing and asked to
+ * go on).
  */
 #include "net/stream.h"
 
@@ -22,8 +23,8 @@ static void die_of(struct belay_stream *s, int code, const char *text)
     char peer[BELAY_ADDR_TEXT_MAX];
     s->eof = 1;
     s->stuck = 1;
-    bl_error_set(&error, code, BELAY_STAGE_USE, "reading from %s: %s",
-                 bl_stream_peer_text(s, peer), text);
+    bl_error_set(&error, code, BELAY_STAGE_USE, "reading from %s: %s", bl_stream_peer_text(s, peer),
+                 text);
     bl_stream_die(s, &error);
 }
 
@@ -37,7 +38,8 @@ static int hold(struct belay_stream *s, const char *data, size_t len)
     return 0;
 }
 
-/* Calls on_data; returns how much it consumed, and leaves in the flags what is to become of the rest. */
+/* Calls on_data; returns how much it consumed, and leaves in the flags what is to become of the
+ * rest. */
 static size_t call_on_data(struct belay_stream *s, const char *data, size_t len)
 {
     const struct belay_stream_callbacks *callbacks = s->callbacks;
@@ -172,8 +174,7 @@ void belay_stream_resume(struct belay_stream *s)
     s->stuck = 0;
     if (s->closing || s->starting)
         return;
-    if ((bl_stream_held(s) && !s->hungry) ||
-        (bl_stream_may_read(s) && bl_filter_pending(s->top)))
+    if ((bl_stream_held(s) && !s->hungry) || (bl_stream_may_read(s) && bl_filter_pending(s->top)))
         s->look = 1;
     if (s->look || s->eof || s->dead_code)
         bl_stream_soon(s);

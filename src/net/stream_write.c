@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The writing half of a stream. What is copied goes to one buffer; what is not is a list of references, each of
- * which knows how many copied bytes go between it and the one before. Both leave in order, gathered into
- * one system call at the end of the turn.
+ * The writing half of a stream. What is copied goes to one buffer; what is not is a list of
+ * references, each of which knows how many copied bytes go between it and the one before. Both
+ * leave in order, gathered into one system call at the end of the turn.
  *
- * A blocked write takes the kernel's user timeout off the socket, as it would kill a peer that merely reads
- * slowly; a timer then looks at the age of the peer's last acknowledgement instead.
+ * A blocked write takes the kernel's user timeout off the socket, as it would kill a peer that
+ * merely reads slowly; a timer then looks at the age of the peer's last acknowledgement instead.
  */
 #include "net/stream.h"
 
@@ -54,8 +54,7 @@ static void block(struct belay_stream *s)
         s->blocked = 1;
         set_user_timeout(s, 0);
         if (s->user_timeout_ms && s->work && !s->closing)
-            bl_timer_at(&s->work->timer, loop,
-                        bl_after_ms(bl_now_fresh(loop), s->user_timeout_ms));
+            bl_timer_at(&s->work->timer, loop, bl_after_ms(bl_now_fresh(loop), s->user_timeout_ms));
     }
     bl_stream_watch(s, s->closing);
 }
@@ -259,9 +258,8 @@ static int admit(struct belay_stream *s, size_t len)
         return BELAY_ECLOSED;
     if (s->dead_code)
         return BELAY_ERESET;
-    if (unsent && len > BL_STREAM_BUFFER_MAX - (unsent < BL_STREAM_BUFFER_MAX
-                                                    ? unsent
-                                                    : BL_STREAM_BUFFER_MAX)) {
+    if (unsent && len > BL_STREAM_BUFFER_MAX -
+                            (unsent < BL_STREAM_BUFFER_MAX ? unsent : BL_STREAM_BUFFER_MAX)) {
         s->full = 1;
         return BELAY_EAGAIN;
     }
