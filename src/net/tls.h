@@ -86,6 +86,7 @@ struct bl_tls_filter {
     bool failed : 1;  /* TLS failed: the session is not to be resumed */
     bool refused : 1; /* *error says why the certificate was refused */
     bool starved : 1; /* the filter below had nothing to give */
+    bool ended : 1;   /* our close_notify is out */
     bool eof : 1;     /* the filter below has ended */
     uint8_t first_n;
     char first[BL_TLS_FIRST]; /* what the peer began with, to be shown if it is not TLS */

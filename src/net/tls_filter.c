@@ -245,26 +245,23 @@ static unsigned tls_want(struct bl_filter *filter)
 static int tls_shutdown(struct bl_filter *filter, struct belay_error *error)
 {
     struct bl_tls_filter *f = tls_of(filter);
-    struct bl_filter *below = filter->below;
     int result, code;
 
     enter(f, error);
-    if (f->up && !f->failed && !(SSL_get_shutdown(f->ssl) & SSL_SENT_SHUTDOWN)) {
-        result = SSL_shutdown(f->ssl);
+    if (f->up && !f->failed && !f->ended) {
+        result =
+            SSL_shutdown(f->ssl); /* not again once it is out: that would wait for the peer's */
         code = result < 0 ? bl_tls_result(f, result, error) : 0;
         if (code != 0)
             return code;
+        f->ended = true;
     }
-    while (below && !below->ops->shutdown)
-        below = below->below;
-    return below ? below->ops->shutdown(below, error) : 0;
+    return bl_filter_shutdown(filter->below, error);
 }
 
 static void tls_idle(struct bl_filter *filter)
 {
-    SSL_free_buffers(tls_of(filter)->ssl);
-    if (filter->below->ops->idle)
-        filter->below->ops->idle(filter->below);
+    SSL_free_buffers(tls_of(filter)->ssl); /* refuses while they hold something */
 }
 
 static void tls_close(struct bl_filter *filter)
