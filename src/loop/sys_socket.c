@@ -232,6 +232,10 @@ static int socket_ack_age_ms(int fd, void *arg)
     socklen_t len = sizeof info;
     if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len))
         return -ENOTSUP;
+    /* Nothing in flight and every window probe answered: probes come up to two minutes apart, so that the
+       age alone would accuse a peer that merely reads slowly. */
+    if (!info.tcpi_unacked && !info.tcpi_probes)
+        return 0;
     return info.tcpi_last_ack_recv > INT32_MAX ? INT32_MAX : (int)info.tcpi_last_ack_recv;
 }
 

@@ -79,6 +79,7 @@ static void *worker_main(void *arg)
 {
     struct bl_workers *w = arg;
     bl_mutex_lock(&w->lock);
+    w->idle--;
     for (;;) {
         struct bl_list *node = bl_list_pop_front(&w->queue);
         if (node) {
@@ -127,6 +128,7 @@ static int start_worker(struct bl_workers *w)
     if (rc)
         return BELAY_ENOMEM;
     w->threads_n++;
+    w->idle++; /* until it runs */
     return 0;
 }
 

@@ -48,7 +48,8 @@ struct bl_workers {
     struct bl_list queue;
     pthread_t *threads; /* room for threads_max, the owner's */
     size_t threads_n, threads_max;
-    size_t idle, queued, queue_max;
+    size_t idle; /* threads that wait, or have not run yet */
+    size_t queued, queue_max;
     bool stopping;
 };
 

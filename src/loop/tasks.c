@@ -41,7 +41,7 @@ bool bl_tasks_run(struct belay_loop *loop)
     return run_list(&loop->tasks);
 }
 
-void bl_flushes_run(struct belay_loop *loop)
+bool bl_flushes_run(struct belay_loop *loop)
 {
-    run_list(&loop->flushes);
+    return run_list(&loop->flushes);
 }

@@ -54,7 +54,7 @@ void bl_threads_free(struct belay_loop *loop)
     if (!t)
         return;
     bl_mutex_lock(&t->lock);
-    while (atomic_load(&t->sleepers) > 0)
+    while (t->sleepers > 0)
         bl_cond_wait(&t->left, &t->lock);
     bl_mutex_unlock(&t->lock);
     BL_ASSERT(bl_list_empty(&t->inbox) && bl_list_empty(&t->taken));
@@ -97,16 +97,21 @@ void bl_threads_take(struct belay_loop *loop)
     bl_mutex_unlock(&t->lock);
 }
 
-void bl_threads_run(struct belay_loop *loop)
+bool bl_threads_run(struct belay_loop *loop)
 {
     struct bl_loop_threads *t = loop->threads;
+    bool any = false;
     struct bl_list *node;
     while ((node = bl_list_pop_front(&t->taken))) {
         struct mail *mail = BL_LIST_OF(node, struct mail, link);
         mail->run(mail, loop);
+        any = true;
     }
-    if (atomic_load_explicit(&t->calls, memory_order_acquire))
+    if (atomic_load_explicit(&t->calls, memory_order_acquire)) {
         bl_waits_serve(loop);
+        any = true;
+    }
+    return any;
 }
 
 /* Under the lock. On the loop's own thread nobody sleeps: the next turn looks before it does. */
@@ -133,6 +138,14 @@ static void run_post(struct mail *mail, struct belay_loop *loop)
     fn(arg);
 }
 
+static bool refused(struct bl_loop_threads *t)
+{
+    bl_mutex_lock(&t->lock);
+    bool closed = t->closed;
+    bl_mutex_unlock(&t->lock);
+    return closed;
+}
+
 int belay_loop_post(struct belay_loop *loop, belay_fn *fn, void *arg)
 {
     if (!loop || !fn)
@@ -140,7 +153,7 @@ int belay_loop_post(struct belay_loop *loop, belay_fn *fn, void *arg)
     struct bl_loop_threads *t = loop->threads;
     struct post *post = loop->mem.allocator.allocate(sizeof *post, loop->mem.allocator.arg);
     if (!post)
-        return BELAY_ENOMEM;
+        return refused(t) ? BELAY_ECLOSED : BELAY_ENOMEM;
     *post = (struct post){.mail.run = run_post, .fn = fn, .arg = arg};
     atomic_fetch_add(&t->blocks, 1);
     bl_mutex_lock(&t->lock);

@@ -16,11 +16,12 @@ struct bl_loop_threads {
     atomic_bool mail;     /* the inbox is not empty */
     atomic_bool calls;    /* `asked` or `cancels` is not empty */
     atomic_bool stop;     /* belay_loop_stop */
-    atomic_uint sleepers; /* threads inside bl_wait */
+    atomic_uint open;     /* calls in `asked`, `started` or `cancels`: a reason to go on turning */
     atomic_uint blocks;   /* posts not yet freed: allocated on any thread, so mem.live cannot count them */
 
     struct bl_mutex lock; /* of what follows, up to `taken` */
     struct bl_cond left;  /* sleepers became 0 */
+    unsigned sleepers;    /* threads inside bl_wait, which may still have to wake up */
     struct bl_list inbox;
     struct bl_list asked, started, cancels; /* struct bl_parked: each is in one of them until it is done */
     unsigned runners;                       /* who turns the loop, see bl_wait in loop.h */
@@ -37,7 +38,7 @@ void bl_threads_free(struct belay_loop *loop); /* waits until the last sleeper h
 
 /* What runs in a turn is what had come when it began, so that posting in a turn means the next one. */
 void bl_threads_take(struct belay_loop *loop);
-void bl_threads_run(struct belay_loop *loop);
+bool bl_threads_run(struct belay_loop *loop); /* whether there was something */
 void bl_threads_refuse(struct belay_loop *loop); /* posts and waits give BELAY_ECLOSED from now on */
 void bl_threads_shut(struct belay_loop *loop);   /* joins the workers; no thread wakes the backend after */
 

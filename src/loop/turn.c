@@ -74,17 +74,17 @@ static bool run_round(struct belay_loop *loop)
     return fired || ran;
 }
 
-void belay_backend_end(struct belay_loop *loop)
+/* Whether anything ran. */
+static bool end_turn(struct belay_loop *loop)
 {
-    if (loop->detaching)
-        return;
     belay_backend_begin(loop);
-    bl_threads_run(loop);
+    bool ran = bl_threads_run(loop);
     int rounds = ROUNDS_MAX;
     do {
-        while (rounds > 0 && run_round(loop))
-            rounds--;
-        bl_flushes_run(loop);
+        for (; rounds > 0 && run_round(loop); rounds--)
+            ran = true;
+        if (bl_flushes_run(loop))
+            ran = true;
     } while (rounds-- > 0 && !bl_list_empty(&loop->tasks));
     tell_deadline(loop);
     loop->in_turn = false;
@@ -94,6 +94,13 @@ void belay_backend_end(struct belay_loop *loop)
         if (loop->hosted)
             bl_loop_end(loop);
     }
+    return ran;
+}
+
+void belay_backend_end(struct belay_loop *loop)
+{
+    if (!loop->detaching)
+        end_turn(loop);
 }
 
 bool belay_backend_pending(struct belay_loop *loop)
@@ -123,8 +130,8 @@ int bl_turn(struct belay_loop *loop, int64_t timeout_ns)
     if (loop->nest)
         bl_nest_clear(loop->nest);
     if (belay_backend_pending(loop) || (timeout_ns == 0 && deadline_has_come(loop))) {
-        belay_backend_end(loop);
-        timeout_ns = 0;
+        if (end_turn(loop) || belay_backend_pending(loop))
+            timeout_ns = 0;
     }
     if (!loop->ended || loop->detaching)
         rc = loop->backend.run(timeout_ns, loop->backend.arg);
@@ -153,7 +160,7 @@ bool bl_loop_alive(const struct belay_loop *loop)
 {
     const struct bl_loop_threads *t = loop->threads;
     return !bl_list_empty(&loop->objects) || loop->users > 0 || bl_threads_pending(t) ||
-           atomic_load(&t->sleepers) > 0 || loop->closing;
+           atomic_load(&t->open) > 0 || loop->closing;
 }
 
 static int may_turn(const struct belay_loop *loop)

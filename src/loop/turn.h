@@ -15,7 +15,7 @@ bool bl_loop_alive(const struct belay_loop *loop);
 
 bool bl_timers_run(struct belay_loop *loop); /* those that are due; whether one fired */
 bool bl_tasks_run(struct belay_loop *loop);  /* those posted before; whether there was one */
-void bl_flushes_run(struct belay_loop *loop);
+bool bl_flushes_run(struct belay_loop *loop);
 
 /* The caller's timers and watches: stopped when the loop closes, freed when it ends. */
 void bl_user_timers_stop(struct belay_loop *loop);

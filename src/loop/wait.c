@@ -69,12 +69,13 @@ static void sleep_until_finished(struct bl_parked *p, uint64_t limit)
             bl_cond_wait(&p->wake, &t->lock);
         } else if (!bl_cond_wait_until(&p->wake, &t->lock, limit) && !p->finished) {
             bl_list_remove(&p->link);
+            knock(loop); /* to be cancelled, or because it may have been the last reason to go on */
             if (!p->started) {
                 p->wait->result = BELAY_ETIMEDOUT;
+                atomic_fetch_sub(&t->open, 1);
                 return;
             }
             bl_list_push_back(&t->cancels, &p->link);
-            knock(loop);
             limit = BELAY_NEVER;
         }
     }
@@ -95,11 +96,12 @@ static int wait_elsewhere(struct bl_wait *wait, int64_t timeout_ms)
         wait->result = t->closed ? BELAY_ECLOSED : BELAY_ENOTRUNNING;
     } else {
         wait->parked = &parked;
-        atomic_fetch_add(&t->sleepers, 1);
+        t->sleepers++;
+        atomic_fetch_add(&t->open, 1);
         bl_list_push_back(&t->asked, &parked.link);
         knock(loop);
         sleep_until_finished(&parked, limit);
-        if (atomic_fetch_sub(&t->sleepers, 1) == 1)
+        if (--t->sleepers == 0)
             bl_cond_signal(&t->left);
     }
     bl_mutex_unlock(&t->lock);
@@ -120,6 +122,7 @@ int bl_wait(struct bl_wait *wait, int64_t timeout_ms)
 static void finish(struct bl_parked *p, int result)
 {
     bl_list_remove(&p->link);
+    atomic_fetch_sub(&p->wait->loop->threads->open, 1);
     p->wait->result = result;
     p->wait->done = true;
     p->finished = true;
