@@ -57,20 +57,14 @@ static int bio_write(BIO *bio, const char *data, size_t len, size_t *ret_n)
     return 0;
 }
 
+/* BIO_CTRL_EOF goes without an answer: where OpenSSL knows of an end without close_notify, it makes
+   the session unusable. bl_tls_result knows of it from `eof`. */
 static long bio_ctrl(BIO *bio, int command, long number, void *pointer)
 {
-    struct bl_tls_filter *f = BIO_get_data(bio);
-
+    (void)bio;
     (void)number;
     (void)pointer;
-    switch (command) {
-    case BIO_CTRL_FLUSH:
-        return 1;
-    case BIO_CTRL_EOF:
-        return f && f->eof;
-    default:
-        return 0;
-    }
+    return command == BIO_CTRL_FLUSH;
 }
 
 BIO_METHOD *bl_tls_bio_method(void)

@@ -84,13 +84,25 @@ static void names_text(X509 *cert, char out[NAMES_MAX_TEXT])
     GENERAL_NAMES_free(names);
 }
 
-static int describe_name(struct bl_tls_filter *f, X509 *cert, struct belay_error *error)
+/* The name or address that was to be verified. */
+static const char *wanted_text(SSL *ssl, char out[BELAY_ADDR_TEXT_MAX])
 {
-    X509_VERIFY_PARAM *param = SSL_get0_param(f->ssl);
+    X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
     const char *host = X509_VERIFY_PARAM_get0_host(param, 0);
     char *ip = host ? NULL : X509_VERIFY_PARAM_get1_ip_asc(param);
-    char names[NAMES_MAX_TEXT], subject[NAME_MAX_TEXT];
-    const char *wanted = host ? host : ip ? ip : "this peer";
+    struct belay_addr addr;
+
+    snprintf(out, BELAY_ADDR_TEXT_MAX, "%s", host ? host : ip ? ip : "this peer");
+    if (ip && belay_addr_parse_ip(ip, strlen(ip), 0, &addr) == 0)
+        belay_addr_print(&addr, out, BELAY_ADDR_TEXT_MAX);
+    OPENSSL_free(ip);
+    return out;
+}
+
+static int describe_name(struct bl_tls_filter *f, X509 *cert, struct belay_error *error)
+{
+    char names[NAMES_MAX_TEXT], subject[NAME_MAX_TEXT], text[BELAY_ADDR_TEXT_MAX];
+    const char *wanted = wanted_text(f->ssl, text);
 
     names_text(cert, names);
     if (names[0])
@@ -101,7 +113,6 @@ static int describe_name(struct bl_tls_filter *f, X509 *cert, struct belay_error
             error, BELAY_ECERT, BELAY_STAGE_TLS,
             "the certificate names no host (%s, without subjectAltName), so it is not for %s",
             name_text(X509_get_subject_name(cert), subject), wanted);
-    OPENSSL_free(ip);
     return BELAY_ECERT;
 }
 
