@@ -70,7 +70,8 @@ struct belay_transport {
     int (*shutdown_write)(int fd, void *arg);
     void (*close)(int fd, void *arg);
     int (*set_option)(int fd, enum belay_socket_option option, int value, void *arg);
-    /* Milliseconds since the peer last acknowledged anything; -ENOTSUP where it cannot be known. */
+    /* Milliseconds since the peer last acknowledged anything, 0 while it owes no acknowledgement;
+       -ENOTSUP where it cannot be known. */
     int (*ack_age_ms)(int fd, void *arg);
     /* The source address that the kernel would choose for a destination: RFC 6724 sorting. */
     int (*source_for)(const struct belay_addr *to, struct belay_addr *ret, void *arg);
