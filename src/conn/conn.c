@@ -523,7 +523,7 @@ void bl_conn_released(struct belay_conn *c)
     if (is_plain(c))
         belay_stream_set_callbacks(c->stream, &idle_callbacks,
                                    c); /* what is held now is told as idle data */
-    if (c->leases == 0)
+    if (c->leases == 0 && !bl_timer_active(&c->timer))
         bl_timer_at(&c->timer, c->loop, bl_now(c->loop) + BL_MS(IDLE_TRIM_MS));
 }
 

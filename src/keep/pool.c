@@ -156,6 +156,7 @@ void bl_pool_finish(struct belay_pool *pool)
         bl_map_remove(&pool->peers, n);
         bl_list_remove(&peer->dirty);
         bl_timer_stop(&peer->timer);
+        bl_pp_peer_fini(&peer->pp);
         peer->pool = NULL;
         peer->pp.pool = NULL;
         belay_peer_unref(peer);
@@ -218,7 +219,7 @@ void bl_peer_reap(struct belay_peer *peer)
     if (peer->pool)
         bl_map_remove(&peer->pool->peers, &peer->node);
     bl_list_remove(&peer->dirty);
-    bl_list_remove(&peer->pp.eager);
+    bl_pp_peer_fini(&peer->pp);
     bl_timer_fini(&peer->timer, peer->loop);
     bl_error_copy_clear(&peer->last_error, &peer->loop->mem);
     belay_endpoint_unref(peer->endpoint);
@@ -257,16 +258,6 @@ struct belay_peer *belay_pool_next_peer(const struct belay_pool *pool,
 
 /* ---- statistics and options ---- */
 
-static void add_gauges(struct belay_pool_stats *s, const struct bl_pp_peer *peer)
-{
-    s->endpoints++;
-    s->idle += (uint32_t)peer->idle;
-    s->dialing += (uint32_t)peer->dialing;
-    s->closing += (uint32_t)peer->closing;
-    s->in_use += (uint32_t)(peer->connections - peer->idle - peer->dialing - peer->closing);
-    s->waiting += (uint32_t)peer->waiting;
-}
-
 static void copy_out(struct belay_pool_stats *out, const struct belay_pool_stats *s)
 {
     size_t size = out->size < sizeof *s ? out->size : sizeof *s;
@@ -277,18 +268,17 @@ static void copy_out(struct belay_pool_stats *out, const struct belay_pool_stats
 
 void belay_pool_get_stats(const struct belay_pool *pool, struct belay_pool_stats *stats)
 {
-    struct belay_pool_stats s = pool->pp.stats;
+    struct belay_pool_stats s;
 
-    for (struct bl_map_node *n = NULL; (n = bl_map_next(&pool->peers, n));)
-        add_gauges(&s, &BL_CONTAINER(n, struct belay_peer, node)->pp);
+    bl_pp_stats(&pool->pp, &s);
     copy_out(stats, &s);
 }
 
 void belay_peer_get_stats(const struct belay_peer *peer, struct belay_pool_stats *stats)
 {
-    struct belay_pool_stats s = peer->pp.stats;
+    struct belay_pool_stats s;
 
-    add_gauges(&s, &peer->pp);
+    bl_pp_peer_stats(&peer->pp, &s);
     copy_out(stats, &s);
 }
 

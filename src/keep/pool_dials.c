@@ -7,7 +7,7 @@
  * Dials that fail together are one failed round: the backoff and the waiters' retries count rounds,
  * so ten refused dials are not ten retries.
  */
-#include "keep/pool_count.h"
+#include "keep/pool_policy.h"
 
 /* Dials that the waiters justify by now, those in flight included. */
 static int32_t justified(const struct bl_pp_peer *peer, uint64_t now)
@@ -23,27 +23,40 @@ static int32_t justified(const struct bl_pp_peer *peer, uint64_t now)
     return spread < (uint64_t)peer->waiting ? (int32_t)spread : peer->waiting;
 }
 
-/* Closes an idle connection of this peer, or else the longest idle one of all, unless enough are
- * closing already. */
-static void make_room(struct bl_pp_peer *peer, bool own)
+/* The connection of a peer that has been idle for longest: `ready` has the one used last in front.
+ */
+static struct bl_pp_conn *longest_idle(const struct bl_pp_peer *peer)
 {
-    struct bl_pp *pp = peer->pool;
+    for (struct bl_list *node = peer->ready.prev; node != &peer->ready; node = node->prev) {
+        struct bl_pp_conn *c = BL_LIST_OF(node, struct bl_pp_conn, ready);
 
-    BL_LIST_EACH(node, &pp->idle)
-    {
-        struct bl_pp_conn *c = BL_LIST_OF(node, struct bl_pp_conn, idle);
-
-        if (!own || c->peer == peer) {
-            bl_pp_close(c, BELAY_REASON_EVICTED, false);
-            return;
-        }
+        if (c->leases == 0)
+            return c;
     }
+    return NULL;
+}
+
+/* Closes the longest idle connection of all. */
+static void make_room(struct bl_pp *pp)
+{
+    struct bl_pp_conn *victim = NULL;
+
+    BL_LIST_EACH(node, &pp->peers)
+    {
+        struct bl_pp_conn *c = longest_idle(BL_LIST_OF(node, struct bl_pp_peer, link));
+
+        if (c && (!victim || c->idle_since < victim->idle_since))
+            victim = c;
+    }
+    if (victim)
+        bl_pp_close(victim, BELAY_REASON_EVICTED, false);
 }
 
 /* Whether the peer wants one more dial, and nothing but the total limit could be in its way. */
 static bool wishes(struct bl_pp_peer *peer, uint64_t now)
 {
     struct bl_pp *pp = peer->pool;
+    struct bl_pp_conn *idle;
 
     if (pp->closed || justified(peer, now) <= peer->dialing)
         return false;
@@ -52,8 +65,9 @@ static bool wishes(struct bl_pp_peer *peer, uint64_t now)
     if (peer->connections < pp->limits.per_endpoint)
         return true;
     /* Only those who want a fresh connection still wait beside idle ones. */
-    if (peer->idle > 0 && peer->closing == 0)
-        make_room(peer, true);
+    idle = peer->closing == 0 ? longest_idle(peer) : NULL;
+    if (idle)
+        bl_pp_close(idle, BELAY_REASON_EVICTED, false);
     return false;
 }
 
@@ -101,7 +115,7 @@ struct bl_pp_peer *bl_pp_next_dial(struct bl_pp *pp, uint64_t now)
         if (pp->connections < pp->limits.total)
             return peer;
         if (pp->closing < n)
-            make_room(peer, false);
+            make_room(pp);
         return NULL;
     }
     return NULL;
@@ -131,8 +145,8 @@ static void count_connections(struct bl_pp_peer *peer)
     pp->connections++;
     if ((uint32_t)peer->connections > peer->stats.peak)
         peer->stats.peak = (uint32_t)peer->connections;
-    if ((uint32_t)pp->connections > pp->stats.peak)
-        pp->stats.peak = (uint32_t)pp->connections;
+    if ((uint32_t)pp->connections > pp->peak)
+        pp->peak = (uint32_t)pp->connections;
 }
 
 void bl_pp_dial_started(struct bl_pp_conn *c, struct bl_pp_peer *peer, uint64_t now)
@@ -142,7 +156,6 @@ void bl_pp_dial_started(struct bl_pp_conn *c, struct bl_pp_peer *peer, uint64_t 
     c->state = BL_PP_DIALING;
     c->round = peer->round;
     bl_list_init(&c->ready);
-    bl_list_init(&c->idle);
     bl_list_init(&c->todo);
     if (peer->dialing == 0)
         peer->first_dial = now;
@@ -156,7 +169,7 @@ static void local_failure(struct bl_pp_peer *peer, int code, uint64_t now)
 {
     peer->pool->pause_until = now + BL_PP_PAUSE_NS;
     if (code == BELAY_EMFILE)
-        make_room(peer, false);
+        make_room(peer->pool);
     else
         bl_pp_fail_oldest(peer, code);
 }
@@ -187,8 +200,8 @@ void bl_pp_dial_failed(struct bl_pp_conn *c, const struct belay_error *error, ui
 {
     struct bl_pp_peer *peer = c->peer;
 
-    BL_PP_COUNT(peer, failed[error->stage]);
-    BL_PP_COUNT(peer, closed[BELAY_REASON_OPEN_FAILED]);
+    peer->stats.failed[error->stage]++;
+    peer->stats.closed[BELAY_REASON_OPEN_FAILED]++;
     peer->dialing--;
     peer->connections--;
     peer->pool->connections--;
@@ -206,7 +219,7 @@ void bl_pp_gone(struct bl_pp_conn *c)
 
     BL_ASSERT(c->state == BL_PP_CLOSING);
     bl_list_remove(&c->todo);
-    BL_PP_COUNT(peer, closed[c->reason]);
+    peer->stats.closed[c->reason]++;
     peer->connections--;
     peer->closing--;
     peer->pool->connections--;

@@ -3,12 +3,10 @@
  * Lending: who gets which connection, and when one is no longer worth keeping.
  *
  * What holds between calls: `ready` has exactly the open connections with room for one more lease
- * and no reason to end; the pool's `idle` has exactly the open ones without leases; whoever is on
+ * and no reason to end; whoever is on
  * `closes` is CLOSING and in no other list.
  */
 #include "keep/pool_policy.h"
-
-#include "keep/pool_count.h"
 
 void bl_pp_init(struct bl_pp *pp, const struct bl_pp_limits *limits)
 {
@@ -17,9 +15,8 @@ void bl_pp_init(struct bl_pp *pp, const struct bl_pp_limits *limits)
     bl_list_init(&pp->closes);
     bl_list_init(&pp->checks);
     bl_list_init(&pp->failed);
-    bl_list_init(&pp->idle);
+    bl_list_init(&pp->peers);
     bl_list_init(&pp->eager);
-    pp->stats.size = sizeof pp->stats;
 }
 
 void bl_pp_peer_init(struct bl_pp_peer *peer, struct bl_pp *pp, const struct belay_backoff *backoff)
@@ -31,7 +28,7 @@ void bl_pp_peer_init(struct bl_pp_peer *peer, struct bl_pp *pp, const struct bel
     bl_list_init(&peer->ready);
     bl_list_init(&peer->waiters);
     bl_list_init(&peer->eager);
-    peer->stats.size = sizeof peer->stats;
+    bl_list_push_back(&pp->peers, &peer->link);
 }
 
 /* ---- the lists a connection is in ---- */
@@ -52,19 +49,24 @@ static void settle(struct bl_pp_conn *c)
         bl_list_remove(&c->ready);
 }
 
-static void become_idle(struct bl_pp_conn *c, uint64_t now)
+static uint64_t add(uint64_t at, uint64_t span)
 {
-    c->idle_since = now;
-    c->peer->idle++;
-    bl_list_push_back(&c->peer->pool->idle, &c->idle);
+    return span >= BELAY_NEVER - at ? BELAY_NEVER : at + span;
 }
 
-static void end_idle(struct bl_pp_conn *c)
+static bool is_idle(const struct bl_pp_conn *c)
 {
-    if (!bl_list_linked(&c->idle))
-        return;
-    bl_list_remove(&c->idle);
-    c->peer->idle--;
+    return c->state == BL_PP_OPEN && c->leases == 0;
+}
+
+/* It has no lease now: counts as idle, from this moment. */
+static void become_idle(struct bl_pp_conn *c, uint64_t now)
+{
+    uint64_t idle_end = add(now, c->peer->pool->limits.idle_ns);
+
+    c->idle_since = now;
+    c->due_at = c->expires_at < idle_end ? c->expires_at : idle_end;
+    c->peer->idle++;
 }
 
 void bl_pp_close(struct bl_pp_conn *c, enum belay_reason reason, bool gently)
@@ -79,10 +81,11 @@ void bl_pp_close(struct bl_pp_conn *c, enum belay_reason reason, bool gently)
     }
     if (c->state == BL_PP_DIALING)
         c->peer->dialing--;
-    BL_PP_ADD(c->peer, leases, -(uint32_t)c->leases); /* revoked */
+    if (is_idle(c))
+        c->peer->idle--;
+    c->peer->leases -= c->leases; /* revoked */
     c->leases = 0;
     c->state = BL_PP_CLOSING;
-    end_idle(c);
     bl_list_remove(&c->ready);
     bl_list_remove(&c->todo);
     bl_list_push_back(&c->peer->pool->closes, &c->todo);
@@ -92,50 +95,43 @@ void bl_pp_close(struct bl_pp_conn *c, enum belay_reason reason, bool gently)
 
 /* ---- expiry ---- */
 
-static uint64_t add(uint64_t at, uint64_t span)
-{
-    return span >= BELAY_NEVER - at ? BELAY_NEVER : at + span;
-}
-
 uint64_t bl_pp_due(const struct bl_pp_conn *c)
 {
-    uint64_t idle_end = add(c->idle_since, c->peer->pool->limits.idle_ns);
-
-    if (!bl_list_linked(&c->idle))
-        return BELAY_NEVER;
-    return c->expires_at < idle_end ? c->expires_at : idle_end;
+    return is_idle(c) ? c->due_at : BELAY_NEVER;
 }
 
+/* Why it must not be lent any more. One with other leases on it is only too old, never too long
+ * idle. */
 static enum belay_reason expired(const struct bl_pp_conn *c, uint64_t now)
 {
+    if (BL_LIKELY(now < c->due_at))
+        return BELAY_REASON_NONE;
     if (now >= c->expires_at)
         return BELAY_REASON_LIFETIME;
-    if (c->leases == 0 && now >= add(c->idle_since, c->peer->pool->limits.idle_ns))
-        return BELAY_REASON_IDLE;
-    return BELAY_REASON_NONE;
+    return c->leases == 0 ? BELAY_REASON_IDLE : BELAY_REASON_NONE;
 }
 
 void bl_pp_expire(struct bl_pp_conn *c, uint64_t now)
 {
-    enum belay_reason reason = expired(c, now);
-
-    if (reason && bl_list_linked(&c->idle))
-        bl_pp_close(c, reason, true);
+    if (is_idle(c) && now >= c->due_at)
+        bl_pp_close(c, expired(c, now), false);
 }
 
 /* ---- lending ---- */
 
-static void lend(struct bl_pp_conn *c)
+static inline void lend(struct bl_pp_conn *c)
 {
+    struct bl_pp_peer *peer = c->peer;
+
+    peer->stats.acquired++;
+    peer->leases++;
     if (c->leases == 0)
-        end_idle(c);
-    BL_PP_COUNT(c->peer, acquired);
-    if (c->uses > 0)
-        BL_PP_COUNT(c->peer, reused);
-    BL_PP_COUNT(c->peer, leases);
+        peer->idle--;
+    if (c->uses == 0)
+        peer->first_uses++;
     c->leases++;
     c->uses++;
-    if (c->uses >= c->peer->pool->limits.uses)
+    if (BL_UNLIKELY(c->uses >= peer->pool->limits.uses))
         c->reason = BELAY_REASON_USES; /* this use is its last */
     if (BL_LIKELY(c->leases >= c->capacity || c->reason))
         bl_list_remove(&c->ready);
@@ -169,32 +165,43 @@ struct bl_pp_conn *bl_pp_try(struct bl_pp_peer *peer, uint64_t now)
     return c;
 }
 
-/* The lease that was the last is back: keep it, check it or end it. */
-static void came_home(struct bl_pp_conn *c, uint64_t now)
+static void begin_check(struct bl_pp_conn *c)
 {
-    if (!c->reason && now >= c->expires_at)
+    c->peer->idle--;
+    c->state = BL_PP_CHECKING;
+    bl_list_push_back(&c->peer->pool->checks, &c->todo);
+}
+
+/* A lease is back on a connection that has a reason to end, or to be checked, or was shared. */
+static void release_slowly(struct bl_pp_conn *c, bool broken, uint64_t now)
+{
+    if (broken && !c->reason)
+        c->reason = BELAY_REASON_BROKEN;
+    if (c->leases == 0 && !c->reason && now >= c->expires_at)
         c->reason = BELAY_REASON_LIFETIME;
-    if (c->reason) {
-        bl_pp_close(c, (enum belay_reason)c->reason, false);
-        return;
+    if (c->leases == 0) {
+        become_idle(c, now);
+        if (c->reason)
+            bl_pp_close(c, (enum belay_reason)c->reason, false);
+        else if (c->suspect)
+            begin_check(c);
     }
-    become_idle(c, now);
-    if (c->suspect) {
-        c->state = BL_PP_CHECKING;
-        end_idle(c);
-        bl_list_push_back(&c->peer->pool->checks, &c->todo);
-    }
+    settle(c);
 }
 
 void bl_pp_release(struct bl_pp_conn *c, bool broken, uint64_t now)
 {
-    BL_PP_ADD(c->peer, leases, -1u);
+    if (BL_UNLIKELY(c->state != BL_PP_OPEN))
+        return;
+    c->peer->leases--;
     c->leases--;
-    if (broken && !c->reason)
-        c->reason = BELAY_REASON_BROKEN;
-    if (c->leases == 0 && c->state != BL_PP_CLOSING)
-        came_home(c, now);
-    settle(c);
+    if (BL_UNLIKELY(broken || c->reason || c->suspect || c->capacity != 1 ||
+                    now >= c->expires_at)) {
+        release_slowly(c, broken, now);
+        return;
+    }
+    become_idle(c, now);
+    bl_list_push_front(&c->peer->ready, &c->ready);
 }
 
 /* ---- waiting ---- */
@@ -249,7 +256,7 @@ struct bl_pp_waiter *bl_pp_serve(struct bl_pp_peer *peer, struct bl_pp_conn **re
         if (c) {
             lend(c);
             leave(w);
-            BL_PP_ADD(peer, waited_ns, now - w->since_ns);
+            peer->stats.waited_ns += now - w->since_ns;
             *ret = c;
             return w;
         }
@@ -290,7 +297,7 @@ void bl_pp_opened(struct bl_pp_conn *c, const struct bl_conn_facts *facts, uint6
     peer->expected = facts->capacity > 0 ? facts->capacity : 1;
     belay_backoff_reset(&peer->backoff);
     peer->retry_at = 0;
-    BL_PP_COUNT(peer, opened);
+    peer->stats.opened++;
     c->state = BL_PP_OPEN;
     c->capacity = facts->capacity;
     c->expires_at = add(now, peer->pool->limits.lifetime_ns);
@@ -313,11 +320,8 @@ void bl_pp_changed(struct bl_pp_conn *c, const struct bl_conn_facts *facts, bool
         bl_pp_close(c, BELAY_REASON_UNHEALTHY, true);
     } else if (facts->suspect && !c->suspect) {
         c->suspect = true;
-        if (c->leases == 0 && c->state == BL_PP_OPEN) {
-            end_idle(c);
-            c->state = BL_PP_CHECKING;
-            bl_list_push_back(&c->peer->pool->checks, &c->todo);
-        }
+        if (is_idle(c))
+            begin_check(c);
     }
     settle(c);
 }
@@ -340,7 +344,8 @@ void bl_pp_check_peer(const struct bl_pp_peer *peer)
 {
     const struct bl_pp *pp = peer->pool;
 
-    BL_ASSERT(peer->connections >= peer->dialing + peer->idle);
+    BL_ASSERT(peer->connections >= peer->dialing + peer->idle + peer->closing);
+    BL_ASSERT(peer->dialing >= 0 && peer->idle >= 0 && peer->closing >= 0 && peer->waiting >= 0);
     BL_ASSERT(peer->connections <= pp->limits.per_endpoint);
     BL_ASSERT(pp->connections <= pp->limits.total);
     BL_ASSERT((peer->waiting == 0) == bl_list_empty(&peer->waiters));

@@ -36,30 +36,34 @@ struct bl_pp_limits { /* effective; INT64_MAX and INT32_MAX are none */
 struct bl_pp {
     struct bl_pp_limits limits;
     struct bl_list closes, checks, failed;
-    struct bl_list idle;  /* open, not lent: the longest idle first */
-    struct bl_list eager; /* peers */
+    struct bl_list peers; /* all */
+    struct bl_list eager; /* those that wish to dial */
     int32_t connections;  /* dialling, open and closing, of all peers */
     int32_t closing;
     uint64_t pause_until;
-    uint64_t arrivals; /* numbers waiters */
-    bool closed;       /* nobody is served any more */
-    struct belay_pool_stats stats;
+    uint64_t arrivals;            /* numbers waiters */
+    bool closed;                  /* nobody is served any more */
+    uint32_t peak;                /* connections at a time */
+    struct belay_pool_stats past; /* counts of peers that are gone */
 };
 
 struct bl_pp_peer {
     struct bl_pp *pool;
+    struct bl_list link;  /* pool->peers */
     struct bl_list ready; /* the most recently used first */
     struct bl_list waiters;
     struct bl_list eager; /* link */
     int32_t connections;  /* dialling, open, closing */
     int32_t dialing, idle, closing;
+    int32_t leases; /* out now */
     int32_t waiting;
     int32_t expected; /* what one connection is expected to carry; 0: unknown */
     struct belay_backoff backoff;
-    uint64_t round;      /* failed rounds of dialling: dials that fail together are one */
-    uint64_t retry_at;   /* no dial before */
-    uint64_t first_dial; /* of those in flight while the capacity is unknown */
-    struct belay_pool_stats stats;
+    uint64_t round;                /* failed rounds of dialling: dials that fail together are one */
+    uint64_t retry_at;             /* no dial before */
+    uint64_t first_dial;           /* of those in flight while the capacity is unknown */
+    uint64_t first_uses;           /* leases given on connections that had not been used before */
+    struct belay_pool_stats stats; /* counts; what can be derived is filled in by bl_pp_stats */
 };
 
 enum bl_pp_state { BL_PP_DIALING, BL_PP_OPEN, BL_PP_CHECKING, BL_PP_CLOSING };
@@ -67,11 +71,11 @@ enum bl_pp_state { BL_PP_DIALING, BL_PP_OPEN, BL_PP_CHECKING, BL_PP_CLOSING };
 struct bl_pp_conn {
     struct bl_pp_peer *peer;
     struct bl_list ready; /* link: peer->ready */
-    struct bl_list idle;  /* link: pool->idle */
     struct bl_list todo;  /* link: closes or checks */
     uint64_t round;       /* of the peer when its dial began */
     uint64_t expires_at;  /* end of its lifetime */
     uint64_t idle_since;
+    uint64_t due_at; /* while idle: when it expires, by one or the other */
     int32_t uses, leases, capacity;
     uint8_t state;  /* enum bl_pp_state */
     uint8_t reason; /* enum belay_reason: what it will be closed for, once the last lease is back;
@@ -92,6 +96,12 @@ struct bl_pp_waiter {
 void bl_pp_init(struct bl_pp *pp, const struct bl_pp_limits *limits);
 void bl_pp_peer_init(struct bl_pp_peer *peer, struct bl_pp *pp,
                      const struct belay_backoff *backoff);
+/* It goes; its counts stay with the pool. */
+void bl_pp_peer_fini(struct bl_pp_peer *peer);
+
+/* All counts and gauges; of a peer, or of all together. */
+void bl_pp_peer_stats(const struct bl_pp_peer *peer, struct belay_pool_stats *ret);
+void bl_pp_stats(const struct bl_pp *pp, struct belay_pool_stats *ret);
 
 /* ---- lending ---- */
 

@@ -60,10 +60,8 @@ static void tell(struct belay_waiter *w, struct belay_lease lease, const struct 
 
     BL_TRACE(pool->loop, "waiter", w->id, name_of(w->peer), "waiting", NULL,
              error ? belay_error_name(error->code) : "served");
-    if (error) {
+    if (error)
         w->peer->pp.stats.refused[error->stage]++;
-        pool->pp.stats.refused[error->stage]++;
-    }
     bl_waiter_spare(pool, w);
     fn(lease, error, arg);
 }
@@ -183,7 +181,8 @@ static void settle(struct belay_pool *pool, struct bl_pool_conn *c)
 {
     struct belay_peer *peer = bl_peer_of(c->pp.peer);
 
-    bl_timer_at(&c->expiry, pool->loop, bl_pp_due(&c->pp));
+    if (BL_UNLIKELY(!bl_timer_active(&c->expiry)))
+        bl_timer_at(&c->expiry, pool->loop, bl_pp_due(&c->pp));
     if (BL_UNLIKELY(bl_pp_hungry(&peer->pp) || !bl_list_empty(&pool->pp.closes) ||
                     !bl_list_empty(&pool->pp.checks) || !bl_list_empty(&pool->pp.eager)))
         bl_pool_touch(peer);
@@ -226,7 +225,6 @@ static struct belay_lease lease_of(struct belay_pool *pool, struct bl_pp_conn *p
     int rc = bl_lease_give(pool->loop, &c->lessor, &lease);
 
     BL_ASSERT(rc == 0);
-    bl_timer_stop(&c->expiry);
     bl_conn_acquired(c->lessor.conn);
     BL_TRACE(pool->loop, "lease", belay_conn_id(c->lessor.conn), name_of(bl_peer_of(pp->peer)),
              "idle", "lent", "");
