@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The default backend: libuv, with a loop of belay's own or the caller's. A turn begins with the first
- * event of an iteration and ends in the check phase, right after polling; what other callbacks of the
- * caller's loop changed since is picked up before the next poll, in the prepare phase.
+ * The default backend: libuv, with a loop of belay's own or the caller's. A turn begins with the
+ * first event of an iteration and ends in the check phase, right after polling; what other
+ * callbacks of the caller's loop changed since is picked up before the next poll, in the prepare
+ * phase.
  */
 #include <uv.h>
 
@@ -14,7 +15,8 @@
 
 struct uv_backend;
 
-/* A uv_poll_t can be given back only after its close callback, hence these are apart from the slots. */
+/* A uv_poll_t can be given back only after its close callback, hence these are apart from the
+ * slots. */
 struct uv_watch {
     uv_poll_t poll;
     struct belay_backend_slot *slot; /* NULL while closing */

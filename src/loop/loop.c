@@ -2,10 +2,10 @@
 /*
  * The life of a loop: made, closed, ended.
  *
- * Closing goes in steps. At once: the caller's timers and watches stop, objects are told to close, posts
- * and offload are refused. In the turns that follow objects end, accepted posts and works run. When all
- * are gone, at the end of a turn: sleepers are woken, rooms freed from the highest, workers joined, the
- * backend detached, and with that the memory is given back.
+ * Closing goes in steps. At once: the caller's timers and watches stop, objects are told to close,
+ * posts and offload are refused. In the turns that follow objects end, accepted posts and works
+ * run. When all are gone, at the end of a turn: sleepers are woken, rooms freed from the highest,
+ * workers joined, the backend detached, and with that the memory is given back.
  */
 #include "base/options.h"
 #include "loop/nest.h"
@@ -103,7 +103,8 @@ int belay_loop_new(const struct belay_loop_options *options, struct belay_loop *
     struct bl_mem mem;
     if (!ret_loop)
         return bl_error_set(error, BELAY_EINVAL, BELAY_STAGE_NONE, "ret_loop is NULL");
-    int rc = bl_options_resolve(&world, sizeof world, options ? options->world : NULL, NULL, 0, error);
+    int rc =
+        bl_options_resolve(&world, sizeof world, options ? options->world : NULL, NULL, 0, error);
     if (rc)
         return rc;
     bl_mem_init(&mem, world.allocator);

@@ -49,7 +49,8 @@ static int take_table(void *out, size_t size, const void *given, const char *nam
             out->member = fallback->member;                                                        \
     } while (0)
 
-/* The defaults ignore their `arg`, so a table may replace some functions and leave the rest NULL. */
+/* The defaults ignore their `arg`, so a table may replace some functions and leave the rest NULL.
+ */
 static int take_clock(struct belay_loop *loop, const struct belay_clock *given,
                       struct belay_error *error)
 {

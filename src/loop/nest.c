@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An outer epoll over the backend's descriptor, a timer and an event descriptor: the backend's alone shows
- * neither deadlines nor what was changed outside a turn.
+ * An outer epoll over the backend's descriptor, a timer and an event descriptor: the backend's
+ * alone shows neither deadlines nor what was changed outside a turn.
  */
 #include "loop/nest.h"
 
@@ -53,7 +53,8 @@ int bl_nest_new(struct belay_loop *loop)
         nest->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     if (nest->timer >= 0)
         nest->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (nest->event < 0 || !add(nest, nest->event) || !add(nest, nest->timer) || !add(nest, inner)) {
+    if (nest->event < 0 || !add(nest, nest->event) || !add(nest, nest->timer) ||
+        !add(nest, inner)) {
         int rc = bl_code_of_errno(errno, BELAY_EOS);
         close_all(nest);
         bl_free(&loop->mem, nest);
@@ -92,7 +93,8 @@ void bl_nest_clear(struct bl_nest *nest)
         nest->signalled = read(nest->event, &count, sizeof count) < 0;
 }
 
-/* Setting a timer takes back that it has expired; so one that has is set again even if nothing changed. */
+/* Setting a timer takes back that it has expired; so one that has is set again even if nothing
+ * changed. */
 void bl_nest_set_deadline(struct bl_nest *nest, struct belay_loop *loop)
 {
     uint64_t at = loop->deadline_set; /* what comes before it counts as changed, see bl_timer_at */

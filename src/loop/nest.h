@@ -9,7 +9,8 @@ int bl_nest_new(struct belay_loop *loop); /* BELAY_ENOTSUP, BELAY_EMFILE, BELAY_
 void bl_nest_free(struct belay_loop *loop);
 int bl_nest_descriptor(const struct bl_nest *nest);
 
-/* Something was changed outside a turn: readable until bl_nest_clear, which each turn begins with. */
+/* Something was changed outside a turn: readable until bl_nest_clear, which each turn begins with.
+ */
 void bl_nest_signal(struct bl_nest *nest);
 void bl_nest_clear(struct bl_nest *nest);
 /* At the end of a turn. */

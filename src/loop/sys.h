@@ -13,12 +13,13 @@ extern const struct belay_transport bl_sys_transport;
 
 uint64_t bl_sys_monotonic_ns(void);
 
-/* A point in the loop's time as one of the kernel's monotonic clock; they differ where the clock is replaced. */
+/* A point in the loop's time as one of the kernel's monotonic clock; they differ where the clock is
+ * replaced. */
 uint64_t bl_sys_monotonic_of(struct belay_loop *loop, uint64_t at_ns);
 
 /*
- * The libuv backend, on the caller's uv_loop_t or with NULL on its own. Its state is the loop's memory and
- * is freed by `detach`. BELAY_ENOMEM, BELAY_EMFILE, BELAY_EOS.
+ * The libuv backend, on the caller's uv_loop_t or with NULL on its own. Its state is the loop's
+ * memory and is freed by `detach`. BELAY_ENOMEM, BELAY_EMFILE, BELAY_EOS.
  */
 int bl_backend_uv_new(struct belay_loop *loop, void *uv_loop, struct belay_backend *ret);
 

@@ -13,7 +13,8 @@ static void random_fill(void *out, size_t bytes, void *arg)
     while (bytes > 0) {
         ssize_t n = getrandom(at, bytes, 0);
         if (n < 0) {
-            BL_ASSERT(errno == EINTR); /* nothing else can be, and without it keys would be guessable */
+            BL_ASSERT(errno ==
+                      EINTR); /* nothing else can be, and without it keys would be guessable */
             continue;
         }
         at += n;

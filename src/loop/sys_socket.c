@@ -108,7 +108,8 @@ static int socket_open(enum belay_family family, void *arg)
     return fd < 0 ? -errno : fd;
 }
 
-static int socket_bind(int fd, const struct belay_addr *source, const char *interface_name, void *arg)
+static int socket_bind(int fd, const struct belay_addr *source, const char *interface_name,
+                       void *arg)
 {
     (void)arg;
     if (interface_name) {
@@ -174,8 +175,8 @@ static ptrdiff_t write_pieces(int fd, const struct belay_bytes *bytes, size_t n)
     if (n > PIECES_MAX)
         n = PIECES_MAX;
     for (size_t i = 0; i < n; i++)
-        pieces[i] = (struct iovec){.iov_base = (void *)(uintptr_t)bytes[i].data,
-                                   .iov_len = bytes[i].len};
+        pieces[i] =
+            (struct iovec){.iov_base = (void *)(uintptr_t)bytes[i].data, .iov_len = bytes[i].len};
     struct msghdr message = {.msg_iov = pieces, .msg_iovlen = n};
     return sendmsg(fd, &message, MSG_NOSIGNAL);
 }
@@ -184,8 +185,8 @@ static ptrdiff_t socket_write(int fd, const struct belay_bytes *bytes, size_t n,
 {
     (void)arg;
     for (;;) {
-        ptrdiff_t sent = n == 1 ? send(fd, bytes->data, bytes->len, MSG_NOSIGNAL)
-                                : write_pieces(fd, bytes, n);
+        ptrdiff_t sent =
+            n == 1 ? send(fd, bytes->data, bytes->len, MSG_NOSIGNAL) : write_pieces(fd, bytes, n);
         if (sent >= 0)
             return sent;
         if (errno != EINTR)
@@ -232,8 +233,8 @@ static int socket_ack_age_ms(int fd, void *arg)
     socklen_t len = sizeof info;
     if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len))
         return -ENOTSUP;
-    /* Nothing in flight and every window probe answered: probes come up to two minutes apart, so that the
-       age alone would accuse a peer that merely reads slowly. */
+    /* Nothing in flight and every window probe answered: probes come up to two minutes apart, so
+       that the age alone would accuse a peer that merely reads slowly. */
     if (!info.tcpi_unacked && !info.tcpi_probes)
         return 0;
     return info.tcpi_last_ack_recv > INT32_MAX ? INT32_MAX : (int)info.tcpi_last_ack_recv;

@@ -33,8 +33,8 @@ bool bl_cond_wait_until(struct bl_cond *cond, struct bl_mutex *mutex, uint64_t a
 uintptr_t bl_thread_self(void);
 
 /*
- * Worker threads, started on demand up to `threads_max`. A job is embedded in what it works on and is not
- * touched after `run` has begun.
+ * Worker threads, started on demand up to `threads_max`. A job is embedded in what it works on and
+ * is not touched after `run` has begun.
  */
 struct bl_job {
     struct bl_list link;
@@ -55,7 +55,8 @@ struct bl_workers {
 
 int bl_workers_init(struct bl_workers *workers, pthread_t *threads, size_t threads_max,
                     size_t queue_max);
-int bl_workers_submit(struct bl_workers *workers, struct bl_job *job); /* BELAY_EFULL, BELAY_ENOMEM */
-void bl_workers_fini(struct bl_workers *workers);                      /* joins; the queue must be empty */
+int bl_workers_submit(struct bl_workers *workers,
+                      struct bl_job *job);        /* BELAY_EFULL, BELAY_ENOMEM */
+void bl_workers_fini(struct bl_workers *workers); /* joins; the queue must be empty */
 
 #endif

@@ -214,7 +214,8 @@ int belay_loop_offload(struct belay_loop *loop, belay_fn *fn, belay_fn *done, vo
 }
 
 /* The default: `item` is always a struct work, which has room for the job. */
-static int submit_to_workers(struct belay_loop *loop, void (*run)(void *item), void *item, void *arg)
+static int submit_to_workers(struct belay_loop *loop, void (*run)(void *item), void *item,
+                             void *arg)
 {
     (void)arg;
     struct bl_loop_threads *t = loop->threads;

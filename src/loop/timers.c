@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Timers on a heap of deadlines. An entry's key may be earlier than what is wanted, never later: it comes
- * up, is found to be early, and goes back. Equal deadlines fire in the order in which they were put in.
+ * Timers on a heap of deadlines. An entry's key may be earlier than what is wanted, never later: it
+ * comes up, is found to be early, and goes back. Equal deadlines fire in the order in which they
+ * were put in.
  */
 #include "loop/turn.h"
 
@@ -99,7 +100,8 @@ static void user_timer_fired(void *arg)
     timer->fn(timer->arg);
 }
 
-int belay_timer_new(struct belay_loop *loop, belay_fn *fn, void *arg, struct belay_timer **ret_timer)
+int belay_timer_new(struct belay_loop *loop, belay_fn *fn, void *arg,
+                    struct belay_timer **ret_timer)
 {
     if (!loop || !fn || !ret_timer)
         return BELAY_EINVAL;
@@ -151,7 +153,7 @@ void belay_timer_free(struct belay_timer *timer)
 void bl_user_timers_stop(struct belay_loop *loop)
 {
     BL_LIST_EACH(node, &loop->user_timers)
-        belay_timer_stop(BL_LIST_OF(node, struct belay_timer, link));
+    belay_timer_stop(BL_LIST_OF(node, struct belay_timer, link));
 }
 
 void bl_user_timers_free(struct belay_loop *loop)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The turn: events, then posts, then due timers and tasks until there are none, then flushes; then the
- * backend is told the next deadline. Whatever posts without end gets ROUNDS_MAX rounds and the next turn.
+ * The turn: events, then posts, then due timers and tasks until there are none, then flushes; then
+ * the backend is told the next deadline. Whatever posts without end gets ROUNDS_MAX rounds and the
+ * next turn.
  */
 #include "loop/turn.h"
 
@@ -114,7 +115,8 @@ bool belay_backend_pending(struct belay_loop *loop)
 
 /* ---- for those who own the loop ---- */
 
-/* The backend may count in coarser steps: a loop that is turned without waiting must not spin till then. */
+/* The backend may count in coarser steps: a loop that is turned without waiting must not spin till
+ * then. */
 static bool deadline_has_come(struct belay_loop *loop)
 {
     return loop->deadline_set != BELAY_NEVER && bl_now_fresh(loop) >= loop->deadline_set;

@@ -7,7 +7,8 @@
 
 enum { BL_TURN_GONE = 1 }; /* the loop ended and was freed */
 
-/* One turn of a loop of belay's own: 0, BL_TURN_GONE or the backend's error. Negative: no time limit. */
+/* One turn of a loop of belay's own: 0, BL_TURN_GONE or the backend's error. Negative: no time
+ * limit. */
 int bl_turn(struct belay_loop *loop, int64_t timeout_ns);
 
 /* Whether belay_loop_run has something to wait for. */
@@ -23,7 +24,8 @@ void bl_user_timers_free(struct belay_loop *loop);
 void bl_user_watches_stop(struct belay_loop *loop);
 void bl_user_watches_free(struct belay_loop *loop);
 
-/* Closing, in steps: whether all is gone that must go first; then the rest, which frees the loop. */
+/* Closing, in steps: whether all is gone that must go first; then the rest, which frees the loop.
+ */
 bool bl_loop_may_end(const struct belay_loop *loop);
 void bl_loop_end(struct belay_loop *loop);
 

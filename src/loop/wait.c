@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Waiting for something that the loop does. On the loop's thread bl_wait turns the loop itself; another
- * thread parks its call, which the loop starts, finishes or cancels, and sleeps until then. The parked
- * record and the call live on the sleeper's stack, so it leaves only when the loop has let go of them.
+ * Waiting for something that the loop does. On the loop's thread bl_wait turns the loop itself;
+ * another thread parks its call, which the loop starts, finishes or cancels, and sleeps until then.
+ * The parked record and the call live on the sleeper's stack, so it leaves only when the loop has
+ * let go of them.
  */
 #include "loop/sys.h"
 #include "loop/threads.h"

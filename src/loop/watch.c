@@ -93,7 +93,7 @@ void belay_watch_free(struct belay_watch *watch)
 void bl_user_watches_stop(struct belay_loop *loop)
 {
     BL_LIST_EACH(node, &loop->user_watches)
-        belay_watch_set(BL_LIST_OF(node, struct belay_watch, link), 0);
+    belay_watch_set(BL_LIST_OF(node, struct belay_watch, link), 0);
 }
 
 void bl_user_watches_free(struct belay_loop *loop)

@@ -23,7 +23,8 @@ static int fake_attach(struct belay_loop *loop, const struct belay_allocator *al
     return 0;
 }
 
-static int fake_watch(int fd, unsigned mask, struct belay_backend_slot *slot, void **handle, void *arg)
+static int fake_watch(int fd, unsigned mask, struct belay_backend_slot *slot, void **handle,
+                      void *arg)
 {
     struct fake_world *w = arg;
     (void)fd;

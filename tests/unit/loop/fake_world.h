@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A world for tests of the loop alone: time stands until the backend has nothing to do, then jumps to the
- * deadline or the limit of the turn; watches get the events that the test injects.
+ * A world for tests of the loop alone: time stands until the backend has nothing to do, then jumps
+ * to the deadline or the limit of the turn; watches get the events that the test injects.
  */
 #ifndef TEST_LOOP_FAKE_WORLD_H
 #define TEST_LOOP_FAKE_WORLD_H
@@ -35,7 +35,8 @@ struct fake_world {
 
 /* Makes the loop too; `allocator` may be NULL. Time begins at one second. */
 void fake_world_open(struct fake_world *w, const struct belay_allocator *allocator);
-void fake_world_init(struct fake_world *w, const struct belay_allocator *allocator); /* without it */
+void fake_world_init(struct fake_world *w,
+                     const struct belay_allocator *allocator); /* without it */
 void fake_world_close(struct fake_world *w);
 /* The watch of `fd` has these events in the next turn. */
 void fake_world_ready(struct fake_world *w, int fd, unsigned events);

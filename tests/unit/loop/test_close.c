@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Closing: in what order things end, from where it may be called, and that all memory comes back. */
+/* Closing: in what order things end, from where it may be called, and that all memory comes back.
+ */
 #include <unistd.h>
 
 #include "fake_world.h"
@@ -20,6 +21,11 @@ static void note(char c)
 static void on_note(void *arg)
 {
     note(*(const char *)arg);
+}
+
+static void on_worker(void *arg)
+{
+    (void)arg;
 }
 
 /* An object that ends so many turns after it was told to close. */
@@ -238,7 +244,7 @@ static void scenario(struct belay_loop_options *o, bool *ret_done)
     if (!rc)
         rc = belay_loop_post(loop, on_note, "p");
     if (!rc)
-        rc = belay_loop_offload(loop, on_note, on_note, "w");
+        rc = belay_loop_offload(loop, on_worker, on_note, "w");
     if (!rc)
         rc = belay_loop_descriptor(loop) >= 0 ? 0 : BELAY_ENOMEM;
     assert_true(rc == 0 || rc == BELAY_ENOMEM);

@@ -121,7 +121,8 @@ static void a_backend_with_a_hole_is_refused(void **state)
     assert_non_null(strstr(error.text, "clock"));
 }
 
-static int refuse_attach(struct belay_loop *loop, const struct belay_allocator *allocator, void *arg)
+static int refuse_attach(struct belay_loop *loop, const struct belay_allocator *allocator,
+                         void *arg)
 {
     (void)loop;
     (void)allocator;

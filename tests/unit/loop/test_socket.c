@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The default transport on loopback: all families, errors as negative errno, what the kernel tells. */
+/* The default transport on loopback: all families, errors as negative errno, what the kernel tells.
+ */
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* bl_wait: on the loop's thread, from others, with limits, and when the loop stops or closes meanwhile. */
+/* bl_wait: on the loop's thread, from others, with limits, and when the loop stops or closes
+ * meanwhile. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
