@@ -13,22 +13,20 @@
 
 struct bl_loop_threads {
     uintptr_t owner;
-    atomic_bool mail;  /* the inbox is not empty */
-    atomic_bool calls; /* `asked` or `cancels` is not empty */
-    atomic_bool stop;  /* belay_loop_stop */
-    atomic_uint open;  /* calls in `asked`, `started` or `cancels`: a reason to go on turning */
-    atomic_uint
-        blocks; /* posts not yet freed: allocated on any thread, so mem.live cannot count them */
+    atomic_bool mail;   /* the inbox is not empty */
+    atomic_bool calls;  /* `asked` or `cancels` is not empty */
+    atomic_bool stop;   /* belay_loop_stop */
+    atomic_uint open;   /* calls in `asked`, `started` or `cancels`: a reason to go on turning */
+    atomic_uint blocks; /* posts not yet freed; any thread makes them, so mem.live cannot count */
 
     struct bl_mutex lock; /* of what follows, up to `taken` */
     struct bl_cond left;  /* sleepers became 0 */
     unsigned sleepers;    /* threads inside bl_wait, which may still have to wake up */
     struct bl_list inbox;
-    struct bl_list asked, started,
-        cancels;      /* struct bl_parked: each is in one of them until it is done */
-    unsigned runners; /* who turns the loop, see bl_wait in loop.h */
-    bool closed;      /* takes nothing more */
-    bool ended;       /* the backend is going: no more wake-ups */
+    struct bl_list asked, started, cancels; /* struct bl_parked, each in one until it is done */
+    unsigned runners;                       /* who turns the loop, see bl_wait in loop.h */
+    bool closed;                            /* takes nothing more */
+    bool ended;                             /* the backend is going: no more wake-ups */
 
     struct bl_list taken; /* the part of the inbox that this turn runs; the loop's thread only */
     struct bl_workers workers;
@@ -38,14 +36,14 @@ struct bl_loop_threads {
 int bl_threads_new(struct belay_loop *loop);
 void bl_threads_free(struct belay_loop *loop); /* waits until the last sleeper has left */
 
-/* What runs in a turn is what had come when it began, so that posting in a turn means the next one.
- */
+/* What runs in a turn is what had come when it began: posting in a turn means the next one. */
 void bl_threads_take(struct belay_loop *loop);
 bool bl_threads_run(struct belay_loop *loop); /* whether there was something */
-void bl_threads_refuse(
-    struct belay_loop *loop); /* posts and waits give BELAY_ECLOSED from now on */
-void bl_threads_shut(
-    struct belay_loop *loop); /* joins the workers; no thread wakes the backend after */
+
+/* From now on posts and waits give BELAY_ECLOSED. */
+void bl_threads_refuse(struct belay_loop *loop);
+/* Joins the workers; afterwards no thread wakes the backend. */
+void bl_threads_shut(struct belay_loop *loop);
 
 static inline bool bl_threads_pending(const struct bl_loop_threads *t)
 {
@@ -60,9 +58,8 @@ static inline bool bl_threads_here(const struct belay_loop *loop)
 
 /* wait.c */
 void bl_waits_serve(struct belay_loop *loop);
-void bl_waits_enter(struct belay_loop *loop); /* somebody runs the loop */
-void bl_waits_leave(
-    struct belay_loop *loop); /* the last one wakes all sleepers with BELAY_ENOTRUNNING */
+void bl_waits_enter(struct belay_loop *loop);  /* somebody runs the loop */
+void bl_waits_leave(struct belay_loop *loop);  /* the last releases all: BELAY_ENOTRUNNING */
 void bl_waits_refuse(struct belay_loop *loop); /* those not started yet get BELAY_ECLOSED */
 void bl_waits_end(struct belay_loop *loop, int result);
 
