@@ -334,6 +334,61 @@ static void a_thread_is_released_when_the_loop_ends(void **state)
     assert_int_equal(c.op.cancelled, 1);
 }
 
+/* ---- limits and results that come at the same moment ---- */
+
+enum { RACERS = 6, RACES = 300 };
+
+struct racer {
+    pthread_t thread;
+    struct belay_loop *loop;
+    atomic_int *left;
+    int odd, done, timed_out;
+};
+
+static void *race(void *arg)
+{
+    struct racer *r = arg;
+    for (int i = 0; i < RACES; i++) {
+        struct op op;
+        op_init(&op, r->loop, i % 3);
+        int rc = bl_wait(&op.wait, (i + 1) % 3);
+        if (rc == 42 && op.started == 1 && op.cancelled == 0)
+            r->done++;
+        else if (rc == BELAY_ETIMEDOUT && op.started == op.cancelled)
+            r->timed_out++;
+        else
+            r->odd++;
+    }
+    if (atomic_fetch_sub(r->left, 1) == 1)
+        belay_loop_stop(r->loop);
+    return NULL;
+}
+
+static void each_call_ends_either_by_its_result_or_by_its_limit(void **state)
+{
+    (void)state;
+    struct belay_loop *loop = real_loop();
+    struct belay_timer *timer = keeper(loop);
+    struct racer racers[RACERS];
+    atomic_int left = RACERS;
+    assert_int_equal(belay_loop_turn(loop, 0), 0);
+    for (int i = 0; i < RACERS; i++) {
+        racers[i] = (struct racer){.loop = loop, .left = &left};
+        assert_int_equal(pthread_create(&racers[i].thread, NULL, race, &racers[i]), 0);
+    }
+    assert_int_equal(belay_loop_run(loop), 0);
+    int done = 0;
+    for (int i = 0; i < RACERS; i++) {
+        pthread_join(racers[i].thread, NULL);
+        assert_int_equal(racers[i].odd, 0);
+        assert_int_equal(racers[i].done + racers[i].timed_out, RACES);
+        done += racers[i].done;
+    }
+    assert_true(done > 0);
+    belay_timer_free(timer);
+    belay_loop_free(loop);
+}
+
 /* ---- posts and stop from threads ---- */
 
 enum { POSTERS = 4, POSTS = 2000 };
@@ -428,6 +483,7 @@ int main(void)
         cmocka_unit_test(an_error_of_the_start_reaches_the_thread),
         cmocka_unit_test(a_thread_is_released_when_the_run_ends),
         cmocka_unit_test(a_thread_is_released_when_the_loop_ends),
+        cmocka_unit_test(each_call_ends_either_by_its_result_or_by_its_limit),
         cmocka_unit_test(posts_of_each_thread_run_in_its_order),
         cmocka_unit_test(stop_from_a_thread_ends_a_sleeping_run),
     };
