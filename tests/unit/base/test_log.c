@@ -92,6 +92,9 @@ static void a_tag_has_its_own_level(void **state)
     assert_true(bl_log_wants(&log, "dial", BELAY_LOG_WARN));
     assert_false(bl_log_wants(&log, "tls", BELAY_LOG_ERROR));
 
+    assert_int_equal(bl_log_set(&log, "unheard-of", BELAY_LOG_DEFAULT), 0);
+    assert_true(bl_log_wants(&log, "pool", BELAY_LOG_DEBUG));
+
     /* The default takes the tag's own level away. */
     assert_int_equal(bl_log_set(&log, "pool", BELAY_LOG_DEFAULT), 0);
     assert_false(bl_log_wants(&log, "pool", BELAY_LOG_INFO));
@@ -145,6 +148,7 @@ static void levels_are_parsed(void **state)
         {"debug,pool=loud", BELAY_EINVAL, 0, 0, 0},
         {"pool=debug=info", BELAY_EINVAL, 0, 0, 0},
         {"info, pool=debug", BELAY_EINVAL, 0, 0, 0},
+        {"a-tag-of-exactly-24-byte=debug", BELAY_EINVAL, 0, 0, 0},
         {"a-tag-of-more-than-twenty-four-bytes=debug", BELAY_EINVAL, 0, 0, 0},
         {NULL, BELAY_EINVAL, 0, 0, 0},
     };

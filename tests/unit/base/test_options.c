@@ -101,6 +101,23 @@ static void refusals_name_the_field_and_change_nothing(void **state)
     }
 }
 
+static void both_ends_of_a_range_are_within_it(void **state)
+{
+    struct sample_options given = {BELAY_SIZED(sample_options)}, out;
+
+    (void)state;
+    given.wait_ms = 1;
+    given.added_later = 100;
+    assert_int_equal(resolve(&given, &out, NULL), 0);
+    assert_int_equal(out.wait_ms, 1);
+    assert_int_equal(out.added_later, 100);
+    given.wait_ms = 31536000000;
+    given.added_later = -100;
+    assert_int_equal(resolve(&given, &out, NULL), 0);
+    assert_int_equal(out.wait_ms, 31536000000);
+    assert_int_equal(out.added_later, -100);
+}
+
 static void an_older_program_gets_the_defaults_of_new_fields(void **state)
 {
     struct sample_options given = {
@@ -175,6 +192,7 @@ int main(void)
         cmocka_unit_test(no_options_are_the_defaults),
         cmocka_unit_test(each_word_becomes_its_value),
         cmocka_unit_test(refusals_name_the_field_and_change_nothing),
+        cmocka_unit_test(both_ends_of_a_range_are_within_it),
         cmocka_unit_test(an_older_program_gets_the_defaults_of_new_fields),
         cmocka_unit_test(a_newer_program_may_not_set_what_is_unknown),
         cmocka_unit_test(a_size_that_was_forgotten_is_refused),

@@ -78,6 +78,8 @@ static void distance_counts_mistakes(void **state)
         assert_int_equal(bl_text_distance(b, a), cases[i].distance);
     }
     assert_int_equal(
+        bl_text_distance(bl_span_of("12345678901234567890123456789012"), bl_span_of("a")), 32);
+    assert_int_equal(
         bl_text_distance(bl_span_of("123456789012345678901234567890123"), bl_span_of("a")),
         SIZE_MAX);
 }

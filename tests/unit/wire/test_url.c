@@ -238,6 +238,9 @@ static const struct {
      "invalid URL \"http://[fe80::1%eth0]/\": the scope in \"fe80::1%eth0\" is not the number of "
      "an "
      "interface"},
+    {"http://[fe80::1%]/", ALL,
+     "invalid URL \"http://[fe80::1%]/\": the scope in \"fe80::1%\" is not the number of an "
+     "interface"},
     {"http://[::1]x/", ALL,
      "invalid URL \"http://[::1]x/\": after \"]\" comes the port or the path, not \"x\""},
     {"::1", ALL,

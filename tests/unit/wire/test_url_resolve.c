@@ -69,6 +69,13 @@ static const struct resolve_case other_cases[] = {
     {"http://a?q", "", "http://a?q"},
     {"http://a", "..", "http://a/"},
     {"http://[::1]:80/x/", "y", "http://[::1]:80/x/y"},
+    /* A base without a host has no root. */
+    {"g:h", "x", "g:x"},
+    {"g:h", "./x", "g:x"},
+    {"g:h", "../x", "g:x"},
+    {"g:h", ".", "g:"},
+    {"g:h", "..", "g:"},
+    {"g:a/b", "x", "g:a/x"},
     /* An absolute reference is cleaned too. */
     {"http://a/", "https://b/x/../y", "https://b/y"},
     {"http://a/", "https://b", "https://b"},
