@@ -74,12 +74,17 @@ BELAY_API int belay_loop_new(const struct belay_loop_options *options, struct be
                              struct belay_error *error);
 
 /*
- * Closes what is still open on the loop (each object's on_closed runs), then ends it. On a caller's
- * uv_loop_t it completes while that loop runs; `on_closed` (may be NULL) runs once.
+ * Closes what is still open on the loop (each object's on_closed runs), then ends it. Timers and watches
+ * stop at once and are freed with the loop; posts and works that were accepted still run. On a caller's
+ * uv_loop_t it completes while that loop runs, and that loop does not end by itself before; `on_closed`
+ * (may be NULL) runs once.
  */
 BELAY_API void belay_loop_close(struct belay_loop *loop, void (*on_closed)(void *arg), void *arg);
 
-/* The same, and returns when it is done: turns the loop itself. Only for loops of belay's own. */
+/*
+ * The same, and returns when it is done: turns the loop itself. Only for loops of belay's own; elsewhere,
+ * and in a callback of the loop, it is belay_loop_close without on_closed.
+ */
 BELAY_API void belay_loop_free(struct belay_loop *loop);
 
 /*
@@ -119,7 +124,7 @@ BELAY_API int belay_loop_offload(struct belay_loop *loop, belay_fn *work, belay_
 
 /*
  * A timer, stopped at first. `start` with a delay counts from now (a call outside a turn reads the clock
- * anew) and replaces an earlier start. It fires once. Neither start nor stop fails. After stop or free the
+ * anew) and replaces an earlier start; BELAY_FOREVER never comes. It fires once. Neither start nor stop fails. After stop or free the
  * callback does not run.
  */
 BELAY_API int belay_timer_new(struct belay_loop *loop, belay_fn *fn, void *arg,
