@@ -35,9 +35,6 @@ static const bool legal[PHASES][PHASES] = {
 /* What waits to be told to the keeper. */
 enum { TELL_OPENED = 1, TELL_CHANGED = 2, TELL_CHECKED = 4, TELL_END = 8 };
 
-/* How long a connection is idle before its buffers are given back. */
-#define IDLE_TRIM_MS 1000
-
 struct belay_conn {
     struct belay_loop *loop;
     struct belay_endpoint *endpoint;
@@ -50,11 +47,10 @@ struct belay_conn {
     void *state;
     struct bl_error_copy error; /* why it failed or was lost */
     struct bl_task task;        /* NEW: begin; later: tell */
-    struct bl_timer timer;      /* SESSION, ENDING: limit; OPEN: trim when idle */
+    struct bl_timer timer;      /* SESSION, ENDING: limit */
     uint64_t id;
     struct bl_conn_facts facts;
     int32_t check_result;
-    uint32_t leases;
     uint8_t phase;  /* enum phase */
     uint8_t tell;   /* TELL_ bits */
     uint8_t reason; /* enum belay_reason */
@@ -250,10 +246,6 @@ static void on_timer(void *arg)
         break;
     case ENDING:
         shut(c);
-        break;
-    case OPEN:
-        if (c->leases == 0 && c->stream)
-            bl_stream_idle(c->stream);
         break;
     default:
         break;
@@ -498,33 +490,32 @@ void bl_conn_check(struct belay_conn *c)
         belay_conn_checked(c, 0);
 }
 
+bool bl_conn_minds_leases(const struct belay_conn *c)
+{
+    return is_plain(c) || ops_of(c)->acquired || ops_of(c)->released;
+}
+
 void bl_conn_acquired(struct belay_conn *c)
 {
-    const struct belay_connector_ops *ops = c->connector->ops;
-
-    c->leases++;
-    if (!ops || (!ops->session_open && !ops->open)) {
+    if (is_plain(c))
         belay_stream_set_callbacks(c->stream, NULL, NULL);
-        return;
-    }
-    if (ops->acquired)
-        ops->acquired(c, c->connector->arg);
+    else if (ops_of(c)->acquired)
+        ops_of(c)->acquired(c, c->connector->arg);
 }
 
 void bl_conn_released(struct belay_conn *c)
 {
-    const struct belay_connector_ops *ops = c->connector->ops;
-
-    c->leases--;
-    if (ops && ops->released)
-        ops->released(c, c->connector->arg);
-    if (c->phase != OPEN || !c->stream)
-        return;
-    if (is_plain(c))
+    if (ops_of(c)->released)
+        ops_of(c)->released(c, c->connector->arg);
+    if (is_plain(c) && c->phase == OPEN && c->stream)
         belay_stream_set_callbacks(c->stream, &idle_callbacks,
-                                   c); /* what is held now is told as idle data */
-    if (c->leases == 0 && !bl_timer_active(&c->timer))
-        bl_timer_at(&c->timer, c->loop, bl_now(c->loop) + BL_MS(IDLE_TRIM_MS));
+                                   c); /* what is held is told as idle data */
+}
+
+void bl_conn_idle(struct belay_conn *c)
+{
+    if (c->phase == OPEN && c->stream)
+        bl_stream_idle(c->stream);
 }
 
 /* ---- what it knows ---- */

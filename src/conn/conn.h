@@ -60,8 +60,13 @@ struct belay_stream *bl_conn_take(struct belay_conn *conn);
 bool bl_conn_can_check(const struct belay_conn *conn);
 void bl_conn_check(struct belay_conn *conn); /* `checked` follows */
 
-void bl_conn_acquired(struct belay_conn *conn); /* the first lease on it, or one more */
+/* Whether acquired and released have anything to do: a keeper asks once and spares itself the
+ * calls. */
+bool bl_conn_minds_leases(const struct belay_conn *conn);
+void bl_conn_acquired(struct belay_conn *conn);
 void bl_conn_released(struct belay_conn *conn);
+/* It has been idle for a while: gives its buffers back. */
+void bl_conn_idle(struct belay_conn *conn);
 
 void *bl_conn_extra(struct belay_conn *conn);
 struct belay_conn *bl_conn_of_extra(void *extra);

@@ -1,24 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Leases: { table, slot, generation } that resolve or are stale. A slot's generation is odd while
- * it is out, so a zeroed lease is never valid. Slots of one connection are chained, for revoking.
+ * it is out, so a zeroed lease is never valid; giving and ending each add one.
  */
 #include "conn/lease.h"
 
 #include "conn/conn.h"
-
-struct slot {
-    uint32_t generation; /* odd: out */
-    uint32_t next, prev; /* out: the connection's other leases; free: next free */
-    struct bl_lessor *lessor;
-};
-
-struct belay_lease_table {
-    struct belay_loop *loop;
-    struct slot *slots;
-    uint32_t n, capacity;
-    uint32_t free; /* BL_NO_SLOT when none */
-};
 
 static void table_free(struct belay_loop *loop, void *ptr)
 {
@@ -32,7 +19,7 @@ static struct belay_lease_table *table_of(struct belay_loop *loop)
 {
     struct belay_lease_table *t = loop->rooms[BL_ROOM_CONN].ptr;
 
-    if (BL_LIKELY(t != NULL))
+    if (t)
         return t;
     t = bl_zalloc(&loop->mem, sizeof *t);
     if (!t)
@@ -47,12 +34,12 @@ static struct belay_lease_table *table_of(struct belay_loop *loop)
 static int grow(struct belay_lease_table *t)
 {
     uint32_t capacity = t->capacity ? t->capacity * 2 : 64;
-    struct slot *slots = bl_realloc(&t->loop->mem, t->slots, capacity * sizeof *slots);
+    struct bl_lease_slot *slots = bl_realloc(&t->loop->mem, t->slots, capacity * sizeof *slots);
 
     if (!slots)
         return BELAY_ENOMEM;
     for (uint32_t i = capacity; i-- > t->capacity;) {
-        slots[i] = (struct slot){.next = t->free};
+        slots[i] = (struct bl_lease_slot){.next = t->free};
         t->free = i;
     }
     t->slots = slots;
@@ -60,68 +47,106 @@ static int grow(struct belay_lease_table *t)
     return 0;
 }
 
-void bl_lessor_init(struct bl_lessor *lessor, const struct bl_lease_owner_ops *ops, void *owner,
-                    struct belay_conn *conn)
-{
-    lessor->ops = ops;
-    lessor->owner = owner;
-    lessor->conn = conn;
-    lessor->first = BL_NO_SLOT;
-    lessor->leases = 0;
-}
-
-int bl_lease_reserve(struct belay_loop *loop)
+static int reserve(struct belay_loop *loop)
 {
     struct belay_lease_table *t = table_of(loop);
 
-    return BL_UNLIKELY(!t || (t->free == BL_NO_SLOT && grow(t) < 0)) ? BELAY_ENOMEM : 0;
+    return !t || (t->free == BL_NO_SLOT && grow(t) < 0) ? BELAY_ENOMEM : 0;
 }
 
-int bl_lease_give(struct belay_loop *loop, struct bl_lessor *lessor, struct belay_lease *ret)
+/* A free slot; there is one. */
+static uint32_t slot_take(struct belay_lease_table *t, struct bl_lessor *lessor)
 {
-    struct belay_lease_table *t;
-    struct slot *s;
-    uint32_t i;
+    uint32_t i = t->free;
 
-    if (BL_UNLIKELY(bl_lease_reserve(loop) < 0))
+    BL_ASSERT(i != BL_NO_SLOT);
+    t->free = t->slots[i].next;
+    t->slots[i].lessor = lessor;
+    t->slots[i].next = t->slots[i].prev = BL_NO_SLOT;
+    return i;
+}
+
+static void slot_free(struct belay_lease_table *t, uint32_t i)
+{
+    t->slots[i].lessor = NULL;
+    t->slots[i].next = t->free;
+    t->free = i;
+}
+
+int bl_lessor_init(struct bl_lessor *lessor, struct belay_loop *loop,
+                   const struct bl_lease_owner_ops *ops, void *owner, struct belay_conn *conn)
+{
+    if (reserve(loop) < 0)
         return BELAY_ENOMEM;
-    t = loop->rooms[BL_ROOM_CONN].ptr;
-    i = t->free;
-    s = &t->slots[i];
-    t->free = s->next;
-    s->generation++;
-    s->lessor = lessor;
-    s->prev = BL_NO_SLOT;
-    s->next = lessor->first;
-    if (s->next != BL_NO_SLOT)
-        t->slots[s->next].prev = i;
-    lessor->first = i;
-    lessor->leases++;
-    *ret = (struct belay_lease){.table = t, .slot = i, .generation = s->generation};
+    lessor->ops = ops;
+    lessor->owner = owner;
+    lessor->conn = conn;
+    lessor->more = BL_NO_SLOT;
+    lessor->leases = 0;
+    lessor->slot = slot_take(table_of(loop), lessor);
     return 0;
 }
 
-static void end_slot(struct belay_lease_table *t, uint32_t i)
+void bl_lessor_fini(struct bl_lessor *lessor, struct belay_loop *loop)
 {
-    struct slot *s = &t->slots[i];
+    if (!lessor->ops)
+        return;
+    bl_lease_revoke(loop, lessor);
+    slot_free(table_of(loop), lessor->slot);
+    lessor->ops = NULL;
+}
+
+int bl_lease_reserve(struct belay_loop *loop, const struct bl_lessor *lessor)
+{
+    return lessor->leases == 0 ? 0 : reserve(loop);
+}
+
+int bl_lease_give_more(struct belay_loop *loop, struct bl_lessor *lessor, struct belay_lease *ret)
+{
+    struct belay_lease_table *t = table_of(loop);
+    uint32_t i;
+
+    if (reserve(loop) < 0)
+        return BELAY_ENOMEM;
+    i = slot_take(t, lessor);
+    t->slots[i].next = lessor->more;
+    if (lessor->more != BL_NO_SLOT)
+        t->slots[lessor->more].prev = i;
+    lessor->more = i;
+    lessor->leases++;
+    *ret = (struct belay_lease){.table = t, .slot = i, .generation = ++t->slots[i].generation};
+    return 0;
+}
+
+static void unchain(struct belay_lease_table *t, struct bl_lessor *lessor, uint32_t i)
+{
+    struct bl_lease_slot *s = &t->slots[i];
 
     if (s->prev != BL_NO_SLOT)
         t->slots[s->prev].next = s->next;
     else
-        s->lessor->first = s->next;
+        lessor->more = s->next;
     if (s->next != BL_NO_SLOT)
         t->slots[s->next].prev = s->prev;
-    s->lessor->leases--;
-    s->lessor = NULL;
-    s->generation++;
-    s->next = t->free;
-    t->free = i;
+    slot_free(t, i);
+}
+
+static inline void end(struct belay_lease_table *t, struct bl_lessor *lessor, uint32_t i)
+{
+    t->slots[i].generation++;
+    lessor->leases--;
+    if (BL_UNLIKELY(i != lessor->slot))
+        unchain(t, lessor, i);
 }
 
 void bl_lease_revoke(struct belay_loop *loop, struct bl_lessor *lessor)
 {
-    while (lessor->first != BL_NO_SLOT)
-        end_slot(loop->rooms[BL_ROOM_CONN].ptr, lessor->first);
+    struct belay_lease_table *t = loop->rooms[BL_ROOM_CONN].ptr;
+
+    while (lessor->more != BL_NO_SLOT)
+        end(t, lessor, lessor->more);
+    if (t->slots[lessor->slot].generation & 1)
+        end(t, lessor, lessor->slot);
 }
 
 struct belay_lease bl_lease_none(void)
@@ -129,10 +154,11 @@ struct belay_lease bl_lease_none(void)
     return (struct belay_lease){0};
 }
 
-static struct bl_lessor *resolve(struct belay_lease lease)
+static inline struct bl_lessor *resolve(struct belay_lease lease)
 {
-    if (!lease.table || lease.slot >= lease.table->capacity ||
-        lease.table->slots[lease.slot].generation != lease.generation || !(lease.generation & 1))
+    if (BL_UNLIKELY(!lease.table || !(lease.generation & 1) ||
+                    lease.slot >= lease.table->capacity ||
+                    lease.table->slots[lease.slot].generation != lease.generation))
         return NULL;
     return lease.table->slots[lease.slot].lessor;
 }
@@ -141,9 +167,9 @@ int belay_lease_release(struct belay_lease lease, enum belay_release how)
 {
     struct bl_lessor *lessor = resolve(lease);
 
-    if (!lessor)
+    if (BL_UNLIKELY(!lessor))
         return BELAY_ESTALE;
-    end_slot(lease.table, lease.slot);
+    end(lease.table, lessor, lease.slot);
     lessor->ops->release(lessor->conn, how, lessor->owner);
     return 0;
 }
@@ -181,6 +207,6 @@ int belay_lease_take(struct belay_lease lease, struct belay_stream **ret_stream)
         return BELAY_EAGAIN;
     if (!belay_conn_stream(lessor->conn))
         return BELAY_ENOTSUP;
-    end_slot(lease.table, lease.slot);
+    end(lease.table, lessor, lease.slot);
     return lessor->ops->take(lessor->conn, ret_stream, lessor->owner);
 }

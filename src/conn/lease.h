@@ -13,24 +13,57 @@ struct bl_lease_owner_ops {
     int (*take)(struct belay_conn *conn, struct belay_stream **ret, void *owner);
 };
 
-/* The owner's side of what it lends: one per connection, embedded. Lists the leases out, for
- * revoking. */
+/*
+ * The owner's side of what it lends: one per connection, embedded. Its first slot is its own for
+ * life, so that lending an exclusive connection is one increment; those who share it get further
+ * slots, chained for revoking.
+ */
 struct bl_lessor {
     const struct bl_lease_owner_ops *ops;
     void *owner;
     struct belay_conn *conn;
-    uint32_t first;  /* slot of the newest lease out; BL_NO_SLOT */
+    uint32_t slot;   /* its own */
+    uint32_t more;   /* first of the further slots; BL_NO_SLOT */
     uint32_t leases; /* out now */
 };
 #define BL_NO_SLOT UINT32_MAX
 
-void bl_lessor_init(struct bl_lessor *lessor, const struct bl_lease_owner_ops *ops, void *owner,
-                    struct belay_conn *conn);
+struct bl_lease_slot {
+    uint32_t generation;      /* odd: out. Never repeats, so what is stale stays stale */
+    uint32_t next, prev;      /* further slots: the chain of one lessor; free ones: `next` */
+    struct bl_lessor *lessor; /* NULL: free */
+};
 
-/* Makes sure that one more can be given; BELAY_ENOMEM only when more are out than ever before. */
-int bl_lease_reserve(struct belay_loop *loop);
-/* Never fails after bl_lease_reserve. */
-int bl_lease_give(struct belay_loop *loop, struct bl_lessor *lessor, struct belay_lease *ret);
+struct belay_lease_table {
+    struct belay_loop *loop;
+    struct bl_lease_slot *slots;
+    uint32_t capacity;
+    uint32_t free; /* BL_NO_SLOT when none */
+};
+
+/* BELAY_ENOMEM. */
+int bl_lessor_init(struct bl_lessor *lessor, struct belay_loop *loop,
+                   const struct bl_lease_owner_ops *ops, void *owner, struct belay_conn *conn);
+/* Revokes what is out. Harmless on zeroed memory, or twice. */
+void bl_lessor_fini(struct bl_lessor *lessor, struct belay_loop *loop);
+
+/* Makes sure that one more can be given; BELAY_ENOMEM only when more leases are out than ever
+ * before. */
+int bl_lease_reserve(struct belay_loop *loop, const struct bl_lessor *lessor);
+/* Never fails after bl_lease_reserve, nor when none is out. */
+int bl_lease_give_more(struct belay_loop *loop, struct bl_lessor *lessor, struct belay_lease *ret);
+static inline int bl_lease_give(struct belay_loop *loop, struct bl_lessor *lessor,
+                                struct belay_lease *ret)
+{
+    struct belay_lease_table *t = (struct belay_lease_table *)loop->rooms[BL_ROOM_CONN].ptr;
+    struct bl_lease_slot *s = &t->slots[lessor->slot];
+
+    if (BL_UNLIKELY(s->generation & 1))
+        return bl_lease_give_more(loop, lessor, ret);
+    lessor->leases++;
+    *ret = (struct belay_lease){.table = t, .slot = lessor->slot, .generation = ++s->generation};
+    return 0;
+}
 /* All leases out become stale; nobody is told. */
 void bl_lease_revoke(struct belay_loop *loop, struct bl_lessor *lessor);
 /* A value that is stale. */

@@ -121,7 +121,7 @@ static void end(struct belay_pool *pool, bool hurry, belay_fn *on_closed, void *
     {
         struct bl_pool_conn *c = BL_LIST_OF(node, struct bl_pool_conn, link);
 
-        if (hurry)
+        if (hurry && c->lessor.ops)
             bl_lease_revoke(pool->loop, &c->lessor);
         bl_pp_close(&c->pp, BELAY_REASON_POOL_CLOSED, !hurry);
     }

@@ -12,6 +12,10 @@ void bl_pp_init(struct bl_pp *pp, const struct bl_pp_limits *limits)
 {
     memset(pp, 0, sizeof *pp);
     pp->limits = *limits;
+    if (pp->limits.idle_ns > BL_PP_AGES)
+        pp->limits.idle_ns = BL_PP_AGES;
+    if (pp->limits.lifetime_ns > BL_PP_AGES)
+        pp->limits.lifetime_ns = BL_PP_AGES;
     bl_list_init(&pp->closes);
     bl_list_init(&pp->checks);
     bl_list_init(&pp->failed);
@@ -38,20 +42,23 @@ static bool has_room(const struct bl_pp_conn *c)
     return c->state == BL_PP_OPEN && !c->reason && !c->suspect && c->leases < c->capacity;
 }
 
+/* Whether the inline paths may have it: its first use is counted, its last is still to come. */
+static bool is_simple(const struct bl_pp_conn *c)
+{
+    return c->state == BL_PP_OPEN && !c->reason && !c->suspect && c->capacity == 1 && c->uses > 0 &&
+           c->peer->pool->limits.uses == INT32_MAX;
+}
+
 /* Puts it where it belongs now. The one used last is lent first. */
 static void settle(struct bl_pp_conn *c)
 {
     bool room = has_room(c);
 
+    c->simple = is_simple(c);
     if (room && !bl_list_linked(&c->ready))
         bl_list_push_front(&c->peer->ready, &c->ready);
     else if (!room)
         bl_list_remove(&c->ready);
-}
-
-static uint64_t add(uint64_t at, uint64_t span)
-{
-    return span >= BELAY_NEVER - at ? BELAY_NEVER : at + span;
 }
 
 static bool is_idle(const struct bl_pp_conn *c)
@@ -62,7 +69,7 @@ static bool is_idle(const struct bl_pp_conn *c)
 /* It has no lease now: counts as idle, from this moment. */
 static void become_idle(struct bl_pp_conn *c, uint64_t now)
 {
-    uint64_t idle_end = add(now, c->peer->pool->limits.idle_ns);
+    uint64_t idle_end = now + c->peer->pool->limits.idle_ns;
 
     c->idle_since = now;
     c->due_at = c->expires_at < idle_end ? c->expires_at : idle_end;
@@ -83,9 +90,11 @@ void bl_pp_close(struct bl_pp_conn *c, enum belay_reason reason, bool gently)
         c->peer->dialing--;
     if (is_idle(c))
         c->peer->idle--;
-    c->peer->leases -= c->leases; /* revoked */
-    c->leases = 0;
+    if (c->leases > 1)
+        c->peer->shared -= c->leases - 1;
+    c->leases = 0; /* what was out is revoked */
     c->state = BL_PP_CLOSING;
+    c->simple = false;
     bl_list_remove(&c->ready);
     bl_list_remove(&c->todo);
     bl_list_push_back(&c->peer->pool->closes, &c->todo);
@@ -97,7 +106,7 @@ void bl_pp_close(struct bl_pp_conn *c, enum belay_reason reason, bool gently)
 
 uint64_t bl_pp_due(const struct bl_pp_conn *c)
 {
-    return is_idle(c) ? c->due_at : BELAY_NEVER;
+    return is_idle(c) && c->due_at < BL_PP_AGES ? c->due_at : BELAY_NEVER;
 }
 
 /* Why it must not be lent any more. One with other leases on it is only too old, never too long
@@ -119,22 +128,23 @@ void bl_pp_expire(struct bl_pp_conn *c, uint64_t now)
 
 /* ---- lending ---- */
 
-static inline void lend(struct bl_pp_conn *c)
+static void lend(struct bl_pp_conn *c)
 {
     struct bl_pp_peer *peer = c->peer;
 
     peer->stats.acquired++;
-    peer->leases++;
     if (c->leases == 0)
         peer->idle--;
+    else
+        peer->shared++;
     if (c->uses == 0)
         peer->first_uses++;
     c->leases++;
-    c->uses++;
-    if (BL_UNLIKELY(c->uses >= peer->pool->limits.uses))
+    if (c->uses < INT32_MAX)
+        c->uses++;
+    if (c->uses >= peer->pool->limits.uses && peer->pool->limits.uses != INT32_MAX)
         c->reason = BELAY_REASON_USES; /* this use is its last */
-    if (BL_LIKELY(c->leases >= c->capacity || c->reason))
-        bl_list_remove(&c->ready);
+    settle(c);
 }
 
 /* The first ready connection that has not expired; with `fresh`, one that was never used. */
@@ -172,9 +182,13 @@ static void begin_check(struct bl_pp_conn *c)
     bl_list_push_back(&c->peer->pool->checks, &c->todo);
 }
 
-/* A lease is back on a connection that has a reason to end, or to be checked, or was shared. */
-static void release_slowly(struct bl_pp_conn *c, bool broken, uint64_t now)
+void bl_pp_release(struct bl_pp_conn *c, bool broken, uint64_t now)
 {
+    if (c->state != BL_PP_OPEN)
+        return;
+    if (c->leases > 1)
+        c->peer->shared--;
+    c->leases--;
     if (broken && !c->reason)
         c->reason = BELAY_REASON_BROKEN;
     if (c->leases == 0 && !c->reason && now >= c->expires_at)
@@ -187,21 +201,6 @@ static void release_slowly(struct bl_pp_conn *c, bool broken, uint64_t now)
             begin_check(c);
     }
     settle(c);
-}
-
-void bl_pp_release(struct bl_pp_conn *c, bool broken, uint64_t now)
-{
-    if (BL_UNLIKELY(c->state != BL_PP_OPEN))
-        return;
-    c->peer->leases--;
-    c->leases--;
-    if (BL_UNLIKELY(broken || c->reason || c->suspect || c->capacity != 1 ||
-                    now >= c->expires_at)) {
-        release_slowly(c, broken, now);
-        return;
-    }
-    become_idle(c, now);
-    bl_list_push_front(&c->peer->ready, &c->ready);
 }
 
 /* ---- waiting ---- */
@@ -300,7 +299,7 @@ void bl_pp_opened(struct bl_pp_conn *c, const struct bl_conn_facts *facts, uint6
     peer->stats.opened++;
     c->state = BL_PP_OPEN;
     c->capacity = facts->capacity;
-    c->expires_at = add(now, peer->pool->limits.lifetime_ns);
+    c->expires_at = now + peer->pool->limits.lifetime_ns;
     become_idle(c, now);
     settle(c);
 }

@@ -26,9 +26,12 @@
 #define BL_PP_PAUSE_NS  100000000u /* dialling rests after a local failure (EMFILE) */
 #define BL_PP_SPREAD_NS 50000000u  /* between dials while the capacity is unknown */
 
+#define BL_PP_AGES (UINT64_MAX / 4) /* a time that no clock will show */
+
 struct bl_pp_limits { /* effective; INT64_MAX and INT32_MAX are none */
     int32_t per_endpoint, total, uses, waiters;
-    uint64_t idle_ns, lifetime_ns; /* BELAY_NEVER: none */
+    uint64_t idle_ns,
+        lifetime_ns; /* BELAY_NEVER: none; kept below BL_PP_AGES, so that adding is safe */
     int32_t retries;
     int32_t expected; /* capacity before any is known; 0: unknown */
 };
@@ -55,7 +58,7 @@ struct bl_pp_peer {
     struct bl_list eager; /* link */
     int32_t connections;  /* dialling, open, closing */
     int32_t dialing, idle, closing;
-    int32_t leases; /* out now */
+    int32_t shared; /* leases beside the first of each connection */
     int32_t waiting;
     int32_t expected; /* what one connection is expected to carry; 0: unknown */
     struct belay_backoff backoff;
@@ -81,6 +84,7 @@ struct bl_pp_conn {
     uint8_t reason; /* enum belay_reason: what it will be closed for, once the last lease is back;
                        0: none */
     bool suspect;
+    bool simple; /* open, exclusive, nothing against it: what the inline paths below take */
 };
 
 struct bl_pp_waiter {
@@ -110,6 +114,38 @@ void bl_pp_stats(const struct bl_pp *pp, struct belay_pool_stats *ret);
 struct bl_pp_conn *bl_pp_try(struct bl_pp_peer *peer, uint64_t now);
 /* One lease is back. */
 void bl_pp_release(struct bl_pp_conn *conn, bool broken, uint64_t now);
+
+/* The same for what happens all the time; they decline (NULL, false) whatever is not simple. */
+static inline struct bl_pp_conn *bl_pp_try_simple(struct bl_pp_peer *peer, uint64_t now)
+{
+    struct bl_list *head = peer->ready.next;
+    struct bl_pp_conn *c = BL_LIST_OF(head, struct bl_pp_conn, ready);
+
+    if (head == &peer->ready || peer->waiting || !c->simple || now >= c->due_at)
+        return NULL;
+    bl_list_remove(head);
+    c->leases = 1;
+    c->uses++;
+    peer->idle--;
+    peer->stats.acquired++;
+    return c;
+}
+
+static inline bool bl_pp_release_simple(struct bl_pp_conn *c, bool broken, uint64_t now)
+{
+    struct bl_pp_peer *peer = c->peer;
+    uint64_t idle_end = now + peer->pool->limits.idle_ns;
+
+    if (!c->simple || broken || now >= c->expires_at)
+        return false;
+    c->leases = 0;
+    c->idle_since = now;
+    c->due_at = c->expires_at < idle_end ? c->expires_at : idle_end;
+    peer->idle++;
+    bl_list_push_front(&peer->ready, &c->ready);
+    return true;
+}
+
 /* When to look at an idle connection again (bl_pp_expire); BELAY_NEVER when lent. */
 uint64_t bl_pp_due(const struct bl_pp_conn *conn);
 void bl_pp_expire(struct bl_pp_conn *conn, uint64_t now);

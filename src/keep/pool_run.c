@@ -176,15 +176,36 @@ static void tell_failed(struct belay_pool *pool, const struct belay_error *cause
 
 /* ---- what is lent ---- */
 
+#define TRIM_NS 1000000000u /* idle for as long, a connection gives its buffers back */
+
+/* When an idle connection is to be looked at: to trim it, then to end it. */
+static uint64_t next_look(const struct bl_pool_conn *c, uint64_t now)
+{
+    uint64_t due = bl_pp_due(&c->pp);
+    uint64_t trim = c->trimmed ? BELAY_NEVER : now + TRIM_NS;
+
+    return due == BELAY_NEVER || due < trim ? due : trim;
+}
+
+/* Room for one more lease on any connection of the peer. */
+static int reserve_lease(struct belay_peer *peer)
+{
+    struct bl_list *first = bl_list_first(&peer->pp.ready);
+
+    return first ? bl_lease_reserve(peer->loop,
+                                    &BL_LIST_OF(first, struct bl_pool_conn, pp.ready)->lessor)
+                 : 0;
+}
+
 /* After a lease came back: most often there is nothing to do. */
-static void settle(struct belay_pool *pool, struct bl_pool_conn *c)
+static inline void settle(struct belay_pool *pool, struct bl_pool_conn *c, uint64_t now)
 {
     struct belay_peer *peer = bl_peer_of(c->pp.peer);
 
     if (BL_UNLIKELY(!bl_timer_active(&c->expiry)))
-        bl_timer_at(&c->expiry, pool->loop, bl_pp_due(&c->pp));
-    if (BL_UNLIKELY(bl_pp_hungry(&peer->pp) || !bl_list_empty(&pool->pp.closes) ||
-                    !bl_list_empty(&pool->pp.checks) || !bl_list_empty(&pool->pp.eager)))
+        bl_timer_at(&c->expiry, pool->loop, next_look(c, now));
+    if (BL_UNLIKELY(bl_pp_hungry(&peer->pp) || !bl_list_empty(&pool->pp.eager) ||
+                    !bl_list_empty(&pool->pp.closes) || !bl_list_empty(&pool->pp.checks)))
         bl_pool_touch(peer);
 }
 
@@ -192,12 +213,15 @@ static void on_release(struct belay_conn *conn, enum belay_release how, void *ow
 {
     struct belay_pool *pool = owner;
     struct bl_pool_conn *c = bl_conn_extra(conn);
+    uint64_t now = now_of(pool);
 
     BL_TRACE(pool->loop, "lease", belay_conn_id(conn), name_of(bl_peer_of(c->pp.peer)), "lent",
              how == BELAY_BROKEN ? "broken" : "idle", "");
-    bl_conn_released(conn);
-    bl_pp_release(&c->pp, how != BELAY_REUSE, now_of(pool));
-    settle(pool, c);
+    if (c->minds_leases)
+        bl_conn_released(conn);
+    if (!bl_pp_release_simple(&c->pp, how != BELAY_REUSE, now))
+        bl_pp_release(&c->pp, how != BELAY_REUSE, now);
+    settle(pool, c, now);
 }
 
 static int on_take(struct belay_conn *conn, struct belay_stream **ret, void *owner)
@@ -209,43 +233,52 @@ static int on_take(struct belay_conn *conn, struct belay_stream **ret, void *own
              "taken", "");
     *ret = bl_conn_take(conn);
     c->pp.reason = BELAY_REASON_TAKEN;
-    bl_conn_released(conn);
     bl_pp_release(&c->pp, true, now_of(pool));
-    settle(pool, c);
+    settle(pool, c, now_of(pool));
     return 0;
 }
 
 static const struct bl_lease_owner_ops lessor_ops = {.release = on_release, .take = on_take};
 
-/* There is room in the table: the caller has reserved it. */
-static struct belay_lease lease_of(struct belay_pool *pool, struct bl_pp_conn *pp)
+/* There is room in the table. */
+static inline void give(struct belay_pool *pool, struct bl_pp_conn *pp, struct belay_lease *ret)
 {
     struct bl_pool_conn *c = bl_pool_conn_of(pp);
-    struct belay_lease lease;
-    int rc = bl_lease_give(pool->loop, &c->lessor, &lease);
+    int rc = bl_lease_give(pool->loop, &c->lessor, ret);
 
     BL_ASSERT(rc == 0);
-    bl_conn_acquired(c->lessor.conn);
+    if (c->minds_leases)
+        bl_conn_acquired(c->lessor.conn);
     BL_TRACE(pool->loop, "lease", belay_conn_id(c->lessor.conn), name_of(bl_peer_of(pp->peer)),
              "idle", "lent", "");
-    return lease;
 }
 
-int belay_peer_try_acquire(struct belay_peer *peer, struct belay_lease *ret_lease)
+/* What is not simple: nothing is ready, somebody waits, the first has expired, or it is shared. */
+static int try_slowly(struct belay_peer *peer, struct belay_lease *ret_lease)
 {
     struct belay_pool *pool = peer->pool;
     struct bl_pp_conn *c;
 
-    if (BL_UNLIKELY(!pool || pool->closing))
+    if (!pool || pool->closing)
         return BELAY_ECLOSED;
-    if (BL_UNLIKELY(bl_lease_reserve(pool->loop) < 0))
+    if (reserve_lease(peer) < 0)
         return BELAY_ENOMEM;
     c = bl_pp_try(&peer->pp, now_of(pool));
-    if (BL_UNLIKELY(!bl_list_empty(&pool->pp.closes)))
+    if (!bl_list_empty(&pool->pp.closes))
         bl_pool_touch(peer);
     if (!c)
         return BELAY_EAGAIN;
-    *ret_lease = lease_of(pool, c);
+    give(pool, c, ret_lease);
+    return 0;
+}
+
+int belay_peer_try_acquire(struct belay_peer *peer, struct belay_lease *ret_lease)
+{
+    struct bl_pp_conn *c = bl_pp_try_simple(&peer->pp, bl_now(peer->loop));
+
+    if (BL_UNLIKELY(!c))
+        return try_slowly(peer, ret_lease);
+    give(peer->pool, c, ret_lease);
     return 0;
 }
 
@@ -255,10 +288,15 @@ static void on_expiry(void *arg)
 {
     struct bl_pool_conn *c = arg;
     struct belay_peer *peer = bl_peer_of(c->pp.peer);
+    uint64_t now = now_of(peer->pool);
 
-    bl_pp_expire(&c->pp, now_of(peer->pool));
-    bl_timer_at(&c->expiry, peer->loop, bl_pp_due(&c->pp));
-    bl_pool_touch(peer);
+    c->trimmed = bl_pp_due(&c->pp) != BELAY_NEVER && now - c->pp.idle_since >= TRIM_NS;
+    if (c->trimmed)
+        bl_conn_idle(c->lessor.conn);
+    bl_pp_expire(&c->pp, now);
+    bl_timer_at(&c->expiry, peer->loop, next_look(c, now));
+    if (!bl_list_empty(&peer->pool->pp.closes))
+        bl_pool_touch(peer);
 }
 
 static void on_opened(struct belay_conn *conn, void *keeper)
@@ -270,7 +308,8 @@ static void on_opened(struct belay_conn *conn, void *keeper)
     bl_error_copy_clear(&peer->last_error, &pool->loop->mem);
     peer->last_error.code = 0;
     bl_pp_opened(&c->pp, bl_conn_facts(conn), now_of(pool));
-    bl_timer_at(&c->expiry, pool->loop, bl_pp_due(&c->pp));
+    c->minds_leases = bl_conn_minds_leases(conn);
+    bl_timer_at(&c->expiry, pool->loop, next_look(c, now_of(pool)));
     bl_pool_touch(peer);
 }
 
@@ -279,6 +318,7 @@ static void forget_conn(struct belay_pool *pool, struct belay_conn *conn)
     struct bl_pool_conn *c = bl_conn_extra(conn);
 
     bl_timer_fini(&c->expiry, pool->loop);
+    bl_lessor_fini(&c->lessor, pool->loop);
     bl_list_remove(&c->link);
     bl_conn_free(conn);
 }
@@ -290,8 +330,9 @@ static void on_failed(struct belay_conn *conn, const struct belay_error *error, 
     struct belay_peer *peer = bl_peer_of(c->pp.peer);
     struct belay_error told = *error;
 
+    /* Before the policy forgets: the last waiter to leave resets the count. */
+    told.attempt = peer->pp.backoff.failures + (c->pp.round == peer->pp.round);
     bl_pp_dial_failed(&c->pp, error, bl_rand_next(&pool->loop->rand), now_of(pool));
-    told.attempt = peer->pp.backoff.failures;
     bl_error_copy_set(&peer->last_error, &pool->loop->mem, error);
     bl_loop_log(pool->loop, "pool", BELAY_LOG_INFO, "%s", error->text);
     bl_pool_touch(peer);
@@ -318,7 +359,7 @@ static void on_checked(struct belay_conn *conn, int result, void *keeper)
     struct bl_pool_conn *c = bl_conn_extra(conn);
 
     bl_pp_checked(&c->pp, result, now_of(pool));
-    bl_timer_at(&c->expiry, pool->loop, bl_pp_due(&c->pp));
+    bl_timer_at(&c->expiry, pool->loop, next_look(c, now_of(pool)));
     bl_pool_touch(bl_peer_of(c->pp.peer));
 }
 
@@ -352,9 +393,11 @@ static int dial(struct belay_pool *pool, struct belay_peer *peer)
         return rc;
     c = bl_conn_extra(conn);
     bl_pp_dial_started(&c->pp, &peer->pp, now_of(pool));
-    bl_lessor_init(&c->lessor, &lessor_ops, pool, conn);
+    c->lessor.conn = conn;
     bl_list_push_back(&pool->conns, &c->link);
     rc = bl_timer_init(&c->expiry, pool->loop, on_expiry, c);
+    if (rc == 0)
+        rc = bl_lessor_init(&c->lessor, pool->loop, &lessor_ops, pool, conn);
     if (rc < 0)
         bl_pp_close(&c->pp, BELAY_REASON_OPEN_FAILED, false);
     return rc;
@@ -372,17 +415,19 @@ static void attend(struct belay_pool *pool, struct belay_peer *peer)
 {
     struct bl_pp_waiter *pp;
     struct bl_pp_conn *c;
+    struct belay_lease lease;
 
     belay_peer_ref(peer);
     while (bl_pp_hungry(&peer->pp)) {
-        if (bl_lease_reserve(pool->loop) < 0) {
+        if (reserve_lease(peer) < 0) {
             bl_pp_fail_oldest(&peer->pp, BELAY_ENOMEM);
             continue;
         }
         pp = bl_pp_serve(&peer->pp, &c, now_of(pool));
         if (!pp)
             break;
-        tell(BL_CONTAINER(pp, struct belay_waiter, pp), lease_of(pool, c), NULL);
+        give(pool, c, &lease);
+        tell(BL_CONTAINER(pp, struct belay_waiter, pp), lease, NULL);
     }
     bl_pp_consider(&peer->pp, now_of(pool));
     arm(pool, peer);
