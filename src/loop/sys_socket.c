@@ -233,9 +233,11 @@ static int socket_ack_age_ms(int fd, void *arg)
     socklen_t len = sizeof info;
     if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len))
         return -ENOTSUP;
-    /* Nothing in flight and every window probe answered: probes come up to two minutes apart, so
-       that the age alone would accuse a peer that merely reads slowly. */
-    if (!info.tcpi_unacked && !info.tcpi_probes)
+    /* A full peer is probed, or sent the same segment again, up to two minutes apart, and answers
+       each (but the second probe, if it comes within half a second): the age alone would accuse
+       it. It owes an answer only to what was sent since. */
+    if (!info.tcpi_retransmits && info.tcpi_probes < 2 &&
+        (!info.tcpi_unacked || info.tcpi_last_data_sent >= info.tcpi_last_ack_recv))
         return 0;
     return info.tcpi_last_ack_recv > INT32_MAX ? INT32_MAX : (int)info.tcpi_last_ack_recv;
 }
