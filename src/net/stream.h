@@ -115,6 +115,7 @@ struct belay_stream {
     unsigned in_data : 1;    /* on_data is running */
     unsigned resumed : 1;    /* resume was called inside it */
     unsigned blocked : 1;    /* the bottom takes no more: waiting until it does */
+    unsigned suspect : 1;    /* the peer looked dead; a moment later it is looked at again */
     unsigned full : 1;       /* a write was refused: on_drain is owed */
     unsigned drained : 1;    /* on_drain is to be told by the task */
     unsigned look : 1;       /* the task is to offer what is held and to read */

@@ -10,6 +10,7 @@
 #include "net/stream.h"
 
 #define PIECES_MAX 16
+#define SUSPECT_MS 1000
 #define SENDS_MAX  16 /* in one go, before others have their turn */
 
 struct stream_ref {
@@ -52,6 +53,7 @@ static void block(struct belay_stream *s)
     s->write_wants = (wants ? wants : BELAY_WRITABLE) & 3u;
     if (!s->blocked) {
         s->blocked = 1;
+        s->suspect = 0;
         set_user_timeout(s, 0);
         if (s->user_timeout_ms && s->work && !s->closing)
             bl_timer_at(&s->work->timer, loop, bl_after_ms(bl_now_fresh(loop), s->user_timeout_ms));
@@ -88,8 +90,14 @@ void bl_stream_on_timer(void *arg)
     age = loop->transport.ack_age_ms(s->socket.fd, loop->transport.arg);
     if (age < 0)
         return; /* nobody knows, so nobody is accused */
-    if (age < s->user_timeout_ms) {
-        bl_timer_at(&s->work->timer, loop, bl_after_ms(bl_now(loop), s->user_timeout_ms - age));
+    /* It may have been asked just now, after a long time, with the answer on its way. */
+    bool look_again = age >= s->user_timeout_ms && !s->suspect;
+    if (look_again || age < s->user_timeout_ms) {
+        int wait = s->user_timeout_ms - age;
+        if (look_again)
+            wait = s->user_timeout_ms < SUSPECT_MS ? s->user_timeout_ms : SUSPECT_MS;
+        s->suspect = look_again;
+        bl_timer_at(&s->work->timer, loop, bl_after_ms(bl_now(loop), wait));
         return;
     }
     bl_error_set(&error, BELAY_ETIMEDOUT, BELAY_STAGE_USE,
