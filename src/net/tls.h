@@ -85,7 +85,8 @@ struct bl_tls_filter {
     bool heard : 1;   /* application bytes have come */
     bool failed : 1;  /* TLS failed: the session is not to be resumed */
     bool refused : 1; /* *error says why the certificate was refused */
-    bool starved : 1; /* the filter below had nothing to give */
+    bool starved : 1; /* in this call, the filter below had nothing to give */
+    bool choked : 1;  /* in this call, it took nothing */
     bool ended : 1;   /* our close_notify is out */
     bool eof : 1;     /* the filter below has ended */
     uint8_t first_n;
@@ -118,8 +119,8 @@ int bl_tls_result(struct bl_tls_filter *f, int result, struct belay_error *error
 int bl_tls_setup_failed(struct belay_error *error, const char *what);
 /* Whether memory being out is among what the error queue holds. */
 bool bl_tls_out_of_memory(void);
-/* OpenSSL's words for the oldest entry of the error queue. */
-const char *bl_tls_reason(void);
+/* OpenSSL's words for an entry of the error queue, such as its oldest. */
+const char *bl_tls_reason(unsigned long e);
 
 /* ---- tls_fingerprint.c ---- */
 

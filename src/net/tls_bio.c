@@ -50,10 +50,12 @@ static int bio_write(BIO *bio, const char *data, size_t len, size_t *ret_n)
         *ret_n = (size_t)n;
         return 1;
     }
-    if (n == 0 || n == BELAY_EAGAIN)
+    if (n == 0 || n == BELAY_EAGAIN) {
+        f->choked = true;
         BIO_set_retry_write(bio);
-    else
+    } else {
         f->below_code = (int)n;
+    }
     return 0;
 }
 

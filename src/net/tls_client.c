@@ -56,7 +56,7 @@ static int use_chain(struct belay_tls *tls, const struct bl_tls_pem *pem,
             continue;
         code = bl_error_set(error, BELAY_EFILE, BELAY_STAGE_NONE,
                             "certificate %d in the %s %s is not usable: %s", n, pem->noun,
-                            pem->path, bl_tls_reason());
+                            pem->path, bl_tls_reason(ERR_peek_error()));
         break;
     }
     BIO_free(bio);

@@ -116,9 +116,9 @@ bool bl_tls_out_of_memory(void)
            ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE;
 }
 
-const char *bl_tls_reason(void)
+const char *bl_tls_reason(unsigned long e)
 {
-    const char *text = ERR_reason_error_string(ERR_peek_error());
+    const char *text = ERR_reason_error_string(e);
 
     return text ? text : "for no reason given";
 }
@@ -128,15 +128,14 @@ int bl_tls_setup_failed(struct belay_error *error, const char *what)
     if (bl_tls_out_of_memory())
         return bl_error_set(error, BELAY_ENOMEM, BELAY_STAGE_NONE, "out of memory");
     return bl_error_set(error, BELAY_ETLS, BELAY_STAGE_NONE, "%s failed: %s", what,
-                        bl_tls_reason());
+                        bl_tls_reason(ERR_peek_error()));
 }
 
-static int describe(struct bl_tls_filter *f, struct belay_error *error)
+static int describe(struct bl_tls_filter *f, unsigned long e, struct belay_error *error)
 {
-    unsigned long e = ERR_peek_error();
     int reason = ERR_GET_REASON(e);
 
-    if (bl_tls_out_of_memory())
+    if (reason == ERR_R_MALLOC_FAILURE || (!f->up && bl_tls_out_of_memory()))
         return bl_error_set(error, BELAY_ENOMEM, BELAY_STAGE_NONE, "out of memory");
     if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED)
         return bl_error_set(error, BELAY_ECERT, BELAY_STAGE_TLS, "the certificate was refused: %s",
@@ -148,26 +147,58 @@ static int describe(struct bl_tls_filter *f, struct belay_error *error)
     if (reason == SSL_R_UNSUPPORTED_PROTOCOL)
         return bl_error_set(error, BELAY_ETLS, BELAY_STAGE_TLS,
                             "the peer speaks no version of TLS that is allowed here");
-    return bl_error_set(error, BELAY_ETLS, BELAY_STAGE_TLS, "TLS failed: %s", bl_tls_reason());
+    return bl_error_set(error, BELAY_ETLS, BELAY_STAGE_TLS, "TLS failed: %s", bl_tls_reason(e));
+}
+
+/*
+ * Clearing the error queue before a call costs as much as the call of a small record, so reads and
+ * writes do not: what other code on this thread left there must not decide. OpenSSL's fatal errors
+ * put the connection back "in init", a blocked write of application data does not.
+ */
+static bool would_block(const struct bl_tls_filter *f, int result)
+{
+    int why;
+
+    if (f->starved && !f->choked)
+        return true;
+    if (!f->choked)
+        return false;
+    if (!SSL_in_init(f->ssl))
+        return true;
+    /* A handshake message, or the alert of a failure, was held up. */
+    why = SSL_get_error(f->ssl, result);
+    return why == SSL_ERROR_WANT_WRITE || why == SSL_ERROR_WANT_READ;
+}
+
+static int describe_failure(struct bl_tls_filter *f, unsigned long e, struct belay_error *error)
+{
+    int code;
+
+    f->failed = true;
+    if (f->refused)
+        return error->code; /* bl_tls_verify has described it */
+    code = describe(f, e, error);
+    error->tls_code = code == BELAY_ECERT ? SSL_get_verify_result(f->ssl) : (long)e;
+    ERR_clear_error();
+    return code;
 }
 
 int bl_tls_result(struct bl_tls_filter *f, int result, struct belay_error *error)
 {
-    int why = SSL_get_error(f->ssl, result);
-    int code;
+    unsigned long e;
+    bool goodbye;
 
-    if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE)
+    if (BL_LIKELY(would_block(f, result)))
         return BELAY_EAGAIN;
-    if (why == SSL_ERROR_ZERO_RETURN && f->up)
-        return 0;
+    e = f->up ? ERR_peek_last_error() : ERR_peek_error();
+    goodbye = SSL_get_shutdown(f->ssl) & SSL_RECEIVED_SHUTDOWN;
+    if (SSL_in_init(f->ssl) && e != 0)
+        return describe_failure(f, e, error);
     if (f->below_code != 0)
         return f->below_code; /* the filter below has described it */
-    if (f->eof || why == SSL_ERROR_ZERO_RETURN)
+    if (f->up && goodbye)
+        return 0;
+    if (f->eof || goodbye)
         return is_plain(f) ? describe_plain(f, error) : describe_end(f, error);
-    f->failed = true;
-    if (f->refused)
-        return error->code;
-    code = describe(f, error);
-    error->tls_code = code == BELAY_ECERT ? SSL_get_verify_result(f->ssl) : (long)ERR_peek_error();
-    return code;
+    return describe_failure(f, e, error);
 }

@@ -17,13 +17,12 @@ static struct bl_tls_filter *tls_of(struct bl_filter *filter)
     return BL_CONTAINER(filter, struct bl_tls_filter, filter);
 }
 
-/* Before every call of OpenSSL: its error queue belongs to the thread, not to the connection. */
+/* Before every call of OpenSSL. */
 static void enter(struct bl_tls_filter *f, struct belay_error *error)
 {
     f->error = error;
     f->below_code = 0;
-    f->starved = false;
-    ERR_clear_error();
+    f->starved = f->choked = false;
 }
 
 /* ---- tickets ---- */
@@ -89,6 +88,7 @@ static int tls_start(struct bl_filter *filter, struct belay_error *error)
     if (f->up)
         return 0;
     enter(f, error);
+    ERR_clear_error(); /* it belongs to the thread, not to the connection */
     result = SSL_do_handshake(f->ssl);
     if (result == 1)
         return settle(f, error);

@@ -93,8 +93,10 @@ static int prepare(struct bl_tls_filter *f, const struct bl_tls_want *want,
     SSL_set_bio(f->ssl, bio, bio);
     SSL_set_connect_state(f->ssl);
     SSL_set_read_ahead(f->ssl, 1);
+    /* Not SSL_MODE_RELEASE_BUFFERS: it costs a request 1 % of its time, and `idle` frees them as
+     * well. */
     SSL_set_mode(f->ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-                             SSL_MODE_RELEASE_BUFFERS | SSL_MODE_AUTO_RETRY);
+                             SSL_MODE_AUTO_RETRY);
     code = set_verification(f, &name, error);
     if (code == 0 && !want->no_sni && !name.is_ip && name.text[0] != '\0' &&
         SSL_set_tlsext_host_name(f->ssl, name.text) != 1)

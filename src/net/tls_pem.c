@@ -102,7 +102,7 @@ X509 *bl_tls_pem_cert(BIO *bio, const struct bl_tls_pem *pem, int number, int *r
     else
         *ret_code = bl_error_set(error, BELAY_EFILE, BELAY_STAGE_NONE,
                                  "certificate %d in the %s %s is damaged: %s", number, pem->noun,
-                                 pem->path, bl_tls_reason());
+                                 pem->path, bl_tls_reason(ERR_peek_error()));
     return NULL;
 }
 

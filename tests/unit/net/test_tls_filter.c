@@ -2,6 +2,7 @@
 /* The TLS filter over a pipe: handshakes, bytes, ends, and what a strange peer leads to. */
 #include <malloc.h>
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <stdlib.h>
 
 #include "test_tls_kit.h"
@@ -176,7 +177,8 @@ static void half_a_record_is_not_pending_once_nothing_came_of_it(void **state)
     assert_int_equal(kit_connect(&pair, *state, ctx, tls), 0);
     kit_exchange(&pair);
     kit_server_writes(&pair, "payload", 7);
-    bl_buf_append(&rest, &pair.wire.mem, bl_buf_head(&pair.wire.in) + 8, bl_buf_len(&pair.wire.in) - 8);
+    bl_buf_append(&rest, &pair.wire.mem, bl_buf_head(&pair.wire.in) + 8,
+                  bl_buf_len(&pair.wire.in) - 8);
     pair.wire.in.end = pair.wire.in.start + 8;
     assert_int_equal(bl_filter_read(pair.client, got, sizeof got, &pair.error), BELAY_EAGAIN);
     assert_false(bl_filter_pending(pair.client));
@@ -260,7 +262,8 @@ static const uint8_t offers[] = "\x02h2\x08http/1.1";
 
 static int connect_alpn(struct kit_pair *pair, struct kit *kit, SSL_CTX *ctx, struct belay_tls *tls)
 {
-    struct bl_tls_want want = {.tls = tls, .server_name = "a.test", .alpn = offers, .alpn_len = sizeof offers - 1};
+    struct bl_tls_want want = {
+        .tls = tls, .server_name = "a.test", .alpn = offers, .alpn_len = sizeof offers - 1};
 
     kit_pair_init(pair, kit, ctx);
     assert_int_equal(kit_dial_want(pair, &want), 0);
@@ -382,7 +385,8 @@ static void the_server_is_told_the_name_but_never_an_address(void **state)
 
 /* ---- peers that are not what they should be ---- */
 
-static int shake_with(struct kit_pair *pair, struct kit *kit, struct belay_tls *tls, const char *bytes, bool eof)
+static int shake_with(struct kit_pair *pair, struct kit *kit, struct belay_tls *tls,
+                      const char *bytes, bool eof)
 {
     kit_pair_init(pair, kit, NULL);
     assert_int_equal(kit_dial(pair, tls, NULL), 0);
@@ -396,7 +400,9 @@ static void a_peer_that_speaks_plain_is_quoted(void **state)
     struct belay_tls *tls = kit_identity(*state, NULL);
     struct kit_pair pair;
 
-    assert_int_equal(shake_with(&pair, *state, tls, "HTTP/1.1 400 Bad Request\r\nServer: x\r\n", true), BELAY_ETLS);
+    assert_int_equal(
+        shake_with(&pair, *state, tls, "HTTP/1.1 400 Bad Request\r\nServer: x\r\n", true),
+        BELAY_ETLS);
     assert_says(&pair.error, BELAY_ETLS, "does not speak TLS (it sent 'HTTP/1.1 400 Bad Request')");
     kit_pair_close(&pair);
     assert_int_equal(shake_with(&pair, *state, tls, "OK\n", true), BELAY_ETLS);
@@ -585,6 +591,35 @@ static void a_key_update_is_answered_along_the_way(void **state)
     SSL_CTX_free(ctx);
 }
 
+/* Other code of the thread leaves things in OpenSSL's error queue: they must not decide. */
+static void what_others_left_in_the_error_queue_means_nothing(void **state)
+{
+    SSL_CTX *ctx = kit_server(NULL);
+    struct belay_tls *tls = kit_identity(*state, NULL);
+    struct belay_bytes bytes = {"late", 4};
+    struct kit_pair pair;
+    char got[8];
+
+    kit_pair_init(&pair, *state, ctx);
+    ERR_raise(ERR_LIB_EVP, ERR_R_MALLOC_FAILURE);
+    assert_int_equal(kit_dial(&pair, tls, NULL), 0);
+    assert_int_equal(kit_shake(&pair), 0);
+    kit_exchange(&pair);
+    ERR_raise(ERR_LIB_EVP, ERR_R_MALLOC_FAILURE);
+    assert_int_equal(bl_filter_read(pair.client, got, sizeof got, &pair.error), BELAY_EAGAIN);
+    pair.wire.choked = true;
+    assert_int_equal(bl_filter_write(pair.client, &bytes, 1, &pair.error), BELAY_EAGAIN);
+    pair.wire.choked = false;
+    assert_int_equal(bl_filter_write(pair.client, &bytes, 1, &pair.error), 4);
+    SSL_shutdown(pair.server);
+    kit_pump(&pair);
+    ERR_raise(ERR_LIB_EVP, ERR_R_MALLOC_FAILURE);
+    assert_int_equal(bl_filter_read(pair.client, got, sizeof got, &pair.error), 0);
+    kit_pair_close(&pair);
+    belay_tls_unref(tls);
+    SSL_CTX_free(ctx);
+}
+
 /* ---- client certificates ---- */
 
 static const char *client_cert, *client_key;
@@ -640,7 +675,8 @@ static void a_missing_client_certificate_is_named(void **state)
     static const int versions[] = {TLS1_2_VERSION, 0};
 
     for (size_t i = 0; i < 2; i++) {
-        SSL_CTX *ctx = kit_server(&(struct kit_server_plan){.wants_client = true, .max_version = versions[i]});
+        SSL_CTX *ctx =
+            kit_server(&(struct kit_server_plan){.wants_client = true, .max_version = versions[i]});
         struct belay_tls *tls = kit_identity(*state, NULL);
         struct kit_pair pair;
         char got[8];
@@ -705,6 +741,7 @@ int main(void)
         TEST(shutdown_says_goodbye_once_and_ends_the_wire),
         TEST(tickets_on_an_idle_connection_are_neither_data_nor_end),
         TEST(a_key_update_is_answered_along_the_way),
+        TEST(what_others_left_in_the_error_queue_means_nothing),
         TEST(a_client_certificate_is_shown_when_asked_for),
         TEST(a_refused_client_certificate_shows_at_the_first_read),
         TEST(a_missing_client_certificate_is_named),
