@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The turn: events, then posts, then due timers and tasks until there are none, then flushes; then
- * the backend is told the next deadline. Whatever posts without end gets ROUNDS_MAX rounds and the
- * next turn.
+ * The turn: events, then due timers, then posts, then tasks and more due timers until there are
+ * none, then flushes; then the backend is told the next deadline. Whatever posts without end gets
+ * ROUNDS_MAX rounds and the next turn.
  */
 #include "loop/turn.h"
 
@@ -79,7 +79,9 @@ static bool run_round(struct belay_loop *loop)
 static bool end_turn(struct belay_loop *loop)
 {
     belay_backend_begin(loop);
-    bool ran = bl_threads_run(loop);
+    bool ran = bl_timers_run(loop);
+    if (bl_threads_run(loop))
+        ran = true;
     int rounds = ROUNDS_MAX;
     do {
         for (; rounds > 0 && run_round(loop); rounds--)

@@ -189,6 +189,21 @@ static void a_post_made_in_a_turn_waits_for_the_next(void **state)
     assert_false(belay_backend_pending(w.loop));
 }
 
+static void due_timers_run_before_posts_and_posts_before_tasks(void **state)
+{
+    (void)state;
+    struct step a = step_of('a');
+    struct bl_timer timer;
+    step_init(&a);
+    assert_int_equal(bl_timer_init(&timer, w.loop, on_post, "t"), 0);
+    bl_task_post(w.loop, &a.task);
+    assert_int_equal(belay_loop_post(w.loop, on_post, "p"), 0);
+    bl_timer_at(&timer, w.loop, bl_now(w.loop));
+    belay_backend_end(w.loop);
+    assert_string_equal(ran, "tpa");
+    bl_timer_fini(&timer, w.loop);
+}
+
 static void run_ends_at_once_when_nothing_is_open(void **state)
 {
     (void)state;
@@ -276,6 +291,7 @@ int main(void)
         T(a_task_that_posts_itself_for_ever_leaves_room_for_flushes_and_events),
         T(posts_run_in_the_next_turn_in_order),
         T(a_post_made_in_a_turn_waits_for_the_next),
+        T(due_timers_run_before_posts_and_posts_before_tasks),
         T(run_ends_at_once_when_nothing_is_open),
         T(stop_ends_the_run_after_its_turn_and_only_that_one),
         T(a_callback_cannot_turn_its_loop),
