@@ -173,7 +173,8 @@ int belay_tls_new(struct belay_loop *loop, const struct belay_tls_options *optio
 
 struct belay_tls *belay_tls_ref(struct belay_tls *tls)
 {
-    tls->refs++;
+    if (tls)
+        tls->refs++;
     return tls;
 }
 
