@@ -41,7 +41,8 @@ struct belay_tls_options {
     bool no_resumption;  /* every connection a full handshake */
     int32_t sessions_max; /* names whose tickets are kept, 4 each; 1,024 */
     void *ssl_ctx;       /* the caller's own SSL_CTX, used as it is (a reference is taken): only pins,
-                            names, no_resumption and sessions_max apply beside it */
+                            names, no_resumption and sessions_max apply beside it, trust, certificates,
+                            ciphers and no_verify are refused */
 };
 BELAY_OPTIONS_INIT(belay_tls_options)
 

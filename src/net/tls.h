@@ -39,6 +39,19 @@ struct belay_tls {
     struct bl_list recent; /* peers, the last dialled first */
 };
 
+/* ---- tls_facts.c ---- */
+
+/* A certificate for those who ask: connections to one peer share it, as it seldom changes. */
+struct bl_tls_shown {
+    uint32_t refs;
+    uint32_t len;
+    X509 *cert;
+    char pin[BL_TLS_PIN_TEXT];
+    uint8_t der[];
+};
+void bl_tls_shown_put(struct bl_mem *mem, struct bl_tls_shown *shown);
+int bl_tls_facts(struct bl_filter *filter, struct belay_tls_facts *facts);
+
 /* ---- tls_session.c ---- */
 
 /* The tickets of one name under one session key. Connections refer to it; it goes when neither they
@@ -50,8 +63,9 @@ struct bl_tls_peer {
     uint32_t tickets_n;
     struct {
         SSL_SESSION *session;
-        int64_t expires_ms;    /* wall clock */
-    } tickets[BL_TLS_TICKETS]; /* the newest last */
+        int64_t expires_ms;     /* wall clock */
+    } tickets[BL_TLS_TICKETS];  /* the newest last */
+    struct bl_tls_shown *shown; /* the last certificate that was asked for */
     uint32_t key_len;
     uint8_t key[];
 };
@@ -67,7 +81,7 @@ SSL_SESSION *bl_tls_session_take(struct belay_tls *tls, struct bl_tls_peer *peer
 /* Takes over a reference. Never allocates. */
 void bl_tls_session_keep(struct belay_tls *tls, struct bl_tls_peer *peer, SSL_SESSION *session);
 
-/* ---- tls_filter.c, tls_open.c, tls_facts.c, tls_bio.c ---- */
+/* ---- tls_filter.c, tls_open.c, tls_bio.c ---- */
 
 struct bl_tls_filter {
     struct bl_filter filter;
@@ -75,20 +89,19 @@ struct bl_tls_filter {
     SSL *ssl;
     struct bl_tls_peer *peer;  /* NULL: no resumption */
     struct belay_error *error; /* of the call in progress, for BIO and verification */
-    SSL_SESSION *seen; /* with a foreign SSL_CTX: the session last looked at; not a reference */
+    SSL_SESSION *seen;         /* with a foreign SSL_CTX: the session last looked at, a reference */
     char *alpn;
-    uint8_t *der; /* the peer's certificate, once asked for */
-    uint32_t der_len;
-    int below_code;   /* the error of the filter below in this call; 0: none */
-    uint8_t want;     /* what the obvious does not cover */
-    bool up : 1;      /* the handshake is done and its result accepted */
-    bool heard : 1;   /* application bytes have come */
-    bool failed : 1;  /* TLS failed: the session is not to be resumed */
-    bool refused : 1; /* *error says why the certificate was refused */
-    bool starved : 1; /* in this call, the filter below had nothing to give */
-    bool choked : 1;  /* in this call, it took nothing */
-    bool ended : 1;   /* our close_notify is out */
-    bool eof : 1;     /* the filter below has ended */
+    struct bl_tls_shown *shown; /* once asked for */
+    int below_code;             /* the error of the filter below in this call; 0: none */
+    uint8_t want;               /* what the obvious does not cover */
+    bool up : 1;                /* the handshake is done and its result accepted */
+    bool heard : 1;             /* application bytes have come */
+    bool failed : 1;            /* TLS failed: the session is not to be resumed */
+    bool refused : 1;           /* *error says why the certificate was refused */
+    bool starved : 1;           /* in this call, the filter below had nothing to give */
+    bool choked : 1;            /* in this call, it took nothing */
+    bool ended : 1;             /* our close_notify is out */
+    bool eof : 1;               /* the filter below has ended */
     uint8_t first_n;
     char first[BL_TLS_FIRST]; /* what the peer began with, to be shown if it is not TLS */
 };
@@ -101,7 +114,6 @@ struct bl_tls_filter *bl_tls_filter_of(const SSL *ssl);
 /* Before a handshake fails: what the peer sent meanwhile, as far as it fits in `first`. */
 void bl_tls_bio_listen(struct bl_tls_filter *f);
 
-int bl_tls_facts(struct bl_filter *filter, struct belay_tls_facts *facts);
 /* For SSL_CTX_sess_set_new_cb. */
 int bl_tls_on_session(SSL *ssl, SSL_SESSION *session);
 

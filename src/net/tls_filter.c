@@ -42,7 +42,6 @@ static void keep_current(struct bl_tls_filter *f)
 {
     SSL_SESSION *session = SSL_get1_session(f->ssl);
 
-    f->seen = session;
     if (session)
         bl_tls_session_keep(f->tls, f->peer, session);
 }
@@ -50,8 +49,11 @@ static void keep_current(struct bl_tls_filter *f)
 /* The caller's SSL_CTX has the caller's callbacks: tickets are found by looking. */
 static void look_for_ticket(struct bl_tls_filter *f)
 {
-    if (f->peer && SSL_get0_session(f->ssl) != f->seen)
-        keep_current(f);
+    if (!f->peer || SSL_get0_session(f->ssl) == f->seen)
+        return;
+    SSL_SESSION_free(f->seen);
+    f->seen = SSL_get1_session(f->ssl);
+    keep_current(f);
 }
 
 /* ---- handshake ---- */
@@ -74,7 +76,8 @@ static int settle(struct bl_tls_filter *f, struct belay_error *error)
     }
     f->up = true;
     f->want = 0;
-    f->seen = SSL_get0_session(f->ssl);
+    if (f->tls->foreign)
+        f->seen = SSL_get1_session(f->ssl);
     if (f->peer && SSL_version(f->ssl) < TLS1_3_VERSION)
         keep_current(f);
     return 0;
@@ -273,11 +276,12 @@ static void tls_close(struct bl_filter *filter)
     /* OpenSSL takes a session for broken when its connection goes without a close_notify. */
     if (f->ssl && f->up && !f->failed)
         SSL_set_shutdown(f->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+    SSL_SESSION_free(f->seen);
     SSL_free(f->ssl);
     ERR_clear_error();
     bl_tls_peer_put(tls, f->peer);
     bl_free(mem, f->alpn);
-    bl_free(mem, f->der);
+    bl_tls_shown_put(mem, f->shown);
     bl_free(mem, f);
     belay_tls_unref(tls);
 }

@@ -34,6 +34,8 @@ static void forget(struct belay_tls *tls, struct bl_tls_peer *peer)
         bl_list_remove(&peer->recent);
         bl_map_remove(&tls->peers, &peer->node);
     }
+    bl_tls_shown_put(&tls->loop->mem, peer->shown);
+    peer->shown = NULL;
     if (peer->refs == 0)
         bl_free(&tls->loop->mem, peer);
 }
