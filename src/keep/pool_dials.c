@@ -126,15 +126,19 @@ uint64_t bl_pp_pause_due(const struct bl_pp *pp, uint64_t now)
     return bl_list_empty(&pp->eager) || now >= pp->pause_until ? BELAY_NEVER : pp->pause_until;
 }
 
+/* What is due already is held up by a limit, and whatever lifts that looks at the peer anew. */
 uint64_t bl_pp_dial_due(const struct bl_pp_peer *peer, uint64_t now)
 {
+    uint64_t next;
+
     if (peer->waiting == 0)
         return BELAY_NEVER;
     if (peer->retry_at > now)
         return peer->retry_at;
-    if (peer->expected == 0 && peer->dialing > 0 && peer->dialing < peer->waiting)
-        return peer->first_dial + (uint64_t)peer->dialing * BL_PP_SPREAD_NS;
-    return BELAY_NEVER;
+    if (peer->expected > 0 || peer->dialing == 0 || peer->dialing >= peer->waiting)
+        return BELAY_NEVER;
+    next = peer->first_dial + (uint64_t)peer->dialing * BL_PP_SPREAD_NS;
+    return next > now ? next : BELAY_NEVER;
 }
 
 static void count_connections(struct bl_pp_peer *peer)

@@ -42,11 +42,12 @@ static bool has_room(const struct bl_pp_conn *c)
     return c->state == BL_PP_OPEN && !c->reason && !c->suspect && c->leases < c->capacity;
 }
 
-/* Whether the inline paths may have it: its first use is counted, its last is still to come. */
+/* Whether the inline paths may have it: its first use is counted, its last is still to come. One
+ * whose capacity has shrunk may still be shared. */
 static bool is_simple(const struct bl_pp_conn *c)
 {
-    return c->state == BL_PP_OPEN && !c->reason && !c->suspect && c->capacity == 1 && c->uses > 0 &&
-           c->peer->pool->limits.uses == INT32_MAX;
+    return c->state == BL_PP_OPEN && !c->reason && !c->suspect && c->capacity == 1 &&
+           c->leases <= 1 && c->uses > 0 && c->peer->pool->limits.uses == INT32_MAX;
 }
 
 /* Puts it where it belongs now. The one used last is lent first. */
@@ -66,11 +67,12 @@ static bool is_idle(const struct bl_pp_conn *c)
     return c->state == BL_PP_OPEN && c->leases == 0;
 }
 
-/* It has no lease now: counts as idle, from this moment. */
+/* It has no lease now: counts as idle, from this moment, and goes to the front of `ready`. */
 static void become_idle(struct bl_pp_conn *c, uint64_t now)
 {
     uint64_t idle_end = now + c->peer->pool->limits.idle_ns;
 
+    bl_list_remove(&c->ready);
     c->idle_since = now;
     c->due_at = c->expires_at < idle_end ? c->expires_at : idle_end;
     c->peer->idle++;
@@ -90,6 +92,8 @@ void bl_pp_close(struct bl_pp_conn *c, enum belay_reason reason, bool gently)
         c->peer->dialing--;
     if (is_idle(c))
         c->peer->idle--;
+    if (c->state == BL_PP_CHECKING)
+        c->peer->checking--;
     if (c->leases > 1)
         c->peer->shared -= c->leases - 1;
     c->leases = 0; /* what was out is revoked */
@@ -178,6 +182,7 @@ struct bl_pp_conn *bl_pp_try(struct bl_pp_peer *peer, uint64_t now)
 static void begin_check(struct bl_pp_conn *c)
 {
     c->peer->idle--;
+    c->peer->checking++;
     c->state = BL_PP_CHECKING;
     bl_list_push_back(&c->peer->pool->checks, &c->todo);
 }
@@ -329,10 +334,11 @@ void bl_pp_checked(struct bl_pp_conn *c, int result, uint64_t now)
 {
     if (c->state != BL_PP_CHECKING)
         return;
-    if (result < 0) {
+    if (result != 0) {
         bl_pp_close(c, BELAY_REASON_UNHEALTHY, false);
         return;
     }
+    c->peer->checking--;
     c->state = BL_PP_OPEN;
     c->suspect = false;
     become_idle(c, now);
@@ -343,8 +349,9 @@ void bl_pp_check_peer(const struct bl_pp_peer *peer)
 {
     const struct bl_pp *pp = peer->pool;
 
-    BL_ASSERT(peer->connections >= peer->dialing + peer->idle + peer->closing);
-    BL_ASSERT(peer->dialing >= 0 && peer->idle >= 0 && peer->closing >= 0 && peer->waiting >= 0);
+    BL_ASSERT(peer->connections >= peer->dialing + peer->idle + peer->checking + peer->closing);
+    BL_ASSERT(peer->dialing >= 0 && peer->idle >= 0 && peer->checking >= 0 && peer->closing >= 0 &&
+              peer->waiting >= 0 && peer->shared >= 0);
     BL_ASSERT(peer->connections <= pp->limits.per_endpoint);
     BL_ASSERT(pp->connections <= pp->limits.total);
     BL_ASSERT((peer->waiting == 0) == bl_list_empty(&peer->waiters));

@@ -57,7 +57,7 @@ struct bl_pp_peer {
     struct bl_list waiters;
     struct bl_list eager; /* link */
     int32_t connections;  /* dialling, open, closing */
-    int32_t dialing, idle, closing;
+    int32_t dialing, idle, checking, closing;
     int32_t shared; /* leases beside the first of each connection */
     int32_t waiting;
     int32_t expected; /* what one connection is expected to carry; 0: unknown */
@@ -79,7 +79,8 @@ struct bl_pp_conn {
     uint64_t expires_at;  /* end of its lifetime */
     uint64_t idle_since;
     uint64_t due_at; /* while idle: when it expires, by one or the other */
-    int32_t uses, leases, capacity;
+    int32_t uses;    /* without a limit only whether there was one */
+    int32_t leases, capacity;
     uint8_t state;  /* enum bl_pp_state */
     uint8_t reason; /* enum belay_reason: what it will be closed for, once the last lease is back;
                        0: none */
@@ -125,7 +126,6 @@ static inline struct bl_pp_conn *bl_pp_try_simple(struct bl_pp_peer *peer, uint6
         return NULL;
     bl_list_remove(head);
     c->leases = 1;
-    c->uses++;
     peer->idle--;
     peer->stats.acquired++;
     return c;

@@ -37,7 +37,7 @@ void bl_pp_peer_stats(const struct bl_pp_peer *peer, struct belay_pool_stats *re
     ret->dialing = (uint32_t)peer->dialing;
     ret->closing = (uint32_t)peer->closing;
     ret->in_use = (uint32_t)(peer->connections - peer->idle - peer->dialing - peer->closing);
-    ret->leases = ret->in_use + (uint32_t)peer->shared;
+    ret->leases = ret->in_use - (uint32_t)peer->checking + (uint32_t)peer->shared;
     ret->waiting = (uint32_t)peer->waiting;
 }
 
