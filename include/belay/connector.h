@@ -122,6 +122,7 @@ struct belay_dial_options {
     int32_t keepalive_every_s;  /* 5 */
     int32_t keepalive_probes;   /* 3 */
     int64_t user_timeout_ms;    /* 30,000: unacknowledged data; a peer that reads slowly lives */
+    int64_t dial_timeout_ms;    /* resolve, connect, proxy and TLS together; BELAY_FOREVER */
 };
 BELAY_OPTIONS_INIT(belay_dial_options)
 

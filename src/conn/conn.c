@@ -212,6 +212,7 @@ static void begin(struct belay_conn *c)
     plan.resolve_timeout_ms = o->resolve_timeout_ms;
     plan.connect_timeout_ms = o->connect_timeout_ms;
     plan.tls_timeout_ms = o->tls_timeout_ms;
+    plan.dial_timeout_ms = o->dial_timeout_ms;
     plan.race_delay_ms = o->race_delay_ms;
     plan.stream = bl_dial_stream_options(o);
     step(c, DIALING, "");

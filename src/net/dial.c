@@ -34,6 +34,7 @@ struct bl_dial {
     enum belay_stage stage;
     uint64_t deadline; /* of the stage */
     int64_t limit_ms;  /* its length */
+    uint64_t end;      /* of all stages together */
     struct bl_lookup *lookup;
     struct bl_timer timer;
     struct bl_task task;
@@ -118,9 +119,14 @@ static void fail_with(struct bl_dial *d, int code)
 
 static void enter(struct bl_dial *d, enum belay_stage stage, int64_t limit_ms)
 {
+    uint64_t now = bl_now_fresh(d->loop);
     d->stage = stage;
     d->limit_ms = limit_ms;
-    d->deadline = bl_after_ms(bl_now_fresh(d->loop), limit_ms);
+    d->deadline = bl_after_ms(now, limit_ms);
+    if (d->deadline > d->end) { /* what is left of the whole is less */
+        d->deadline = d->end;
+        d->limit_ms = now < d->end ? (int64_t)((d->end - now + 999999) / 1000000) : 0;
+    }
     bl_timer_at(&d->timer, d->loop, d->deadline);
 }
 
@@ -406,6 +412,9 @@ int bl_dial_start(struct belay_loop *loop, const struct bl_dial_plan *plan, bl_d
     d->plan = *plan;
     d->fn = fn;
     d->arg = arg;
+    d->end = BELAY_NEVER;
+    if (plan->dial_timeout_ms > 0)
+        d->end = bl_after_ms(bl_now_fresh(loop), plan->dial_timeout_ms);
     bl_task_init(&d->task, on_task, d);
     bl_race_init(&d->race, bl_after_ms(0, plan->race_delay_ms));
     int rc = bl_timer_init(&d->timer, loop, on_timer, d);

@@ -30,6 +30,7 @@ struct bl_dial_plan {
     size_t session_key_len;
 
     int64_t resolve_timeout_ms, connect_timeout_ms, tls_timeout_ms; /* INT64_MAX: none */
+    int64_t dial_timeout_ms;                                        /* together; 0: none */
     int64_t race_delay_ms;
     struct bl_stream_options stream;
 };
