@@ -23,6 +23,13 @@ struct belay_http;         /* a client: a pool, and what requests have in common
 struct belay_http_target;  /* a URL, parsed once */
 struct belay_http_request; /* one request under way */
 
+/*
+ * Called once for each URL that is parsed, redirects included: `options` are the URL's scheme, host and port, the client's
+ * route and its TLS identity, and any of it may be changed; strings must stay until the call that parses returns. The Host
+ * header stays the URL's. 0, or an error, with which parsing the URL then fails.
+ */
+typedef int belay_http_route_fn(struct belay_endpoint_options *options, void *arg);
+
 struct belay_http_options {
     size_t size;
     const struct belay_pool_options *pool; /* NULL: the defaults; its connector and expected_capacity are ignored */
@@ -44,6 +51,8 @@ struct belay_http_options {
     int32_t max_replays;           /* 3 */
     int64_t keep_alive_margin_ms;  /* taken off a server's Keep-Alive: timeout; 1,000 */
     int32_t max_targets;           /* parsed URLs remembered for requests by string; 1,024 */
+    belay_http_route_fn *on_route; /* NULL: none */
+    void *route_arg;
 };
 BELAY_OPTIONS_INIT(belay_http_options)
 
@@ -151,6 +160,7 @@ struct belay_http_facts {
     int status;           /* 0: no response yet */
     int32_t replays, redirects;
     bool reused;          /* the connection had been used before */
+    bool tls_resumed;     /* its TLS session was */
     uint64_t connection;  /* its number */
     int64_t bytes_in, bytes_out; /* of bodies */
     int64_t wait_us, first_byte_us, total_us; /* for a connection; from sending to the response; in all */
