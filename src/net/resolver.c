@@ -19,6 +19,7 @@ struct bl_resolver {
 
 struct bl_lookup {
     struct bl_list link;
+    struct bl_resolver *resolver;
     struct belay_loop *loop;
     struct bl_task task;
     struct bl_timer timer; /* for the second family */
@@ -41,9 +42,8 @@ struct bl_lookup {
 
 static void drop_lookup(struct bl_lookup *l)
 {
-    struct bl_resolver *r = l->loop->rooms[BL_ROOM_NET].ptr;
     for (size_t i = 0; i < l->asks_n; i++)
-        bl_cache_unask(&r->cache, &l->asks[i]);
+        bl_cache_unask(&l->resolver->cache, &l->asks[i]);
     bl_task_cancel(&l->task);
     bl_timer_fini(&l->timer, l->loop);
     bl_list_remove(&l->link);
@@ -237,6 +237,7 @@ static struct bl_lookup *make(struct belay_loop *loop, struct bl_resolver *r, co
     struct bl_lookup *l = bl_zalloc(&loop->mem, sizeof *l + len + 1);
     if (!l)
         return NULL;
+    l->resolver = r;
     l->loop = loop;
     l->arg = arg;
     memcpy(l->host, host, len + 1);
@@ -245,32 +246,31 @@ static struct bl_lookup *make(struct belay_loop *loop, struct bl_resolver *r, co
     return l;
 }
 
-static int ask(struct bl_lookup *l, struct bl_resolver *r, const char *name,
-               enum belay_dns_type type, bool fresh)
+static int ask(struct bl_lookup *l, const char *name, enum belay_dns_type type, bool fresh)
 {
     struct bl_ask *a = &l->asks[l->asks_n];
-    int rc = prepare_cache(l->loop, r);
+    int rc = prepare_cache(l->loop, l->resolver);
     if (rc < 0)
         return rc;
     a->owner = l;
     a->done = on_ask_done;
     bl_list_init(&a->link);
-    rc = bl_cache_ask(&r->cache, name, type, fresh, a);
+    rc = bl_cache_ask(&l->resolver->cache, name, type, fresh, a);
     if (rc == 0)
         l->asks_n++;
     return rc;
 }
 
-static int ask_families(struct bl_lookup *l, struct bl_resolver *r, const char *name, bool fresh)
+static int ask_families(struct bl_lookup *l, const char *name, bool fresh)
 {
     int rc = 0;
     bool both = l->family == BELAY_FAMILY_NONE;
     if (both)
         rc = bl_timer_init(&l->timer, l->loop, tell, l);
     if (rc == 0 && (both || l->family == BELAY_FAMILY_IPV6))
-        rc = ask(l, r, name, BELAY_DNS_AAAA, fresh);
+        rc = ask(l, name, BELAY_DNS_AAAA, fresh);
     if (rc == 0 && (both || l->family == BELAY_FAMILY_IPV4))
-        rc = ask(l, r, name, BELAY_DNS_A, fresh);
+        rc = ask(l, name, BELAY_DNS_A, fresh);
     return rc;
 }
 
@@ -282,12 +282,12 @@ static void know(struct bl_lookup *l, const char *ip)
         l->known[l->known_n++] = addr;
 }
 
-static int begin(struct bl_lookup *l, struct bl_resolver *r, enum bl_name_kind kind,
-                 const char *name, const struct belay_addr *numeric, bool fresh)
+static int begin(struct bl_lookup *l, enum bl_name_kind kind, const char *name,
+                 const struct belay_addr *numeric, bool fresh)
 {
     int rc = 0;
     if (kind == BL_NAME_DNS) {
-        rc = ask_families(l, r, name, fresh);
+        rc = ask_families(l, name, fresh);
     } else if (kind == BL_NAME_LOCALHOST) {
         know(l, "::1");
         know(l, "127.0.0.1");
@@ -325,7 +325,7 @@ int bl_resolve(struct belay_loop *loop, const char *host, const struct bl_lookup
     l->fn.addrs = fn;
     l->family = options->family;
     l->port = options->port;
-    rc = begin(l, r, kind, name, &numeric, options->fresh);
+    rc = begin(l, kind, name, &numeric, options->fresh);
     if (rc == 0)
         *ret = l;
     return rc;
@@ -348,7 +348,7 @@ int bl_resolve_srv(struct belay_loop *loop, const char *name, bool fresh, bl_loo
         return BELAY_ENOMEM;
     l->fn.srv = fn;
     l->is_srv = true;
-    rc = ask(l, r, lower, BELAY_DNS_SRV, fresh);
+    rc = ask(l, lower, BELAY_DNS_SRV, fresh);
     if (rc < 0) {
         drop_lookup(l);
         return rc;
