@@ -213,10 +213,13 @@ static void on_release(struct belay_conn *conn, enum belay_release how, void *ow
 {
     struct belay_pool *pool = owner;
     struct bl_pool_conn *c = bl_conn_extra(conn);
+    const struct bl_conn_facts *facts = bl_conn_facts(conn);
     uint64_t now = now_of(pool);
 
     BL_TRACE(pool->loop, "lease", belay_conn_id(conn), name_of(bl_peer_of(c->pp.peer)), "lent",
              how == BELAY_BROKEN ? "broken" : "idle", "");
+    if (BL_UNLIKELY(facts->draining || facts->lost)) /* reported, and not told yet */
+        bl_pp_changed(&c->pp, facts, bl_conn_can_check(conn), now);
     if (c->minds_leases)
         bl_conn_released(conn);
     if (!bl_pp_release_simple(&c->pp, how != BELAY_REUSE, now))

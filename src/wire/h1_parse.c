@@ -375,9 +375,9 @@ static int check_status_line(struct bl_h1_parser *p, const char *base)
 {
     const llhttp_t *raw = raw_of(p);
 
-    if (!begins_as_http(base, 7))
+    if (memcmp(base, "HTTP/", 5) != 0)
         return fail_beginning(p, base, 16);
-    if (raw->http_major != 1 || raw->http_minor > 1)
+    if (!begins_as_http(base, 7) || raw->http_major != 1 || raw->http_minor > 1)
         return fail(p, BELAY_EPROTO, "the response has version HTTP/%u.%u", raw->http_major,
                     raw->http_minor);
     if (raw->status_code < 100 || raw->status_code > 599 || (base[12] >= '0' && base[12] <= '9'))

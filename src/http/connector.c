@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* The connector of HTTP: after the handshake the connection gets the session of the protocol that
+ * was agreed. */
+#include "base/assert.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "http/client.h"
+#include "http/session.h"
+
+struct protocol {
+    const char *alpn;
+    int capacity; /* exchanges at a time */
+    int (*open)(struct belay_http *http, struct belay_conn *conn, struct belay_stream *stream,
+                struct bl_session **ret);
+};
+
+/* The first is spoken where nothing was agreed: over plain TCP, and by servers without ALPN. */
+static const struct protocol protocols[] = {
+    {.alpn = "http/1.1", .capacity = 1, .open = bl_h1_session_new},
+};
+
+static const struct protocol *agreed(const char *alpn)
+{
+    for (size_t i = 0; alpn && i < BL_COUNT(protocols); i++) {
+        if (strcmp(alpn, protocols[i].alpn) == 0)
+            return &protocols[i];
+    }
+    return alpn ? NULL : &protocols[0];
+}
+
+static void fail(struct belay_conn *conn, int code, const char *what)
+{
+    struct belay_error error;
+
+    bl_error_set(&error, code, BELAY_STAGE_PROTOCOL, "starting HTTP with %s: %s",
+                 belay_endpoint_name(belay_conn_endpoint(conn)), what);
+    belay_conn_open_failed(conn, &error);
+}
+
+static void session_open(struct belay_conn *conn, struct belay_stream *stream, void *arg)
+{
+    struct belay_http *http = arg;
+    struct belay_tls_facts facts = belay_tls_facts_init();
+    bool tls = belay_stream_tls_facts(stream, &facts) == 0;
+    const struct protocol *protocol = agreed(tls ? facts.alpn : NULL);
+    struct bl_session *session;
+    char shown[48];
+
+    if (!protocol) {
+        bl_text_show(shown, sizeof shown, facts.alpn, strlen(facts.alpn));
+        fail(conn, BELAY_EALPN, shown);
+        return;
+    }
+    if (protocol->open(http, conn, stream, &session) < 0) {
+        fail(conn, BELAY_ENOMEM, "out of memory");
+        return;
+    }
+    session->tls_resumed = tls && facts.resumed;
+    belay_conn_open_done(conn, session, protocol->capacity);
+}
+
+static void close_session(struct belay_conn *conn, enum belay_reason reason, void *arg)
+{
+    struct bl_session *session = belay_conn_state(conn);
+
+    (void)reason;
+    (void)arg;
+    session->ops->close(session);
+    belay_conn_set_state(conn, NULL);
+    belay_conn_closed(conn);
+}
+
+const struct belay_connector_ops bl_http_connector = {
+    .size = sizeof bl_http_connector,
+    .name = "HTTP",
+    .session_open = session_open,
+    .close = close_session,
+};

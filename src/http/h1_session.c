@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * HTTP/1.1 on one connection: one exchange at a time.
+ *
+ *     IDLE --start--> BUSY --whole, both may go on--> IDLE
+ *                       \--cut short, unread, stopped, garbage--> BROKEN
+ *
+ * IDLE: nothing may come; what does, or the peer's close, ends the connection. A server that gave a
+ * Keep-Alive timeout is left a margin before that passes. BROKEN: the connection only waits to be
+ * closed by its keeper.
+ */
+#include "http/h1_session.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/error.h"
+
+/* ---- its end ---- */
+
+enum belay_sent bl_h1_sent(const struct bl_session *base)
+{
+    const struct bl_exchange *ex = base->exchange;
+
+    if (ex->answered)
+        return BELAY_ANSWERED;
+    return bl_stream_sent_total(base->stream) > ex->sent_mark ? BELAY_MAYBE_SENT : BELAY_NOT_SENT;
+}
+
+static uint64_t bytes_out(const struct bl_session *base)
+{
+    return bl_stream_sent_total(base->stream) - base->exchange->sent_mark;
+}
+
+/* The keeper hears of it first, so that the connection's end has its reason when the lease comes
+ * back. */
+void bl_h1_fail_with(struct bl_h1_session *s, struct belay_error *error)
+{
+    struct bl_exchange *ex = s->base.exchange;
+
+    error->sent = bl_h1_sent(&s->base);
+    s->broken = true;
+    belay_conn_lost(s->base.conn, BELAY_REASON_ERROR, error);
+    bl_exchange_detach(ex);
+    ex->ops->failed(ex, error);
+}
+
+void bl_h1_fail(struct bl_h1_session *s, int code, const char *format, ...)
+{
+    struct belay_error error;
+    char text[BELAY_ERROR_TEXT_MAX];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    bl_error_set(&error, code, BELAY_STAGE_USE, "%s", text);
+    bl_h1_fail_with(s, &error);
+}
+
+static void stop(struct bl_session *base)
+{
+    struct bl_h1_session *s = bl_h1_of(base);
+
+    s->broken = true;
+    bl_exchange_detach(base->exchange);
+    belay_stream_resume(base->stream); /* what comes is thrown away until the keeper closes it */
+}
+
+static void leave(struct bl_session *base)
+{
+    struct bl_h1_session *s = bl_h1_of(base);
+
+    s->broken = s->taken = true;
+    bl_exchange_detach(base->exchange);
+}
+
+static void close_session(struct bl_session *base)
+{
+    struct bl_h1_session *s = bl_h1_of(base);
+    struct belay_loop *loop = bl_h1_loop(s);
+
+    if (base->exchange)
+        bl_exchange_orphan(base->exchange);
+    bl_timer_fini(&s->timer, loop);
+    bl_free(&loop->mem, s);
+}
+
+/* ---- idle ---- */
+
+static void on_idle_timer(void *arg)
+{
+    struct bl_h1_session *s = arg;
+
+    if (!s->base.exchange)
+        belay_conn_draining(s->base.conn);
+}
+
+/* The server will close an idle connection: it is not lent after that, less a margin. */
+static void watch_promise(struct bl_h1_session *s)
+{
+    struct belay_loop *loop = bl_h1_loop(s);
+
+    if (!s->timer.fn && bl_timer_init(&s->timer, loop, on_idle_timer, s) < 0)
+        belay_conn_draining(s->base.conn);
+    else if (s->idle_until <= bl_now(loop))
+        belay_conn_draining(s->base.conn);
+    else
+        bl_timer_at(&s->timer, loop, s->idle_until);
+}
+
+void bl_h1_complete(struct bl_h1_session *s, size_t left)
+{
+    struct bl_exchange *ex = s->base.exchange;
+    struct belay_error error;
+    bool reusable = s->keep && ex->body_sent && left == 0;
+
+    if (left > 0) {
+        bl_error_set(&error, BELAY_EUNHEALTHY, BELAY_STAGE_USE,
+                     "%s sent %zu bytes after the end of a response",
+                     belay_endpoint_name(belay_conn_endpoint(s->base.conn)), left);
+        belay_conn_lost(s->base.conn, BELAY_REASON_UNHEALTHY, &error);
+    }
+    s->broken = !reusable;
+    bl_exchange_detach(ex);
+    if (reusable && BL_UNLIKELY(s->idle_until != BELAY_NEVER))
+        watch_promise(s);
+    ex->ops->ended(ex, reusable);
+}
+
+/* "HTTP/1.x 408": the server's way of saying that it will close. */
+static bool is_request_timeout(const char *data, size_t len)
+{
+    return len >= 12 && memcmp(data, "HTTP/1.", 7) == 0 && memcmp(data + 8, " 408", 4) == 0;
+}
+
+static void on_idle_data(struct bl_h1_session *s, const char *data, size_t len)
+{
+    const char *name = belay_endpoint_name(belay_conn_endpoint(s->base.conn));
+    struct belay_error error;
+
+    s->broken = true;
+    if (is_request_timeout(data, len)) {
+        bl_error_set(&error, BELAY_EEOF, BELAY_STAGE_USE,
+                     "%s ended an idle connection by a 408 response", name);
+        belay_conn_lost(s->base.conn, BELAY_REASON_PEER_CLOSED, &error);
+        return;
+    }
+    bl_error_set(&error, BELAY_EUNHEALTHY, BELAY_STAGE_USE,
+                 "%s sent %zu bytes on an idle connection", name, len);
+    belay_conn_lost(s->base.conn, BELAY_REASON_UNHEALTHY, &error);
+}
+
+/* ---- the stream's callbacks ---- */
+
+static size_t on_data(struct belay_stream *stream, const char *data, size_t len, void *arg)
+{
+    struct bl_h1_session *s = arg;
+
+    (void)stream;
+    if (BL_LIKELY(s->base.exchange != NULL))
+        return bl_h1_receive(s, data, len);
+    if (!s->broken)
+        on_idle_data(s, data, len);
+    return len;
+}
+
+static void on_drain(struct belay_stream *stream, void *arg)
+{
+    struct bl_h1_session *s = arg;
+
+    (void)stream;
+    if (!s->base.exchange)
+        return;
+    s->base.exchange->full = false;
+    bl_h1_pump(s);
+}
+
+/* Idle, or already broken: the keeper has its own ear on the stream. */
+static void on_end(struct belay_stream *stream, void *arg)
+{
+    struct bl_h1_session *s = arg;
+
+    (void)stream;
+    s->broken = true;
+    s->keep = false;
+    if (s->base.exchange)
+        bl_h1_receive_end(s);
+}
+
+static void on_lost(struct belay_stream *stream, const struct belay_error *error, void *arg)
+{
+    struct bl_h1_session *s = arg;
+    struct belay_error copy = *error;
+    struct bl_exchange *ex = s->base.exchange;
+    size_t used;
+
+    (void)stream;
+    s->broken = true;
+    s->keep = false;
+    if (!ex)
+        return;
+    if (ex->responded && bl_h1_parse(&ex->h1, NULL, 0, &used) == BL_H1_END)
+        bl_h1_complete(s, 0); /* all of it had come */
+    else
+        bl_h1_fail_with(s, &copy);
+}
+
+static const struct belay_stream_callbacks callbacks = {
+    .size = sizeof callbacks,
+    .on_data = on_data,
+    .on_drain = on_drain,
+    .on_end = on_end,
+    .on_lost = on_lost,
+};
+
+/* ---- an exchange ---- */
+
+static int start(struct bl_session *base, struct bl_exchange *ex)
+{
+    struct bl_h1_session *s = bl_h1_of(base);
+    int rc;
+
+    if (BL_UNLIKELY(s->broken || base->exchange))
+        return BELAY_ERESET;
+    bl_exchange_reset(ex);
+    ex->sent_mark = bl_stream_sent_total(base->stream);
+    ex->active_at = bl_now(bl_h1_loop(s));
+    rc = bl_h1_send_head(s, ex);
+    if (rc < 0)
+        return rc;
+    if (BL_UNLIKELY(s->idle_until != BELAY_NEVER)) {
+        s->idle_until = BELAY_NEVER;
+        bl_timer_stop(&s->timer);
+    }
+    bl_h1_parser_begin(&ex->h1, &base->http->limits, ex->message->is_head);
+    s->keep = true;
+    bl_exchange_attach(ex, base);
+    if (!ex->body_sent && !ex->awaits_continue)
+        bl_h1_pump_later(s);
+    return 0;
+}
+
+static void resume(struct bl_session *base)
+{
+    base->exchange->paused = false;
+    base->exchange->go_on = true;
+    base->exchange->active_at = bl_now(base->http->loop);
+    bl_task_post(base->http->loop, &base->exchange->task);
+}
+
+static void body_ready(struct bl_session *base)
+{
+    base->exchange->starved = false;
+    bl_h1_pump_later(bl_h1_of(base));
+}
+
+static void send_body(struct bl_session *base)
+{
+    base->exchange->awaits_continue = false;
+    bl_h1_pump_later(bl_h1_of(base));
+}
+
+static void run(struct bl_session *base)
+{
+    struct bl_h1_session *s = bl_h1_of(base);
+    struct bl_exchange *ex = base->exchange;
+    bool go_on = ex->go_on;
+
+    ex->go_on = false;
+    if (ex->pump) {
+        ex->pump = false;
+        bl_h1_pump(s);
+    }
+    if (base->exchange != ex || !go_on || ex->paused)
+        return;
+    bl_h1_receive(s, "", 0);
+    if (base->exchange == ex && !ex->paused)
+        belay_stream_resume(base->stream);
+}
+
+static const struct bl_session_ops ops = {
+    .alpn = "http/1.1",
+    .start = start,
+    .stop = stop,
+    .leave = leave,
+    .resume = resume,
+    .body_ready = body_ready,
+    .send_body = send_body,
+    .run = run,
+    .sent = bl_h1_sent,
+    .bytes_out = bytes_out,
+    .close = close_session,
+};
+
+int bl_h1_session_new(struct belay_http *http, struct belay_conn *conn, struct belay_stream *stream,
+                      struct bl_session **ret)
+{
+    struct bl_h1_session *s = bl_zalloc(&http->loop->mem, sizeof *s);
+
+    if (!s)
+        return BELAY_ENOMEM;
+    s->base.ops = &ops;
+    s->base.http = http;
+    s->base.conn = conn;
+    s->base.stream = stream;
+    s->idle_until = BELAY_NEVER;
+    belay_stream_set_callbacks(stream, &callbacks, s);
+    *ret = &s->base;
+    return 0;
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What stands between requests and connections: a *session* is one protocol on one connection, an
+ * *exchange* one request and its response on a session. HTTP/1.1 is one session; another version
+ * would be another table of functions.
+ *
+ *     request --start--> session      down-calls never call back
+ *     request <--head, data, ended--  up-calls come from the loop, and may stop the exchange
+ *
+ * An exchange is embedded in its request and reused by the next one. After `ended` or `failed`, and
+ * after `stop`, the session has let go of it.
+ */
+#ifndef BL_HTTP_SESSION_H
+#define BL_HTTP_SESSION_H
+
+#include "belay/http.h"
+#include "loop/loop.h"
+#include "wire/h1_parse.h"
+
+struct belay_http;
+struct bl_session;
+struct bl_exchange;
+
+/* What is to be sent, whatever the version. Everything was checked. */
+struct bl_message {
+    struct belay_http_target *target;
+    struct bl_span method;
+    struct bl_span authorization; /* of a URL's user and password; absent: none */
+    const struct belay_header *headers;
+    size_t headers_n;
+    int64_t body;      /* its length, BL_H1_NO_BODY or BL_H1_CHUNKED */
+    const char *bytes; /* of a body in memory; NULL: the exchange's `read` */
+    bool expect_continue;
+    bool is_head;
+};
+
+struct bl_exchange_ops {
+    void (*informational)(struct bl_exchange *ex, struct belay_http_response *response);
+    void (*head)(struct bl_exchange *ex, struct belay_http_response *response);
+    void (*data)(struct bl_exchange *ex, const char *data, size_t len);
+    void (*trailers)(struct bl_exchange *ex, const struct belay_header *trailers, size_t n);
+    /* The response is whole. `reusable`: the connection may serve again. */
+    void (*ended)(struct bl_exchange *ex, bool reusable);
+    /* It was lost; stage and sent are filled in. */
+    void (*failed)(struct bl_exchange *ex, const struct belay_error *error);
+    /* Bytes of the body, as belay_http_read_fn. */
+    ptrdiff_t (*read)(struct bl_exchange *ex, void *out, size_t size);
+};
+
+struct bl_exchange {
+    const struct bl_exchange_ops *ops;
+    const struct bl_message *message;
+    struct bl_session *session; /* NULL: none has it */
+    struct bl_task task;        /* what is to be done outside a call */
+
+    uint64_t sent_mark; /* bl_stream_sent_total at its start */
+    uint64_t active_at; /* when bytes last came in */
+    int64_t body_in, body_out;
+    struct bl_buf piece; /* of a body by callback: read, and not yet taken by the stream */
+    bool answered;       /* a byte of the response was seen */
+    bool responded;      /* its head was */
+    bool body_sent;      /* all of it; or there is none */
+    bool body_stopped;   /* the response came first and makes the rest pointless */
+    bool body_ended;     /* the callback has nothing more; the last bytes may be in `piece` */
+    bool full;           /* the stream takes no more until it drains */
+    bool starved;        /* the callback has nothing at the moment */
+    bool awaits_continue;
+    bool paused;
+    bool go_on; /* the task: hand over what waits */
+    bool pump;  /* the task: send more of the body */
+    int32_t informational_n;
+    struct bl_h1_parser h1; /* HTTP/1.1's */
+};
+
+struct bl_session_ops {
+    const char *alpn;
+    /* Sends the message. On an error nothing was sent and the exchange is not the session's. */
+    int (*start)(struct bl_session *session, struct bl_exchange *ex);
+    /* Lets go of it, at once: the connection cannot serve again. */
+    void (*stop)(struct bl_session *session);
+    /* The same, for somebody who takes the stream over as it is. */
+    void (*leave)(struct bl_session *session);
+    void (*resume)(struct bl_session *session);
+    /* The body's callback has more; or the wait for 100 Continue is over. */
+    void (*body_ready)(struct bl_session *session);
+    void (*send_body)(struct bl_session *session);
+    /* The task of its exchange. */
+    void (*run)(struct bl_session *session);
+    /* What became of the exchange so far. */
+    enum belay_sent (*sent)(const struct bl_session *session);
+    /* Bytes of it that the kernel took. */
+    uint64_t (*bytes_out)(const struct bl_session *session);
+    /* The connection is being closed: frees the session. An exchange on it fails, later. */
+    void (*close)(struct bl_session *session);
+};
+
+struct bl_session {
+    const struct bl_session_ops *ops;
+    struct belay_http *http;
+    struct belay_conn *conn;
+    struct belay_stream *stream;
+    struct bl_exchange *exchange;
+    uint32_t uses;
+    bool tls_resumed;
+};
+
+void bl_exchange_init(struct bl_exchange *ex, struct belay_loop *loop,
+                      const struct bl_exchange_ops *ops, const struct bl_message *message);
+void bl_exchange_fini(struct bl_exchange *ex, struct belay_loop *loop);
+/* As new, with the memory that it has. */
+void bl_exchange_reset(struct bl_exchange *ex);
+/* A session takes it on, or lets go of it. */
+void bl_exchange_attach(struct bl_exchange *ex, struct bl_session *session);
+void bl_exchange_detach(struct bl_exchange *ex);
+/* Its connection was closed under it: `failed` follows. */
+void bl_exchange_orphan(struct bl_exchange *ex);
+
+/* HTTP/1.1 on a connection. BELAY_ENOMEM. */
+int bl_h1_session_new(struct belay_http *http, struct belay_conn *conn, struct belay_stream *stream,
+                      struct bl_session **ret);
+
+/* The connector, `http`: its arg is the client. */
+extern const struct belay_connector_ops bl_http_connector;
+
+#endif

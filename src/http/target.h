@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* A URL, parsed once: whom to ask, and the bytes that requests to it have in common. */
+#ifndef BL_HTTP_TARGET_H
+#define BL_HTTP_TARGET_H
+
+#include "base/map.h"
+#include "http/client.h"
+#include "wire/url.h"
+
+struct belay_http_target {
+    struct bl_mem *mem;
+    uint32_t refs;
+    struct belay_endpoint *endpoint;
+    struct belay_peer *peer;
+    char *url;           /* without user, password and fragment */
+    struct bl_buf line;  /* as bl_h1_write_target made it */
+    size_t host_at;      /* of "Host: ..." in it */
+    char *authorization; /* "Basic ...", or NULL */
+
+    /* In the client's memory of URLs: */
+    struct bl_map_node node;
+    struct bl_list by_use;
+    char *given; /* the URL as it was given */
+};
+
+/* The target of a URL, remembered or made, with a reference for the caller. Errors as
+ * belay_http_target_new. */
+int bl_target_get(struct belay_http *http, const char *url, size_t len,
+                  struct belay_http_target **ret, struct belay_error *error);
+/* Forgets all that are remembered. */
+void bl_targets_clear(struct belay_http *http);
+
+#endif
