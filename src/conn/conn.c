@@ -15,6 +15,7 @@
 #include "conn/conn.h"
 
 #include "base/error.h"
+#include "conn/describe.h"
 #include "conn/endpoint.h"
 #include "conn/error_copy.h"
 
@@ -403,12 +404,14 @@ static void run_task(void *arg)
 
 void belay_conn_open_done(struct belay_conn *c, void *state, int capacity)
 {
+    char words[BL_DESCRIBE_MAX];
+
     if (c->phase != SESSION)
         return;
     bl_timer_stop(&c->timer);
     c->state = state;
     c->facts.capacity = capacity < 0 ? 0 : capacity;
-    step(c, OPEN, "");
+    step(c, OPEN, c->loop->on_trace ? bl_describe(c->stream, words) : "");
     tell(c, TELL_OPENED);
 }
 
