@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A rig: one world, one pool in it, and every call on the pool made through here, so that the
+ * oracle (oracle.c) sees what was asked and what came back. Scenarios and histories are written
+ * against it.
+ *
+ * The oracle knows the network as its hosts see it, the calls and callbacks, the trace and the
+ * statistics; of the pool's code it knows nothing. What it finds wrong ends the run through
+ * sim_fail.
+ */
+#ifndef TEST_SIM_RIG_H
+#define TEST_SIM_RIG_H
+
+#include "sim/world.h"
+
+enum sim_ask_state {
+    ASK_WAITING,
+    ASK_LEASED,
+    ASK_FAILED,
+    ASK_CANCELLED,
+    ASK_RELEASED,
+    ASK_TAKEN,
+    ASK_REVOKED, /* its lease ended with the pool */
+    ASK_STATES
+};
+
+struct sim_rig;
+
+struct sim_target {
+    struct bl_list link;
+    struct sim_rig *rig;
+    struct sim_host *host;
+    struct belay_endpoint *endpoint;
+    struct belay_peer *peer;
+    uint64_t served_seq, served_turn; /* the youngest served in that turn */
+    uint64_t answered;                /* asks that came to an end */
+};
+
+/* One acquire, from the call to the end of its lease. */
+struct sim_ask {
+    struct bl_list link;    /* of the rig: all that were made */
+    struct bl_list pending; /* of the rig: waiting or leased */
+    struct sim_rig *rig;
+    struct sim_target *target;
+    enum sim_ask_state state;
+    uint64_t seq;
+    bool fresh, tried; /* tried: try_acquire */
+    uint64_t asked_ns, deadline_ns, answered_ns, answered_turn;
+    struct belay_waiter *waiter;
+    struct belay_lease lease;
+    struct sim_seen *seen; /* what it stands on */
+    bool was_new;          /* nobody had used it before */
+    struct belay_error error;
+    uint64_t hold_until_ns;                       /* histories */
+    void (*then)(struct sim_ask *ask, void *arg); /* in the callback */
+    void *then_arg;
+    /* talking over a plain stream (sim_talk) */
+    bool talking, talked, talk_failed;
+    char line[32];
+    size_t heard;
+};
+
+struct sim_rig {
+    struct sim_world *w;
+    struct belay_pool *pool;
+    struct belay_pool_options options; /* effective */
+    struct belay_dial_options dial;
+    struct belay_tls *tls;
+    struct bl_list targets, asks, pending;
+    struct bl_list taken; /* streams that left the pool */
+    uint64_t next_seq;
+    int in_call; /* a call of belay's is under way */
+    bool closing, draining, closed;
+    uint64_t closing_turn, closed_turn;
+    void (*then_closed)(struct sim_rig *rig, void *arg);
+    void *then_arg;
+    bool wires;   /* connections are wires (form 1), not fakes */
+    bool lax;     /* hosts are shared by targets, or dials race: no exact counting */
+    bool lenient; /* allocations fail: an ENOMEM is no surprise */
+
+    /* counted from what was seen */
+    uint64_t given, reused, refused, opened, opened_untold;
+    uint64_t
+        evict_excused_ns; /* until when an eviction needs no other reason (descriptors ran out) */
+    uint64_t reasons[BELAY_REASONS_N], stages[BELAY_STAGES_N];
+    struct belay_pool_stats last;
+    uint64_t checks;
+    jmp_buf *bail; /* out-of-memory runs leave a scenario here */
+};
+
+/* Makes a world and its loop. `fail_alloc`: that allocation fails (0: none); then w->loop may be
+ * NULL. */
+struct sim_rig *sim_rig_new(uint64_t seed, size_t fail_alloc, bool verbose);
+/* Closes what is open, waits for it, and checks that nothing is left. */
+void sim_rig_finish(struct sim_rig *rig);
+void sim_rig_free(struct sim_rig *rig); /* also after a failure: then memory is not given back */
+
+/* Opens the pool; connector fake unless options->connector.ops or rig->wires says otherwise. */
+int sim_rig_open(struct sim_rig *rig, const struct belay_pool_options *options);
+void sim_rig_close(struct sim_rig *rig);
+void sim_rig_drain(struct sim_rig *rig);
+
+/* A host with a line server and a target for it; the target alone. */
+struct sim_host *sim_rig_host(struct sim_rig *rig, const char *name);
+struct sim_target *sim_target_new(struct sim_rig *rig, struct sim_host *host);
+struct sim_target *sim_target_with(struct sim_rig *rig, struct sim_host *host,
+                                   const struct belay_endpoint_options *options);
+
+/* NULL when refused; *ret_code (may be NULL) says why. */
+struct sim_ask *sim_acquire(struct sim_target *target, int64_t timeout_ms, bool fresh,
+                            int *ret_code);
+struct sim_ask *sim_try_acquire(struct sim_target *target, int *ret_code);
+int sim_release(struct sim_ask *ask, enum belay_release how);
+void sim_cancel(struct sim_ask *ask);
+void sim_rig_close_taken(struct sim_rig *rig);
+int sim_take(struct sim_ask *ask); /* the stream is closed by sim_rig_finish, if not before */
+/* Says a line and waits for its echo: ask->talked or ask->talk_failed. Wires only. */
+void sim_talk(struct sim_ask *ask);
+/* The talk is over: callbacks off, and the lease given back as it deserves. */
+void sim_hang_up(struct sim_ask *ask);
+
+struct sim_ask *sim_oldest(struct sim_rig *rig, struct sim_target *target,
+                           enum sim_ask_state state);
+unsigned sim_count(struct sim_rig *rig, struct sim_target *target, enum sim_ask_state state);
+void sim_rig_stats(struct sim_rig *rig, struct belay_pool_stats *stats);
+
+/* ---- expectations of scenarios ---- */
+
+void sim_expect_failed(struct sim_rig *rig, const char *file, int line, const char *what);
+#define SIM_EXPECT(rig, condition)                                                                 \
+    do {                                                                                           \
+        if (!(condition))                                                                          \
+            sim_expect_failed(rig, __FILE__, __LINE__, #condition);                                \
+    } while (0)
+
+struct sim_scenario {
+    const char *name;
+    void (*run)(struct sim_rig *rig);
+};
+#define SIM_SCENARIO(f)                                                                            \
+    {                                                                                              \
+        .name = #f, .run = (f)                                                                     \
+    }
+/* 0, or -1 with the failure in `text`; `fail_alloc` as above; *ret_failures: allocations that did
+ * fail. */
+int sim_scenario_run(const struct sim_scenario *scenario, size_t fail_alloc, bool verbose,
+                     size_t *ret_failures, char *text, size_t size);
+
+/* ---- the oracle ---- */
+
+void sim_oracle_attach(struct sim_rig *rig);
+void sim_oracle_given(struct sim_ask *ask);                        /* a lease was given */
+void sim_oracle_refused(struct sim_ask *ask);                      /* or an error */
+void sim_oracle_back(struct sim_ask *ask, enum belay_release how); /* the lease has ended */
+void sim_oracle_closed(struct sim_rig *rig);                       /* the pool is gone */
+void sim_oracle_end(struct sim_rig *rig); /* the loop is gone: nothing may be left */
+
+#endif

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/* The life of a rig: made, finished with nothing left, freed; and a scenario run in one. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "loop/loop.h"
+#include "sim/parts.h"
+#include "sim/rig.h"
+
+#define END_MS 600000 /* virtual time within which everything must have come to its end */
+
+struct sim_rig *sim_rig_new(uint64_t seed, size_t fail_alloc, bool verbose)
+{
+    struct sim_rig *rig = calloc(1, sizeof *rig);
+
+    if (!rig)
+        abort();
+    rig->w = sim_world_bare(seed);
+    rig->w->verbose = verbose;
+    bl_list_init(&rig->targets);
+    bl_list_init(&rig->asks);
+    bl_list_init(&rig->pending);
+    bl_list_init(&rig->taken);
+    if (fail_alloc) {
+        rig->lenient = true;
+        failing_alloc_once(&rig->w->alloc, fail_alloc);
+    }
+    if (sim_world_start(rig->w) < 0)
+        rig->w->loop = NULL;
+    return rig;
+}
+
+static bool is_closed(void *arg)
+{
+    return ((struct sim_rig *)arg)->closed;
+}
+
+static bool never(void *arg)
+{
+    (void)arg;
+    return false;
+}
+
+static void let_go(struct sim_rig *rig)
+{
+    BL_LIST_EACH(node, &rig->targets)
+    {
+        struct sim_target *t = BL_LIST_OF(node, struct sim_target, link);
+
+        belay_peer_unref(t->peer);
+        belay_endpoint_unref(t->endpoint);
+        t->peer = NULL;
+        t->endpoint = NULL;
+    }
+    belay_tls_unref(rig->tls);
+    rig->tls = NULL;
+}
+
+/* With every object gone, no timer may be left that would do something. */
+static void check_timers(struct sim_rig *rig)
+{
+    const struct bl_heap *h = &rig->w->loop->timers;
+
+    for (uint32_t i = 0; i < h->count; i++) {
+        const struct bl_timer *t = BL_CONTAINER(h->entries[i], struct bl_timer, entry);
+
+        if (bl_timer_active(t))
+            sim_fail(rig->w, "a timer is armed after the end");
+    }
+}
+
+void sim_rig_finish(struct sim_rig *rig)
+{
+    struct sim_world *w = rig->w;
+
+    failing_alloc_once(&w->alloc, 0);
+    if (!w->loop) {
+        sim_oracle_end(rig);
+        return;
+    }
+    sim_rig_close_taken(rig);
+    if (rig->pool) {
+        sim_rig_close(rig);
+        BL_LIST_EACH(node, &w->hosts)
+        sim_host_heal(BL_LIST_OF(node, struct sim_host, link));
+        if (!sim_run_until(w, END_MS, is_closed, rig))
+            sim_fail(w, "the pool does not close");
+        sim_oracle_closed(rig);
+    }
+    sim_run_until(w, END_MS, never, NULL); /* till nothing is left to happen */
+    if (!sim_is_dry(w))
+        sim_fail(w, "the loop does not come to rest");
+    let_go(rig);
+    check_timers(rig);
+    sim_loop_free(w);
+    sim_oracle_end(rig);
+}
+
+void sim_rig_free(struct sim_rig *rig)
+{
+    struct bl_list *node;
+
+    while ((node = bl_list_pop_front(&rig->asks)))
+        free(BL_LIST_OF(node, struct sim_ask, link));
+    while ((node = bl_list_pop_front(&rig->targets)))
+        free(BL_LIST_OF(node, struct sim_target, link));
+    sim_world_free(rig->w);
+    free(rig);
+}
+
+void sim_expect_failed(struct sim_rig *rig, const char *file, int line, const char *what)
+{
+    const char *name = strrchr(file, '/');
+
+    if (failing_alloc_failures(&rig->w->alloc) && rig->bail)
+        longjmp(*rig->bail, 1); /* no wonder: memory ran out on the way */
+    sim_fail(rig->w, "%s:%d: expected %s", name ? name + 1 : file, line, what);
+}
+
+static void run_body(struct sim_rig *rig, const struct sim_scenario *scenario)
+{
+    jmp_buf bail;
+
+    rig->bail = &bail;
+    if (setjmp(bail) == 0 && rig->w->loop)
+        scenario->run(rig);
+    rig->bail = NULL;
+}
+
+int sim_scenario_run(const struct sim_scenario *scenario, size_t fail_alloc, bool verbose,
+                     size_t *ret_failures, char *text, size_t size)
+{
+    struct sim_rig *rig = sim_rig_new(1, fail_alloc, verbose);
+    jmp_buf failed;
+
+    rig->w->serial = true;
+    rig->w->quiet_failure = true;
+    rig->w->on_fail = &failed;
+    if (setjmp(failed)) {
+        snprintf(text, size, "%s (%.3f s)", rig->w->failure, (double)sim_ms(rig->w) / 1e3 - 1e3);
+        return -1; /* the rig is in an unknown state: left as it is */
+    }
+    run_body(rig, scenario);
+    sim_rig_finish(rig);
+    if (ret_failures)
+        *ret_failures = failing_alloc_failures(&rig->w->alloc);
+    sim_rig_free(rig);
+    return 0;
+}

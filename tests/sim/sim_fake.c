@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The fake connector: form 2, connections of nothing but a record. They open late, at once or
+ * never, fail on demand, are lost, drain, change their capacity, are suspected, and answer a cancel
+ * or a close when they please. What belay tells them is checked on the spot: who may be lent how
+ * often is known here first.
+ */
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "sim/parts.h"
+
+enum fake_state { OPENING, UP, ENDING, GONE };
+
+struct fake {
+    struct sim_seen seen; /* first: a lease's state is its address */
+    struct bl_list link;
+    struct sim_world *world;
+    struct belay_conn *conn;
+    enum fake_state state;
+    struct sim_event event;
+    struct sim_event check;
+    bool told_gone;
+};
+
+static struct fake *of_seen(struct sim_seen *seen)
+{
+    return BL_CONTAINER(seen, struct fake, seen);
+}
+
+/* The connection of a down-call; its state is set at once, before it is up. */
+static struct fake *of_conn(struct sim_world *w, struct belay_conn *conn, const char *call)
+{
+    struct fake *f = belay_conn_state(conn);
+
+    if (!f || f->conn != conn || f->world != w || f->state == GONE)
+        sim_fail(w, "%s on a connection that is not the connector's", call);
+    return f;
+}
+
+/* ---- opening ---- */
+
+static void open_failed(struct fake *f, int code, enum belay_stage stage, const char *text)
+{
+    struct belay_conn *conn = f->conn;
+    struct belay_error e;
+
+    bl_error_set(&e, code, stage, "connecting to %s: %s", f->seen.host->name, text);
+    f->state = GONE;
+    f->conn = NULL;
+    sim_seen_end(&f->seen);
+    belay_conn_open_failed(conn, &e);
+}
+
+static void opening(void *arg)
+{
+    struct fake *f = arg;
+    struct sim_host *h = f->seen.host;
+    struct sim_name *name = sim_name_of(f->world, h->name);
+
+    if (h->black_hole || h->stall)
+        return; /* until sim_fake_unstall */
+    if (name->missing) {
+        sim_did(f->world, SIM_FAULT_DNS_NO_NAME, h);
+        open_failed(f, BELAY_ENONAME, BELAY_STAGE_RESOLVE, "no such name");
+    } else if (name->fails) {
+        sim_did(f->world, SIM_FAULT_DNS_FAIL, h);
+        open_failed(f, BELAY_EDNS, BELAY_STAGE_RESOLVE, "no name server answers");
+    } else if (h->refuse) {
+        open_failed(f, BELAY_ECONNECT, BELAY_STAGE_CONNECT, "refused");
+    } else if (h->fatal) {
+        sim_did(f->world, SIM_FAULT_FATAL, h);
+        open_failed(f, BELAY_ECERT, BELAY_STAGE_TLS, "untrusted");
+    } else {
+        f->state = UP;
+        h->accepted++;
+        f->seen.capacity = f->seen.capacity_before = h->capacity;
+        sim_seen_up(&f->seen, f->world);
+        sim_note(f->world, "fake %llu: up, capacity %d", (unsigned long long)f->seen.id,
+                 h->capacity);
+        belay_conn_open_done(f->conn, f, h->capacity);
+    }
+}
+
+static void fake_closed(struct fake *f);
+
+static void on_event(void *arg)
+{
+    struct fake *f = arg;
+
+    if (f->state == OPENING)
+        opening(f);
+    else if (f->state == ENDING)
+        fake_closed(f);
+}
+
+static void on_check(void *arg)
+{
+    struct fake *f = arg;
+    struct sim_host *h = f->seen.host;
+
+    if (f->state != UP)
+        return;
+    if (h->bad_check) {
+        sim_did(f->world, SIM_FAULT_UNHEALTHY, h);
+        belay_conn_checked(f->conn, BELAY_EUNHEALTHY);
+    } else {
+        f->seen.suspect_turn = 0;
+        belay_conn_checked(f->conn, 0);
+    }
+}
+
+static void fake_open(struct belay_conn *conn, struct belay_endpoint *endpoint, void *arg)
+{
+    struct sim_world *w = arg;
+    struct sim_host *h = sim_host_named(w, belay_endpoint_host(endpoint));
+    struct fake *f = calloc(1, sizeof *f);
+
+    if (!f || !h)
+        abort();
+    f->world = w;
+    f->conn = conn;
+    sim_event_init(&f->event, w, on_event, f);
+    sim_event_init(&f->check, w, on_check, f);
+    bl_list_push_back(&w->fakes, &f->link);
+    sim_seen_begin(&f->seen, w, h);
+    f->seen.fake = true;
+    sim_note(w, "fake %llu: dialled %s", (unsigned long long)f->seen.id, h->name);
+    belay_conn_set_state(conn, f);
+    if (h->latency_ns == 0 && !h->stall && !h->black_hole)
+        opening(f); /* at once, within the down-call */
+    else
+        sim_event_in(&f->event, 2 * h->latency_ns + sim_below(w, h->latency_ns + 1));
+}
+
+/* ---- ending ---- */
+
+static void fake_closed(struct fake *f)
+{
+    struct belay_conn *conn = f->conn;
+
+    f->state = GONE;
+    f->conn = NULL;
+    sim_event_stop(&f->event);
+    sim_seen_end(&f->seen);
+    sim_note(f->world, "fake %llu: closed", (unsigned long long)f->seen.id);
+    belay_conn_closed(conn);
+}
+
+static void end(struct fake *f, uint64_t delay_ns)
+{
+    f->state = ENDING;
+    f->seen.closing = true;
+    sim_event_stop(&f->event);
+    sim_event_stop(&f->check);
+    if (delay_ns == 0)
+        fake_closed(f);
+    else
+        sim_event_in(&f->event, delay_ns);
+}
+
+static void fake_cancel(struct belay_conn *conn, void *arg)
+{
+    struct sim_world *w = arg;
+    struct fake *f = of_conn(w, conn, "cancel");
+    uint64_t delay = 0;
+
+    if (f->state != OPENING)
+        sim_fail(w, "cancel of connection %llu, which is open", (unsigned long long)f->seen.id);
+    sim_note(w, "fake %llu: cancelled", (unsigned long long)f->seen.id);
+    if (f->seen.host->late_cancel) {
+        sim_did(w, SIM_FAULT_LATE_OPEN, f->seen.host);
+        delay = SIM_MS(sim_between(w, 1, 400));
+        belay_conn_open_done(conn, f, 1); /* too late: it must be ignored */
+    }
+    end(f, delay);
+}
+
+static void fake_close(struct belay_conn *conn, enum belay_reason reason, void *arg)
+{
+    struct sim_world *w = arg;
+    struct fake *f = of_conn(w, conn, "close");
+
+    if (f->state != UP)
+        sim_fail(w, "close of connection %llu, which is not open", (unsigned long long)f->seen.id);
+    f->seen.reason = (int)reason;
+    sim_note(w, "fake %llu: close, %s", (unsigned long long)f->seen.id, belay_reason_name(reason));
+    if (w->on_close)
+        w->on_close(&f->seen, w->after_turn_arg);
+    if (f->seen.host->close_ns)
+        sim_did(w, SIM_FAULT_SLOW_CLOSE, f->seen.host);
+    end(f, f->seen.host->close_ns);
+    if (f->state == ENDING && sim_chance(w, 20)) {
+        struct belay_error e;
+
+        bl_error_set(&e, BELAY_EEOF, BELAY_STAGE_USE, "it ended while it was being closed");
+        belay_conn_lost(conn, BELAY_REASON_NONE, &e); /* nobody must care */
+        belay_conn_set_capacity(conn, 3);
+        belay_conn_draining(conn);
+    }
+}
+
+/* ---- in use ---- */
+
+static void fake_check(struct belay_conn *conn, void *arg)
+{
+    struct sim_world *w = arg;
+    struct fake *f = of_conn(w, conn, "check");
+
+    if (f->seen.host->check_ns)
+        sim_event_in(&f->check, f->seen.host->check_ns);
+    else
+        on_check(f);
+}
+
+static void fake_acquired(struct belay_conn *conn, void *arg)
+{
+    struct sim_world *w = arg;
+    struct fake *f = of_conn(w, conn, "acquired");
+    struct sim_seen *seen = &f->seen;
+    int most = seen->capacity_turn == w->turns && seen->capacity_before > seen->capacity
+                   ? seen->capacity_before
+                   : seen->capacity;
+
+    if (f->state != UP)
+        sim_fail(w, "connection %llu is lent, and is not open", (unsigned long long)seen->id);
+    if (++seen->held > most)
+        sim_fail(w, "connection %llu is lent %d times at a time and carries %d",
+                 (unsigned long long)seen->id, seen->held, most);
+    if (seen->gone_turn && seen->gone_turn < w->turns)
+        sim_fail(w, "connection %llu is lent after it was lost", (unsigned long long)seen->id);
+    if (seen->draining_turn && seen->draining_turn < w->turns)
+        sim_fail(w, "connection %llu is lent while it drains", (unsigned long long)seen->id);
+    if (seen->suspect_turn && seen->suspect_turn < w->turns)
+        sim_fail(w, "connection %llu is lent, suspect and unchecked", (unsigned long long)seen->id);
+    if (seen->broken)
+        sim_fail(w, "connection %llu is lent after it was broken", (unsigned long long)seen->id);
+    seen->uses++;
+}
+
+static void fake_released(struct belay_conn *conn, void *arg)
+{
+    struct sim_world *w = arg;
+    struct fake *f = of_conn(w, conn, "released");
+
+    if (--f->seen.held < 0)
+        sim_fail(w, "connection %llu is given back more often than lent",
+                 (unsigned long long)f->seen.id);
+    if (f->seen.held == 0)
+        f->seen.idle_since_ns = w->now_ns;
+}
+
+const struct belay_connector_ops sim_fake_ops = {
+    .size = sizeof sim_fake_ops,
+    .name = "fake",
+    .open = fake_open,
+    .cancel = fake_cancel,
+    .close = fake_close,
+    .check = fake_check,
+    .acquired = fake_acquired,
+    .released = fake_released,
+};
+
+struct belay_connector sim_fake_connector(struct sim_world *w)
+{
+    return (struct belay_connector){.ops = &sim_fake_ops, .arg = w};
+}
+
+struct sim_seen *sim_seen_of_lease(struct sim_world *w, struct belay_lease lease)
+{
+    struct belay_stream *stream = belay_lease_stream(lease);
+    struct fake *f = belay_lease_state(lease);
+
+    if (stream)
+        return sim_seen_of_stream(w, stream);
+    return f && f->world == w ? &f->seen : NULL;
+}
+
+/* ---- what befalls it ---- */
+
+void sim_fake_lose(struct sim_seen *seen, enum belay_reason reason)
+{
+    struct fake *f = of_seen(seen);
+    struct belay_error e;
+
+    if (f->state != UP || f->told_gone)
+        return;
+    f->told_gone = true;
+    seen->gone_turn = f->world->turns;
+    bl_error_set(&e, reason == BELAY_REASON_PEER_CLOSED ? BELAY_EEOF : BELAY_ERESET,
+                 BELAY_STAGE_USE, "talking to %s: it went away", seen->host->name);
+    sim_note(f->world, "fake %llu: lost", (unsigned long long)seen->id);
+    belay_conn_lost(f->conn, reason, &e);
+}
+
+void sim_fake_drain(struct sim_seen *seen)
+{
+    struct fake *f = of_seen(seen);
+
+    if (f->state != UP || seen->draining_turn)
+        return;
+    seen->draining_turn = f->world->turns;
+    sim_note(f->world, "fake %llu: draining", (unsigned long long)seen->id);
+    belay_conn_draining(f->conn);
+}
+
+void sim_fake_suspect(struct sim_seen *seen)
+{
+    struct fake *f = of_seen(seen);
+
+    if (f->state != UP || seen->suspect_turn)
+        return;
+    sim_did(f->world, SIM_FAULT_SUSPECT, seen->host);
+    seen->suspect_turn = f->world->turns;
+    belay_conn_suspect(f->conn);
+}
+
+void sim_fake_capacity(struct sim_seen *seen, int capacity)
+{
+    struct fake *f = of_seen(seen);
+
+    if (f->state != UP)
+        return;
+    sim_did(f->world, SIM_FAULT_CAPACITY, seen->host);
+    if (seen->capacity_turn != f->world->turns) {
+        seen->capacity_turn = f->world->turns;
+        seen->capacity_before = seen->capacity;
+    } else if (seen->capacity > seen->capacity_before) {
+        seen->capacity_before = seen->capacity;
+    }
+    seen->capacity = capacity;
+    belay_conn_set_capacity(f->conn, capacity);
+}
+
+static void each(struct sim_host *h, void (*act)(struct fake *f, enum belay_reason reason),
+                 enum belay_reason reason)
+{
+    BL_LIST_EACH(node, &h->world->fakes)
+    {
+        struct fake *f = BL_LIST_OF(node, struct fake, link);
+
+        if (f->seen.host == h)
+            act(f, reason);
+    }
+}
+
+static void lose(struct fake *f, enum belay_reason reason)
+{
+    sim_fake_lose(&f->seen, reason);
+}
+
+static void lose_idle(struct fake *f, enum belay_reason reason)
+{
+    if (f->seen.held == 0)
+        sim_fake_lose(&f->seen, reason);
+}
+
+static void unstall(struct fake *f, enum belay_reason reason)
+{
+    (void)reason;
+    if (f->state == OPENING && f->event.entry.index == BL_HEAP_OUT)
+        sim_event_in(&f->event, 2 * f->seen.host->latency_ns);
+}
+
+void sim_fake_kill(struct sim_host *h, enum belay_reason reason)
+{
+    each(h, lose, reason);
+}
+
+void sim_fake_close_idle(struct sim_host *h)
+{
+    each(h, lose_idle, BELAY_REASON_PEER_CLOSED);
+}
+
+void sim_fake_unstall(struct sim_host *h)
+{
+    each(h, unstall, BELAY_REASON_NONE);
+}
+
+void sim_fake_free(struct sim_world *w)
+{
+    struct bl_list *node;
+
+    while ((node = bl_list_pop_front(&w->fakes))) {
+        struct fake *f = BL_LIST_OF(node, struct fake, link);
+
+        sim_seen_end(&f->seen);
+        sim_event_fini(&f->event);
+        sim_event_fini(&f->check);
+        free(f);
+    }
+}

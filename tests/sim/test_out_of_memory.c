@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every scenario again and again: in its n-th run the n-th allocation fails, until a run ends
+ * untouched. What the scenario expected may not come to pass then, but the laws hold, nothing is
+ * lost, and the end is orderly. With a name and a number as arguments: that run alone, telling all
+ * that happens.
+ */
+#include "sim/scenarios.h"
+#include "sim/tables.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define ALLOCATIONS_MAX 20000 /* no scenario makes so many */
+
+static void sweep(void **state)
+{
+    const struct sim_scenario *scenario = *state;
+    size_t failures = 1;
+    char text[600];
+
+    for (size_t n = 1; failures > 0; n++) {
+        if (n > ALLOCATIONS_MAX)
+            fail_msg("%s allocates without end", scenario->name);
+        if (sim_scenario_run(scenario, n, false, &failures, text, sizeof text) < 0)
+            fail_msg("with allocation %zu failing: %s", n, text);
+    }
+}
+
+static int run_one(const char *name, size_t n)
+{
+    char text[600];
+
+    SIM_EACH_SCENARIO(s)
+    if (strcmp(s->name, name) == 0) {
+        if (sim_scenario_run(s, n, true, NULL, text, sizeof text) == 0)
+            return 0;
+        fprintf(stderr, "%s\n", text);
+        return 1;
+    }
+    fprintf(stderr, "no scenario has this name: %s\n", name);
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    struct CMUnitTest *tests;
+    size_t n = 0;
+
+    if (argc == 3)
+        return run_one(argv[1], strtoul(argv[2], NULL, 10));
+    SIM_EACH_SCENARIO(s)
+    n++;
+    tests = calloc(n, sizeof *tests);
+    if (!tests)
+        return 2;
+    n = 0;
+    SIM_EACH_SCENARIO(s)
+    {
+        tests[n].name = s->name;
+        tests[n].test_func = sweep;
+        tests[n++].initial_state = (void *)(uintptr_t)s;
+    }
+    return _cmocka_run_group_tests("out_of_memory", tests, n, NULL, NULL);
+}
