@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * `belay get`: so many requests in flight, each in a slot. What may start is decided by schedule.c;
+ * here it is started, and the run ends when nothing is in flight and nothing starts any more.
+ */
+#include "get.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "say.h"
+#include "summary.h"
+
+/* ---- slots ---- */
+
+static void make_slots(struct get *g)
+{
+    size_t n = (size_t)g->o->concurrency;
+
+    if (g->schedule.requests >= 0 && g->o->warm_up_ms == 0 && (int64_t)n > g->schedule.requests)
+        n = (size_t)g->schedule.requests;
+    g->slots = memory_get(n, sizeof *g->slots);
+    g->slots_n = n;
+    g->schedule.in_flight_max = (int64_t)n;
+    while (n-- > 0) {
+        g->slots[n].get = g;
+        g->slots[n].next_free = g->free_slots;
+        g->slots[n].expected = -1;
+        g->free_slots = &g->slots[n];
+    }
+}
+
+static void free_slots(struct get *g)
+{
+    for (size_t i = 0; i < g->slots_n; i++) {
+        belay_timer_free(g->slots[i].timer);
+        belay_watch_free(g->slots[i].room);
+        belay_watch_free(g->slots[i].upload_watch);
+    }
+    free(g->slots);
+    g->slots_n = 0;
+}
+
+static struct slot *take_slot(struct get *g, int64_t now, int64_t due)
+{
+    struct slot *slot = g->free_slots;
+
+    g->free_slots = slot->next_free;
+    slot->busy = true;
+    slot->number = (uint64_t)g->schedule.started;
+    slot->url = (size_t)(g->schedule.started - 1) % g->o->urls.n;
+    slot->counted = schedule_counts(&g->schedule, now);
+    slot->retried = 0;
+    slot->started_ms = now;
+    slot->spent_us = g->o->rate > 0 ? (uint64_t)(now - due) * 1000 : 0;
+    slot->output_error = 0;
+    return slot;
+}
+
+static void give_slot_back(struct slot *slot)
+{
+    struct get *g = slot->get;
+
+    slot->busy = false;
+    slot->next_free = g->free_slots;
+    g->free_slots = slot;
+    schedule_done(&g->schedule);
+}
+
+/* ---- the run ---- */
+
+static void give_up(struct get *g)
+{
+    g->schedule.ended = true;
+    for (size_t i = 0; i < g->slots_n; i++) {
+        if (!g->slots[i].busy)
+            continue;
+        get_request_abandon(&g->slots[i]);
+        give_slot_back(&g->slots[i]);
+        g->cut_off++;
+    }
+}
+
+static void finish(struct get *g)
+{
+    if (g->finished)
+        return;
+    g->finished = true;
+    g->end_ms = belay_loop_now_ms(g->loop);
+    belay_loop_stop(g->loop);
+}
+
+void get_go_on(struct get *g)
+{
+    int64_t now = belay_loop_now_ms(g->loop), due;
+
+    if (g->interrupted_by || g->stdout_gone || g->usage_failure)
+        give_up(g);
+    for (;;) {
+        struct slot *slot;
+
+        switch (schedule_next(&g->schedule, now, &due)) {
+        case SCHEDULE_START:
+            slot = take_slot(g, now, due);
+            if (get_request_start(slot))
+                continue;
+            give_slot_back(slot);
+            if (g->usage_failure)
+                give_up(g);
+            continue;
+        case SCHEDULE_WAIT:
+            belay_timer_start(g->pace, due - now);
+            return;
+        case SCHEDULE_FULL:
+            return;
+        case SCHEDULE_ENDED:
+            if (g->schedule.in_flight == 0)
+                finish(g);
+            return;
+        }
+    }
+}
+
+void get_slot_done(struct slot *slot)
+{
+    struct get *g = slot->get;
+
+    give_slot_back(slot);
+    get_go_on(g);
+}
+
+static void on_pace(void *arg)
+{
+    get_go_on(arg);
+}
+
+static void set_schedule(struct get *g)
+{
+    const struct get_options *o = g->o;
+
+    g->begin_ms = belay_loop_now_ms(g->loop);
+    g->counted_ms = g->begin_ms + o->warm_up_ms;
+    g->schedule = (struct schedule){
+        .requests = o->requests != GET_UNSET ? o->requests
+                    : o->for_ms != GET_UNSET ? -1
+                                             : (int64_t)o->urls.n,
+        .for_ms = o->for_ms,
+        .warm_up_ms = o->warm_up_ms,
+        .rate = o->rate,
+        .begin_ms = g->begin_ms,
+    };
+}
+
+/* ---- the result ---- */
+
+static int exit_status(const struct get *g)
+{
+    if (g->interrupted_by)
+        return 128 + g->interrupted_by;
+    if (g->usage_failure)
+        return EXIT_USAGE;
+    return g->tally.failed || g->stdout_gone ? EXIT_PROBLEM : EXIT_FINE;
+}
+
+static int report(struct get *g)
+{
+    const struct get_options *o = g->o;
+    struct summary summary;
+    bool good = true;
+
+    if (g->usage_failure) {
+        say("%s", g->tally.examples[0].text);
+        return EXIT_USAGE;
+    }
+    if (get_is_single(o))
+        return exit_status(g);
+    summary_take(&summary, g);
+    if (o->json)
+        good = summary_print_json(&summary);
+    else if (!o->quiet)
+        summary_print(&summary, o->write_out ? 2 : 1);
+    summary_free(&summary);
+    if (fflush(stdout) != 0 || ferror(stdout))
+        good = false;
+    if (!good && !g->stdout_gone)
+        say("writing to standard output failed");
+    return good || g->interrupted_by ? exit_status(g) : EXIT_PROBLEM;
+}
+
+static int run(struct get *g)
+{
+    int status = EXIT_PROBLEM;
+
+    set_schedule(g);
+    make_slots(g);
+    if (belay_timer_new(g->loop, on_pace, g, &g->pace) < 0 || !get_signals_watch(g))
+        return status;
+    get_live_start(g);
+    get_go_on(g);
+    if (!g->finished && belay_loop_run(g->loop) < 0)
+        say("running: the loop could not run");
+    get_live_stop(g);
+    get_signals_unwatch(g);
+    belay_timer_free(g->pace);
+    status = report(g);
+    return status;
+}
+
+/* ---- the command ---- */
+
+static int refuse(const char *what, const struct complaint *why)
+{
+    say("%s%s", what, why->text);
+    return EXIT_USAGE;
+}
+
+int get_main(int argc, char **argv)
+{
+    struct get_options options;
+    struct complaint why = {.text = ""};
+    struct get *g;
+    int status;
+
+    switch (get_options_read(&options, argc, argv, &why)) {
+    case OPTIONS_HELP:
+        options_print_help(&get_table);
+        get_options_free(&options);
+        return fflush(stdout) == 0 ? EXIT_FINE : EXIT_PROBLEM;
+    case OPTIONS_BAD:
+        get_options_free(&options);
+        return refuse("reading the options: ", &why);
+    default:
+        break;
+    }
+    g = memory_get(1, sizeof *g);
+    g->o = &options;
+    g->signals_fd = -1;
+    status = get_plan_make(&g->plan, &options, &why) ? get_world_open(g) : refuse("", &why);
+    if (status == EXIT_FINE)
+        status = run(g);
+    free_slots(g);
+    get_world_close(g);
+    get_plan_free(&g->plan);
+    get_options_free(&options);
+    free(g);
+    return status;
+}

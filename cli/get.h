@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/* One run of `belay get`, as its files share it. */
+#ifndef CLI_GET_H
+#define CLI_GET_H
+
+#include <sys/types.h>
+
+#include "belay/belay.h"
+#include "get_options.h"
+#include "output.h"
+#include "schedule.h"
+#include "tally.h"
+
+struct get;
+
+/* One request in flight, its retries included. */
+struct slot {
+    struct get *get;
+    struct slot *next_free;
+    bool busy;
+
+    size_t url;
+    uint64_t number; /* of the request, from 1 */
+    int64_t retried;
+    int64_t started_ms;
+    uint64_t
+        spent_us; /* before this attempt: lateness, former attempts and the waits between them */
+    bool counted; /* not a part of the warm-up */
+
+    struct belay_http_request *request; /* NULL: none under way */
+    struct belay_timer *timer;          /* until the next attempt; made when first needed */
+    struct belay_watch *room;           /* standard output is full */
+    struct belay_watch *upload_watch;   /* standard input is empty */
+
+    struct sink body, headers;
+    bool hidden;           /* this answer is not shown: it is asked for again, or -f */
+    int output_error;      /* errno */
+    const char *output_to; /* what could not be written */
+    int64_t retry_in_ms;   /* of an answer that is asked for again; -1: it stands */
+    bool looked_at;        /* whether the body may go to a terminal */
+    int64_t expected;      /* bytes of the body; -1: not known */
+    off_t upload_at;
+};
+
+/* What the command line and the files of it come to: the same for every request. */
+struct get_plan {
+    struct bytes url_text; /* the files of -i */
+    struct bytes data;
+    int upload_fd;     /* -1: none */
+    off_t upload_size; /* -1: not known, and its bytes come once */
+    struct belay_header *headers;
+    size_t headers_n;
+    char *authorization;
+    const char *user_agent; /* NULL: the library's */
+    struct belay_http_request_options request;
+};
+
+struct get {
+    const struct get_options *o;
+    struct get_plan plan;
+
+    struct belay_loop *loop;
+    struct belay_tls *tls;
+    struct belay_http *http;
+    struct belay_http_target **targets;
+
+    struct schedule schedule;
+    struct slot *slots, *free_slots;
+    size_t slots_n;
+    struct tally tally;
+    int64_t begin_ms, counted_ms, end_ms; /* of the loop's clock; counted_ms: the warm-up's end */
+    uint64_t bytes_seen;                  /* of bodies, while they come */
+
+    struct belay_timer *pace;   /* the next start */
+    struct belay_timer *redraw; /* the line of progress */
+    double recent_rate;
+    uint64_t recent_done;
+    int64_t recent_ms;
+
+    int signals_fd;
+    struct belay_watch *signals;
+    int interrupted_by; /* a signal */
+    uint64_t cut_off;   /* requests in flight when it came */
+    bool usage_failure; /* a request could not even be made */
+    bool stdout_gone;   /* nobody reads it any more */
+    bool finished;
+};
+
+/* get_plan.c: reads files, checks outputs. */
+bool get_plan_make(struct get_plan *plan, struct get_options *o, struct complaint *why);
+void get_plan_free(struct get_plan *plan);
+
+/* get_world.c: loop, identity, client and targets; the exit status. */
+int get_world_open(struct get *g);
+void get_world_close(struct get *g);
+
+/* get_request.c: one slot's request. False: it could not be made, and has been counted. */
+bool get_request_start(struct slot *slot);
+void get_request_abandon(struct slot *slot);
+
+/* get.c: a slot's request is done, retries included. */
+void get_slot_done(struct slot *slot);
+/* Starts what may start now. */
+void get_go_on(struct get *g);
+
+/* get_signals.c */
+bool get_signals_watch(struct get *g);
+void get_signals_unwatch(struct get *g);
+
+/* get_live.c: the line of progress. */
+void get_live_start(struct get *g);
+void get_live_stop(struct get *g);
+
+/* verbose.c: -v, -vv and BELAY_LOG. */
+void verbose_setup(const struct get_options *o, struct belay_loop_options *loop);
+void verbose_retry(const struct slot *slot, const struct belay_error *error, int status,
+                   int64_t delay_ms);
+
+/* write_out.c: -w */
+void write_out_line(const struct slot *slot, const struct belay_http_facts *facts,
+                    uint64_t latency_us, int stage, const struct belay_error *error,
+                    const char *text);
+
+/* The command; returns the exit status. */
+int get_main(int argc, char **argv);
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/* The line of progress while `belay get` runs: only on a terminal, ten times a second. */
+#include "get.h"
+#include "progress.h"
+#include "say.h"
+
+#define EVERY_MS 100
+
+/* A mean that forgets in about a second, so that it follows a recovery and does not flicker. */
+static void follow_rate(struct get *g, int64_t now, uint64_t done)
+{
+    int64_t passed = now - g->recent_ms;
+    double rate, weight;
+
+    if (passed <= 0)
+        return;
+    rate = (double)(done - g->recent_done) * 1000 / (double)passed;
+    weight = g->recent_rate > 0 ? (double)passed / (double)(passed + 700) : 1;
+    g->recent_rate += (rate - g->recent_rate) * weight;
+    g->recent_ms = now;
+    g->recent_done = done;
+}
+
+static void set_share(const struct get *g, struct progress_facts *f, int64_t now)
+{
+    int64_t passed = now - g->begin_ms - g->o->warm_up_ms;
+
+    f->share = -1;
+    f->left_us = UINT64_MAX;
+    f->warming_up = passed < 0;
+    if (f->all > 0) {
+        f->share = (double)f->done / (double)f->all;
+        if (g->recent_rate > 0 && f->share < 1)
+            f->left_us = (uint64_t)((double)((uint64_t)f->all - f->done) / g->recent_rate * 1e6);
+    } else if (g->o->for_ms > 0 && passed >= 0) {
+        f->share = (double)passed / (double)g->o->for_ms;
+        f->left_us = passed < g->o->for_ms ? (uint64_t)(g->o->for_ms - passed) * 1000 : 0;
+    }
+}
+
+static void redraw(void *arg)
+{
+    struct get *g = arg;
+    struct belay_pool_stats pool = belay_pool_stats_init();
+    int64_t now = belay_loop_now_ms(g->loop);
+    bool single = get_is_single(g->o);
+    struct progress_facts f = {.of_bytes = single, .colours = say_has_colours(2)};
+    char line[PROGRESS_LINE_MAX];
+
+    f.done = single ? g->bytes_seen : g->tally.requests;
+    f.failed = g->tally.failed;
+    f.all = single ? g->slots[0].expected : g->schedule.requests;
+    follow_rate(g, now, f.done);
+    f.rate = g->recent_rate;
+    belay_pool_get_stats(belay_http_pool(g->http), &pool);
+    f.connections = pool.idle + pool.in_use;
+    f.dialing = pool.dialing;
+    f.waiting = pool.waiting;
+    set_share(g, &f, now);
+    say_transient(progress_line(&f, say_width(), line));
+    belay_timer_start(g->redraw, EVERY_MS);
+}
+
+void get_live_start(struct get *g)
+{
+    /* A body on the terminal, or a quick single answer, is not drawn over. */
+    if (g->o->quiet || get_shows_body(g->o) || (get_is_single(g->o) && g->o->head) ||
+        !say_is_terminal(2))
+        return;
+    if (g->o->write_out && say_is_terminal(1))
+        return;
+    if (belay_timer_new(g->loop, redraw, g, &g->redraw) < 0)
+        return;
+    g->recent_ms = belay_loop_now_ms(g->loop);
+    belay_timer_start(g->redraw, get_is_single(g->o) ? 500 : EVERY_MS);
+}
+
+void get_live_stop(struct get *g)
+{
+    belay_timer_free(g->redraw);
+    g->redraw = NULL;
+    say_transient(NULL);
+}

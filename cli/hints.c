@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* What to try, for an error of the library's. */
+#include "hints.h"
+
+#include <errno.h>
+#include <openssl/x509_vfy.h>
+
+static const char *for_certificate(long code)
+{
+    switch (code) {
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    case X509_V_ERR_CERT_UNTRUSTED:
+        return " (--cacert FILE trusts an authority of your own)";
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH:
+        return " (--servername NAME says whom to expect instead)";
+    default:
+        return "";
+    }
+}
+
+static const char *for_timeout(enum belay_stage stage)
+{
+    switch (stage) {
+    case BELAY_STAGE_RESOLVE:
+    case BELAY_STAGE_CONNECT:
+    case BELAY_STAGE_TLS:
+        return " (--connect-timeout sets the limit)";
+    default:
+        return "";
+    }
+}
+
+const char *hint_for(const struct belay_error *error)
+{
+    switch (error->code) {
+    case BELAY_ECERT:
+        return for_certificate(error->tls_code);
+    case BELAY_ETIMEDOUT:
+        return for_timeout(error->stage);
+    case BELAY_EREDIRECT:
+        return " (--max-redirs N allows more)";
+    case BELAY_EMFILE:
+        return " (ulimit -n, or fewer with -c and --max-total)";
+    case BELAY_ECONNECT:
+        return error->os_error == ECONNREFUSED ? " (is it running, and on that port?)" : "";
+    default:
+        return "";
+    }
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* What to try, for an error of the library's. Pure. */
+#ifndef CLI_HINTS_H
+#define CLI_HINTS_H
+
+#include "belay/error.h"
+
+/* " (--cacert FILE ...)", or "". */
+const char *hint_for(const struct belay_error *error);
+
+#endif

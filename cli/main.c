@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/* The program `belay`: its commands. */
+#include <stdio.h>
+#include <string.h>
+
+#include "get.h"
+#include "say.h"
+
+struct command {
+    const char *name, *help;
+    int (*run)(int argc, char **argv); /* NULL: not in this version */
+    const struct option_table *table;
+};
+
+static int help_main(int argc, char **argv);
+
+static const struct command commands[] = {
+    {"get", "ask for URLs over pooled, reused and verified connections", get_main, &get_table},
+    {"help", "say more about a command", help_main, NULL},
+    {"pool", NULL, NULL, NULL},
+    {"watch", NULL, NULL, NULL},
+    {"pipe", NULL, NULL, NULL},
+    {"grpc", NULL, NULL, NULL},
+};
+
+enum { COMMANDS_N = sizeof commands / sizeof commands[0] };
+
+static void print_help(void)
+{
+    puts("belay keeps a program connected to the services it talks to.\n\n"
+         "usage: belay COMMAND [options] ...\n");
+    for (size_t i = 0; i < COMMANDS_N; i++)
+        if (commands[i].help)
+            printf("  %-8s %s\n", commands[i].name, commands[i].help);
+    puts("\n  belay help COMMAND   its options\n"
+         "  belay --version      the version\n\n"
+         "Environment: BELAY_LOG=info or pool=debug,tls=off (the library's log, on standard "
+         "error),\n"
+         "NO_COLOR (no colours).");
+}
+
+static const struct command *find(const char *name)
+{
+    for (size_t i = 0; i < COMMANDS_N; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+static int refuse_unknown(const char *name)
+{
+    char shown[TEXT_SHOWN_MAX];
+    const char *nearest = NULL;
+    size_t best = SIZE_MAX;
+
+    text_show(shown, sizeof shown, name);
+    for (size_t i = 0; i < COMMANDS_N; i++)
+        if (text_is_nearer(name, commands[i].name, &best))
+            nearest = commands[i].name;
+    if (strstr(name, "://"))
+        say("\"%s\" is a URL, not a command (belay get URL)", shown);
+    else if (name[0] == '-')
+        say("%s: there is no such option before a command (belay help)", shown);
+    else if (nearest)
+        say("%s: there is no such command (did you mean %s?)", shown, nearest);
+    else
+        say("%s: there is no such command (belay help lists them)", shown);
+    return EXIT_USAGE;
+}
+
+static int flush_stdout(void)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return EXIT_FINE;
+    say("writing to standard output failed");
+    return EXIT_PROBLEM;
+}
+
+static int help_main(int argc, char **argv)
+{
+    const struct command *command = argc > 0 ? find(argv[0]) : NULL;
+
+    if (argc > 0 && !command)
+        return refuse_unknown(argv[0]);
+    if (command && !command->run) {
+        say("%s: is not in this version yet", command->name);
+        return EXIT_USAGE;
+    }
+    if (command && command->table)
+        options_print_help(command->table);
+    else
+        print_help();
+    return flush_stdout();
+}
+
+int main(int argc, char **argv)
+{
+    const struct command *command;
+
+    if (argc < 2) {
+        say("what shall be done? (belay help)");
+        return EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+        return help_main(argc - 2, argv + 2);
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
+        printf("belay %s\n", belay_version());
+        return flush_stdout();
+    }
+    command = find(argv[1]);
+    if (!command)
+        return refuse_unknown(argv[1]);
+    if (!command->run) {
+        say("%s: is not in this version yet", command->name);
+        return EXIT_USAGE;
+    }
+    return command->run(argc - 2, argv + 2);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* The one line of progress on a terminal. Pure: figures in, text out. */
+#ifndef CLI_PROGRESS_H
+#define CLI_PROGRESS_H
+
+#include "text.h"
+
+#define PROGRESS_LINE_MAX 512
+
+struct progress_facts {
+    bool of_bytes; /* a single request: `done` and `all` are bytes */
+    uint64_t done, failed;
+    int64_t all;  /* -1: not known */
+    double share; /* of all that is to be done, 0 to 1; negative: not known */
+    double rate;  /* done per second, of late */
+    uint32_t connections, dialing;
+    uint32_t waiting; /* requests waiting for a connection */
+    bool warming_up, colours;
+    uint64_t left_us; /* until the end; UINT64_MAX: not known */
+};
+
+/* At most `width` columns; what matters least is left out first. */
+const char *progress_line(const struct progress_facts *facts, size_t width,
+                          char out[PROGRESS_LINE_MAX]);
+
+#endif

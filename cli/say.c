@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/* Everything that goes to standard error. */
+#include "say.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+static bool transient_shown;
+
+static void erase(void)
+{
+    if (transient_shown)
+        fputs("\r\033[K", stderr);
+    transient_shown = false;
+}
+
+/* What a peer wrote must not move the cursor. */
+static void write_line(const char *prefix, const char *format, va_list args)
+{
+    char line[2048];
+
+    vsnprintf(line, sizeof line, format, args);
+    for (char *c = line; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            *c = ' ';
+    erase();
+    fprintf(stderr, "%s%s\n", prefix, line);
+    fflush(stderr);
+}
+
+void say(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    write_line("belay: ", format, args);
+    va_end(args);
+}
+
+void say_plain(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    write_line("", format, args);
+    va_end(args);
+}
+
+void say_transient(const char *line)
+{
+    if (!line || !line[0]) {
+        erase();
+    } else {
+        fprintf(stderr, "\r%s\033[K", line);
+        transient_shown = true;
+    }
+    fflush(stderr);
+}
+
+bool say_is_terminal(int fd)
+{
+    const char *term = getenv("TERM");
+
+    return isatty(fd) && !(term && strcmp(term, "dumb") == 0);
+}
+
+bool say_has_colours(int fd)
+{
+    const char *no = getenv("NO_COLOR");
+
+    return say_is_terminal(fd) && !(no && no[0]);
+}
+
+size_t say_width(void)
+{
+    struct winsize size;
+
+    if (ioctl(2, TIOCGWINSZ, &size) < 0 || size.ws_col < 20)
+        return 80;
+    return size.ws_col;
+}
