@@ -49,7 +49,7 @@ int bl_h1_write_head(struct bl_buf *out, struct bl_mem *mem, const struct bl_h1_
 
 /* The line before a chunk of `len` bytes; returns its length. Chunks end in "\r\n", the body in
  * BL_H1_LAST_CHUNK. */
-#define BL_H1_CHUNK_LINE_MAX 18
+#define BL_H1_CHUNK_LINE_MAX 20
 #define BL_H1_LAST_CHUNK     "0\r\n\r\n"
 size_t bl_h1_write_chunk_line(char out[BL_H1_CHUNK_LINE_MAX], size_t len);
 
