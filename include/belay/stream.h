@@ -61,7 +61,10 @@ BELAY_API void belay_stream_flush(struct belay_stream *stream);
 /* No more will be written: after what is buffered, TLS close_notify and a TCP half-close. */
 BELAY_API void belay_stream_end(struct belay_stream *stream);
 
-/* on_data is not called between pause and resume. */
+/*
+ * on_data is not called between pause and resume. Inside on_data, resume says that the rest is wanted again:
+ * at once where some was consumed, else together with what follows it.
+ */
 BELAY_API void belay_stream_pause(struct belay_stream *stream);
 BELAY_API void belay_stream_resume(struct belay_stream *stream);
 

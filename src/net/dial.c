@@ -223,6 +223,19 @@ static void lose(struct bl_dial *d, size_t i, int os_error)
     bl_race_failed(&d->race, (int)i, os_error, bl_now_fresh(d->loop));
 }
 
+/*
+ * Dialling a port of this machine at which nobody listens may be given that very port as its own,
+ * and TCP then connects the socket with itself: nobody is there, and the port would be kept from
+ * whoever comes to listen.
+ */
+static bool is_self(const struct bl_dial *d, int fd, const struct belay_addr *to)
+{
+    const struct belay_transport *t = &d->loop->transport;
+    struct belay_addr local;
+    return to->family != BELAY_FAMILY_UNIX && t->local_addr(fd, &local, t->arg) == 0 &&
+           belay_addr_equal(&local, to);
+}
+
 static void on_connect_event(unsigned events, void *arg)
 {
     struct attempt *a = arg;
@@ -232,6 +245,8 @@ static void on_connect_event(unsigned events, void *arg)
     (void)events;
     if (rc == -EINPROGRESS || rc == -EALREADY)
         return;
+    if (rc == 0 && is_self(d, a->fd, &d->race.addrs[i]))
+        rc = -ECONNREFUSED;
     if (rc == 0) {
         win(d, i);
         return;
@@ -245,6 +260,8 @@ static int connect_now(struct bl_dial *d, struct attempt *a, const struct belay_
 {
     const struct belay_transport *t = &d->loop->transport;
     int rc = t->connect(a->fd, to, t->arg);
+    if (rc == 0 && is_self(d, a->fd, to))
+        return -ECONNREFUSED;
     if (rc == -EINPROGRESS) {
         bl_watch_init(&a->watch, d->loop, a->fd, on_connect_event, a);
         if (bl_watch_set(&a->watch, BELAY_WRITABLE) < 0)

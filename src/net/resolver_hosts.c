@@ -43,12 +43,12 @@ static bool line_names(const char *at, const char *end, const char *name, size_t
 int bl_hosts_scan(const char *text, size_t len, const char *name, enum belay_family family,
                   struct belay_addr *out, size_t max)
 {
-    const char *end = text + len;
+    const char *end = text ? text + len : NULL;
     size_t name_len = strlen(name), n = 0;
     bool found = false;
     if (name_len && name[name_len - 1] == '.')
         name_len--;
-    while (text && text < end) {
+    while (text < end) {
         const char *newline = memchr(text, '\n', (size_t)(end - text));
         const char *next = newline ? newline + 1 : end;
         const char *stop = newline ? newline : end;

@@ -17,7 +17,8 @@ static void stream_task(void *arg);
 static void object_close(struct bl_object *object)
 {
     struct belay_stream *s = BL_CONTAINER(object, struct belay_stream, object);
-    if (!s->gone && !s->starting)
+    bool ends_by_itself = s->closing && s->work && bl_timer_active(&s->work->timer);
+    if (!s->gone && !s->starting && !ends_by_itself)
         belay_stream_close(s, 0, NULL, NULL);
 }
 
@@ -158,7 +159,7 @@ static void tell_gone(struct belay_stream *s, const struct belay_error *error)
     s->gone(s, error, s->gone_arg);
 }
 
-static void describe_death(struct belay_stream *s, struct belay_error *error)
+void bl_stream_describe_death(struct belay_stream *s, struct belay_error *error)
 {
     char peer[BELAY_ADDR_TEXT_MAX];
     bl_error_set(error, s->dead_code, BELAY_STAGE_USE, "%s: %s", bl_stream_peer_text(s, peer),
@@ -174,7 +175,7 @@ void bl_stream_mourn(struct belay_stream *s, struct belay_error *error)
     if (s->closing || s->look)
         return; /* what is left to be handed over comes first: the task comes back here */
     if (!error) {
-        describe_death(s, &again);
+        bl_stream_describe_death(s, &again);
         error = &again;
     }
     error->reason = BELAY_REASON_ERROR;
@@ -204,66 +205,6 @@ void bl_stream_tell_end(struct belay_stream *s)
         s->callbacks->on_end(s, s->arg);
 }
 
-/* ---- starting a filter ---- */
-
-static void flush_later(struct belay_stream *s)
-{
-    bool may = !s->closing && !s->dead_code && !s->blocked && !s->starting;
-    if (may && !bl_task_posted(&s->task) && bl_stream_unsent(s))
-        bl_flush_post(s->socket.loop, &s->task);
-}
-
-void bl_stream_push(struct belay_stream *s, struct bl_filter *filter, bl_stream_start_fn *fn,
-                    void *arg)
-{
-    BL_ASSERT(!s->starting && !s->closing && filter->below == s->top);
-    s->top = filter;
-    s->starting = 1;
-    s->then.start = fn;
-    s->then_arg = arg;
-    bl_stream_soon(s);
-}
-
-static void step_aside(struct belay_stream *s)
-{
-    struct bl_filter *filter = s->top;
-    s->top = filter->below;
-    filter->ops->close(filter);
-}
-
-static void drive_start(struct belay_stream *s)
-{
-    struct bl_filter *filter = s->top;
-    struct belay_error error;
-    int rc = s->dead_code;
-    if (rc)
-        describe_death(s, &error);
-    else
-        rc = filter->ops->start ? filter->ops->start(filter, &error) : 0;
-    if (rc == BELAY_EAGAIN) {
-        unsigned wants = filter->ops->want ? filter->ops->want(filter) : 0;
-        s->read_wants = (wants ? wants : BELAY_READABLE) & 3u;
-        bl_stream_watch(s, true);
-        if (s->dead_code)
-            bl_stream_soon(s);
-        return;
-    }
-    s->starting = 0;
-    s->read_wants = 0;
-    if (rc < 0) {
-        error.stage = filter->ops->stage;
-        s->gone_told = s->lost_told = 1; /* this callback is told instead */
-        bl_stream_die(s, &error);
-        s->then.start(&error, s->then_arg);
-        return;
-    }
-    if (filter->ops->transient)
-        step_aside(s);
-    bl_stream_watch(s, s->watch.mask != BELAY_READABLE);
-    flush_later(s); /* what was written meanwhile */
-    s->then.start(NULL, s->then_arg);
-}
-
 /* ---- what the loop brings ---- */
 
 static void close_event(struct belay_stream *s)
@@ -278,7 +219,7 @@ static void stream_event(unsigned events, void *arg)
 {
     struct belay_stream *s = arg;
     if (s->starting) {
-        drive_start(s);
+        bl_stream_drive_start(s);
         return;
     }
     if (s->closing) {
@@ -324,7 +265,7 @@ static void catch_up(struct belay_stream *s)
     if (s->closing)
         return;
     if (s->starting) {
-        drive_start(s);
+        bl_stream_drive_start(s);
         return;
     }
     if (s->dead_code) {
@@ -351,7 +292,7 @@ static void stream_task(void *arg)
         return;
     }
     catch_up(s);
-    flush_later(s);
+    bl_stream_flush_later(s);
 }
 
 /* ---- the user's and the keeper's callbacks ---- */

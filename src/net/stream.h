@@ -139,8 +139,12 @@ void bl_stream_mourn(struct belay_stream *s, struct belay_error *error);
 /* The peer has ended it: tells the keeper at once, and the user when nothing is held back. */
 void bl_stream_tell_end(struct belay_stream *s);
 const char *bl_stream_peer_text(const struct belay_stream *s, char out[BELAY_ADDR_TEXT_MAX]);
+void bl_stream_describe_death(struct belay_stream *s, struct belay_error *error);
 /* Closes the descriptor; the task does the rest. `kindly`: with the filters' farewell. */
 void bl_stream_shut(struct belay_stream *s, bool kindly);
+
+/* stream_start.c: goes on with the handshake of the filter on top. */
+void bl_stream_drive_start(struct belay_stream *s);
 
 /* stream_read.c */
 bool bl_stream_may_read(const struct belay_stream *s);
@@ -152,6 +156,8 @@ void bl_stream_look(
 int bl_stream_send(struct belay_stream *s, struct belay_error *error);
 bool bl_stream_unsent(
     const struct belay_stream *s); /* something is still to be sent, an end included */
+/* Sends at the end of the turn, if there is anything and nothing stands in the way. */
+void bl_stream_flush_later(struct belay_stream *s);
 /* From the loop: sends, and mourns when that fails. */
 void bl_stream_flush_now(struct belay_stream *s);
 void bl_stream_on_timer(void *arg);

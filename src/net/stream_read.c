@@ -186,7 +186,7 @@ bool bl_stream_probe(struct belay_stream *s)
     struct belay_error error;
     char some[1024];
     ptrdiff_t n;
-    if (!bl_stream_usable(s) || s->starting || bl_stream_held(s))
+    if (!bl_stream_usable(s) || s->starting || s->in_data || bl_stream_held(s))
         return false;
     n = bl_filter_read(s->top, some, sizeof some, &error);
     if (n == BELAY_EAGAIN)

@@ -221,6 +221,13 @@ void bl_stream_flush_now(struct belay_stream *s)
     bl_stream_mourn(s, &error);
 }
 
+void bl_stream_flush_later(struct belay_stream *s)
+{
+    bool may = !s->closing && !s->dead_code && !s->blocked && !s->starting;
+    if (may && !bl_task_posted(&s->task) && bl_stream_unsent(s))
+        bl_flush_post(s->socket.loop, &s->task);
+}
+
 /* Inside a caller's call: the same, but what follows is told later. */
 static void flush_in_call(struct belay_stream *s)
 {
@@ -280,8 +287,8 @@ static void after_write(struct belay_stream *s)
         return;
     if (unsent_bytes(s) >= BL_STREAM_FLUSH_AT)
         flush_in_call(s);
-    else if (!bl_task_posted(&s->task))
-        bl_flush_post(s->socket.loop, &s->task);
+    else
+        bl_stream_flush_later(s);
 }
 
 int belay_stream_write(struct belay_stream *s, const void *data, size_t len)
@@ -313,8 +320,11 @@ int belay_stream_write_ref(struct belay_stream *s, const void *data, size_t len,
     ref->arg = arg;
     s->work->before_refs += ref->before;
     s->work->refs_len += len;
-    bl_list_push_back(&s->work->refs, &ref->link);
-    after_write(s);
+    bl_list_push_back(unsent_bytes(s) ? &s->work->refs : &s->work->done, &ref->link);
+    if (!unsent_bytes(s)) /* nothing of nothing: done */
+        bl_stream_soon(s);
+    else
+        after_write(s);
     return 0;
 }
 

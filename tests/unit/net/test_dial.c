@@ -354,6 +354,20 @@ static void many_refusals_are_cut_in_the_text_and_complete_in_the_list(void **st
     finish(&t);
 }
 
+static void a_connection_with_itself_counts_as_refused(void **state)
+{
+    struct story t;
+    struct belay_addr self;
+    (void)state;
+    begin(&t);
+    assert_int_equal(belay_addr_parse_ip("127.0.0.1", 9, net_kit_dead_port(), &self), 0);
+    to_addrs(&t, &self, 1);
+    t.plan.source = &self; /* what chance gives once in some ten thousand times */
+    dial(&t);
+    expect_failure(&t, BELAY_ECONNECT, BELAY_STAGE_CONNECT, ECONNREFUSED);
+    finish(&t);
+}
+
 static void a_missing_route_is_no_excuse_where_a_peer_refused(void **state)
 {
     struct story t;
@@ -605,6 +619,7 @@ int main(void)
         cmocka_unit_test(the_source_address_is_the_callers),
         cmocka_unit_test(a_refusal_names_every_address),
         cmocka_unit_test(many_refusals_are_cut_in_the_text_and_complete_in_the_list),
+        cmocka_unit_test(a_connection_with_itself_counts_as_refused),
         cmocka_unit_test(a_missing_route_is_no_excuse_where_a_peer_refused),
         cmocka_unit_test(out_of_descriptors_is_our_own_failure),
         cmocka_unit_test(a_source_of_the_wrong_family_fails),

@@ -581,6 +581,19 @@ static void references_that_are_never_sent_are_done_too(void **state)
     finish(&t);
 }
 
+static void a_reference_to_nothing_is_done_although_nothing_leaves(void **state)
+{
+    struct story t;
+    (void)state;
+    begin(&t);
+    assert_int_equal(belay_stream_write_ref(t.stream, "", 0, on_done, &t), 0);
+    assert_int_equal(t.dones, 0);
+    net_kit_settle(&t.kit);
+    assert_int_equal(t.dones, 1);
+    assert_int_equal(t.kit.writes, 0);
+    finish(&t);
+}
+
 static void an_end_follows_what_was_written_and_reading_goes_on(void **state)
 {
     struct story t;
@@ -733,6 +746,21 @@ static void close_allocates_nothing(void **state)
     until(&t, &t.closed);
     failing_alloc_once(&t.kit.alloc, 0);
     finish(&t);
+}
+
+static void the_loops_end_waits_for_a_close_with_a_limit(void **state)
+{
+    struct story t;
+    (void)state;
+    begin(&t);
+    shrink_buffers(&t);
+    fill(&t);
+    belay_stream_close(t.stream, 50, on_closed, &t);
+    belay_loop_close(t.kit.loop, NULL, NULL);
+    assert_false(t.closed);
+    net_kit_tear_down(&t.kit);
+    assert_true(t.closed);
+    close(t.peer);
 }
 
 static void the_loops_end_closes_a_stream_that_nobody_keeps(void **state)
@@ -965,6 +993,7 @@ int main(void)
         cmocka_unit_test(bytes_and_references_leave_in_order_whatever_one_write_takes),
         cmocka_unit_test(many_references_leave_although_one_call_takes_few),
         cmocka_unit_test(references_that_are_never_sent_are_done_too),
+        cmocka_unit_test(a_reference_to_nothing_is_done_although_nothing_leaves),
         cmocka_unit_test(an_end_follows_what_was_written_and_reading_goes_on),
         cmocka_unit_test(a_peer_that_acknowledges_nothing_while_a_write_is_blocked_is_dead),
         cmocka_unit_test(a_peer_that_merely_stops_reading_lives),
@@ -974,6 +1003,7 @@ int main(void)
         cmocka_unit_test(a_second_close_without_a_limit_ends_the_first_at_once),
         cmocka_unit_test(close_is_quiet_in_every_callback),
         cmocka_unit_test(close_allocates_nothing),
+        cmocka_unit_test(the_loops_end_waits_for_a_close_with_a_limit),
         cmocka_unit_test(the_loops_end_closes_a_stream_that_nobody_keeps),
         cmocka_unit_test(a_probe_sees_what_the_loop_has_not_seen_yet),
         cmocka_unit_test(a_probe_of_a_reset_stream_fails),
