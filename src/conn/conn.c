@@ -48,7 +48,7 @@ struct belay_conn {
     void *state;
     struct bl_error_copy error; /* why it failed or was lost */
     struct bl_task task;        /* NEW: begin; later: tell */
-    struct bl_timer timer;      /* SESSION, ENDING: limit */
+    struct bl_timer timer;      /* SESSION, ENDING: limit; OPEN: the keeper's */
     uint64_t id;
     struct bl_conn_facts facts;
     int32_t check_result;
@@ -248,6 +248,10 @@ static void on_timer(void *arg)
         break;
     case ENDING:
         shut(c);
+        break;
+    case OPEN:
+        if (c->keeper_ops->due)
+            c->keeper_ops->due(c, c->keeper);
         break;
     default:
         break;
@@ -514,6 +518,11 @@ void bl_conn_released(struct belay_conn *c)
     if (is_plain(c) && c->phase == OPEN && c->stream)
         belay_stream_set_callbacks(c->stream, &idle_callbacks,
                                    c); /* what is held is told as idle data */
+}
+
+struct bl_timer *bl_conn_timer(struct belay_conn *c)
+{
+    return &c->timer;
 }
 
 void bl_conn_idle(struct belay_conn *c)

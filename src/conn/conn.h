@@ -35,6 +35,7 @@ struct bl_conn_keeper_ops {
     void (*changed)(struct belay_conn *conn, const struct belay_error *lost, void *keeper);
     void (*checked)(struct belay_conn *conn, int result, void *keeper);
     void (*closed)(struct belay_conn *conn, void *keeper); /* after bl_conn_close: free it */
+    void (*due)(struct belay_conn *conn, void *keeper);    /* bl_conn_timer; NULL when unused */
 };
 
 struct belay_conn; /* conn.c */
@@ -65,6 +66,8 @@ void bl_conn_check(struct belay_conn *conn); /* `checked` follows */
 bool bl_conn_minds_leases(const struct belay_conn *conn);
 void bl_conn_acquired(struct belay_conn *conn);
 void bl_conn_released(struct belay_conn *conn);
+/* The connection's timer is the keeper's while it is open: `due` runs then. */
+struct bl_timer *bl_conn_timer(struct belay_conn *conn);
 /* It has been idle for a while: gives its buffers back. */
 void bl_conn_idle(struct belay_conn *conn);
 

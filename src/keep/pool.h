@@ -62,9 +62,8 @@ struct belay_waiter {
 struct bl_pool_conn {
     struct bl_pp_conn pp;
     struct bl_lessor lessor;
-    struct bl_timer expiry; /* while idle: trims, then expires; while lent it finds nothing to do */
-    struct bl_list link;    /* pool->conns */
-    bool minds_leases;      /* its connector wants to hear of them */
+    struct bl_list link; /* pool->conns */
+    bool minds_leases;   /* its connector wants to hear of them */
     bool trimmed;
 };
 

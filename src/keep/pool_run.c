@@ -179,12 +179,18 @@ static void tell_failed(struct belay_pool *pool, const struct belay_error *cause
 #define TRIM_NS 1000000000u /* idle for as long, a connection gives its buffers back */
 
 /* When an idle connection is to be looked at: to trim it, then to end it. */
-static uint64_t next_look(const struct bl_pool_conn *c, uint64_t now)
+static uint64_t next_look(const struct bl_pool_conn *c)
 {
     uint64_t due = bl_pp_due(&c->pp);
-    uint64_t trim = c->trimmed ? BELAY_NEVER : now + TRIM_NS;
+    uint64_t trim = c->trimmed ? BELAY_NEVER : c->pp.idle_since + TRIM_NS;
 
     return due == BELAY_NEVER || due < trim ? due : trim;
+}
+
+/* The timer stays as it is while the connection is lent, and then finds nothing to do. */
+static void look_again(struct belay_pool *pool, struct bl_pool_conn *c)
+{
+    bl_timer_at(bl_conn_timer(c->lessor.conn), pool->loop, next_look(c));
 }
 
 /* Room for one more lease on any connection of the peer. */
@@ -198,12 +204,12 @@ static int reserve_lease(struct belay_peer *peer)
 }
 
 /* After a lease came back: most often there is nothing to do. */
-static inline void settle(struct belay_pool *pool, struct bl_pool_conn *c, uint64_t now)
+static inline void settle(struct belay_pool *pool, struct bl_pool_conn *c)
 {
     struct belay_peer *peer = bl_peer_of(c->pp.peer);
 
-    if (BL_UNLIKELY(!bl_timer_active(&c->expiry)))
-        bl_timer_at(&c->expiry, pool->loop, next_look(c, now));
+    if (BL_UNLIKELY(!bl_timer_active(bl_conn_timer(c->lessor.conn))))
+        look_again(pool, c);
     if (BL_UNLIKELY(bl_pp_hungry(&peer->pp) || !bl_list_empty(&pool->pp.eager) ||
                     !bl_list_empty(&pool->pp.closes) || !bl_list_empty(&pool->pp.checks)))
         bl_pool_touch(peer);
@@ -224,7 +230,7 @@ static void on_release(struct belay_conn *conn, enum belay_release how, void *ow
         bl_conn_released(conn);
     if (!bl_pp_release_simple(&c->pp, how != BELAY_REUSE, now))
         bl_pp_release(&c->pp, how != BELAY_REUSE, now);
-    settle(pool, c, now);
+    settle(pool, c);
 }
 
 static int on_take(struct belay_conn *conn, struct belay_stream **ret, void *owner)
@@ -237,7 +243,7 @@ static int on_take(struct belay_conn *conn, struct belay_stream **ret, void *own
     *ret = bl_conn_take(conn);
     c->pp.reason = BELAY_REASON_TAKEN;
     bl_pp_release(&c->pp, true, now_of(pool));
-    settle(pool, c, now_of(pool));
+    settle(pool, c);
     return 0;
 }
 
@@ -287,19 +293,19 @@ int belay_peer_try_acquire(struct belay_peer *peer, struct belay_lease *ret_leas
 
 /* ---- connections ---- */
 
-static void on_expiry(void *arg)
+static void on_due(struct belay_conn *conn, void *keeper)
 {
-    struct bl_pool_conn *c = arg;
-    struct belay_peer *peer = bl_peer_of(c->pp.peer);
-    uint64_t now = now_of(peer->pool);
+    struct belay_pool *pool = keeper;
+    struct bl_pool_conn *c = bl_conn_extra(conn);
+    uint64_t now = now_of(pool);
 
     c->trimmed = bl_pp_due(&c->pp) != BELAY_NEVER && now - c->pp.idle_since >= TRIM_NS;
     if (c->trimmed)
-        bl_conn_idle(c->lessor.conn);
+        bl_conn_idle(conn);
     bl_pp_expire(&c->pp, now);
-    bl_timer_at(&c->expiry, peer->loop, next_look(c, now));
-    if (!bl_list_empty(&peer->pool->pp.closes))
-        bl_pool_touch(peer);
+    look_again(pool, c);
+    if (!bl_list_empty(&pool->pp.closes))
+        bl_pool_touch(bl_peer_of(c->pp.peer));
 }
 
 static void on_opened(struct belay_conn *conn, void *keeper)
@@ -312,7 +318,7 @@ static void on_opened(struct belay_conn *conn, void *keeper)
     peer->last_error.code = 0;
     bl_pp_opened(&c->pp, bl_conn_facts(conn), now_of(pool));
     c->minds_leases = bl_conn_minds_leases(conn);
-    bl_timer_at(&c->expiry, pool->loop, next_look(c, now_of(pool)));
+    look_again(pool, c);
     bl_pool_touch(peer);
 }
 
@@ -320,7 +326,6 @@ static void forget_conn(struct belay_pool *pool, struct belay_conn *conn)
 {
     struct bl_pool_conn *c = bl_conn_extra(conn);
 
-    bl_timer_fini(&c->expiry, pool->loop);
     bl_lessor_fini(&c->lessor, pool->loop);
     bl_list_remove(&c->link);
     bl_conn_free(conn);
@@ -362,7 +367,7 @@ static void on_checked(struct belay_conn *conn, int result, void *keeper)
     struct bl_pool_conn *c = bl_conn_extra(conn);
 
     bl_pp_checked(&c->pp, result, now_of(pool));
-    bl_timer_at(&c->expiry, pool->loop, next_look(c, now_of(pool)));
+    look_again(pool, c);
     bl_pool_touch(bl_peer_of(c->pp.peer));
 }
 
@@ -383,6 +388,7 @@ static const struct bl_conn_keeper_ops keeper_ops = {
     .changed = on_changed,
     .checked = on_checked,
     .closed = on_closed,
+    .due = on_due,
 };
 
 static int dial(struct belay_pool *pool, struct belay_peer *peer)
@@ -398,9 +404,7 @@ static int dial(struct belay_pool *pool, struct belay_peer *peer)
     bl_pp_dial_started(&c->pp, &peer->pp, now_of(pool));
     c->lessor.conn = conn;
     bl_list_push_back(&pool->conns, &c->link);
-    rc = bl_timer_init(&c->expiry, pool->loop, on_expiry, c);
-    if (rc == 0)
-        rc = bl_lessor_init(&c->lessor, pool->loop, &lessor_ops, pool, conn);
+    rc = bl_lessor_init(&c->lessor, pool->loop, &lessor_ops, pool, conn);
     if (rc < 0)
         bl_pp_close(&c->pp, BELAY_REASON_OPEN_FAILED, false);
     return rc;
@@ -461,7 +465,6 @@ void bl_pool_run(void *arg)
     while ((node = bl_list_pop_front(&pool->pp.closes))) {
         struct bl_pool_conn *c = BL_LIST_OF(node, struct bl_pool_conn, pp.todo);
 
-        bl_timer_stop(&c->expiry);
         bl_conn_close(c->lessor.conn, (enum belay_reason)c->pp.reason);
     }
     if (pool->closing && pool->pp.connections == 0 && bl_list_empty(&pool->dirty) &&

@@ -15,13 +15,13 @@
 
 struct uv_backend;
 
-/* A uv_poll_t can be given back only after its close callback, hence these are apart from the
- * slots. */
+/*
+ * A uv_poll_t can be given back only after its close callback, hence these are apart from the
+ * slots. There is one for every idle connection: its `data` is the slot while it watches, the
+ * backend while it closes, and the next one while it is spare.
+ */
 struct uv_watch {
     uv_poll_t poll;
-    struct belay_backend_slot *slot; /* NULL while closing */
-    struct uv_backend *backend;
-    struct uv_watch *next; /* among the spare ones */
     unsigned mask;
     bool stopped; /* by libuv, after an error */
 };
@@ -127,15 +127,16 @@ static void backend_set_deadline(uint64_t at_ns, void *arg)
 
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
-    struct uv_watch *w = poll->data;
+    struct uv_watch *w = (struct uv_watch *)poll;
     if (BL_LIKELY(status == 0)) {
-        belay_backend_event(w->slot, (unsigned)events & (BELAY_READABLE | BELAY_WRITABLE));
+        belay_backend_event(poll->data, (unsigned)events & (BELAY_READABLE | BELAY_WRITABLE));
         return;
     }
     /* libuv has stopped it and its status says nothing: reading and writing will tell the truth. */
     w->stopped = true;
-    belay_backend_event(w->slot, w->mask);
-    if (w->slot && w->stopped && uv_poll_start(poll, (int)w->mask, on_poll) == 0)
+    belay_backend_event(poll->data, w->mask);
+    if (!uv_is_closing((uv_handle_t *)poll) && w->stopped &&
+        uv_poll_start(poll, (int)w->mask, on_poll) == 0)
         w->stopped = false;
 }
 
@@ -143,7 +144,7 @@ static void finish_detach(struct uv_backend *b)
 {
     while (b->spare) {
         struct uv_watch *w = b->spare;
-        b->spare = w->next;
+        b->spare = w->poll.data;
         bl_free(&b->loop->mem, w);
     }
     if (b->uv == &b->own)
@@ -168,16 +169,15 @@ static void keep_spare(struct uv_backend *b, struct uv_watch *w)
         bl_free(&b->loop->mem, w);
         return;
     }
-    w->next = b->spare;
+    w->poll.data = b->spare;
     b->spare = w;
     b->spare_n++;
 }
 
 static void on_watch_closed(uv_handle_t *handle)
 {
-    struct uv_watch *w = handle->data;
-    struct uv_backend *b = w->backend;
-    keep_spare(b, w);
+    struct uv_backend *b = handle->data;
+    keep_spare(b, (struct uv_watch *)handle);
     one_closed(b);
 }
 
@@ -186,7 +186,7 @@ static struct uv_watch *take_spare(struct uv_backend *b)
     struct uv_watch *w = b->spare;
     if (!w)
         return bl_alloc(&b->loop->mem, sizeof *w);
-    b->spare = w->next;
+    b->spare = w->poll.data;
     b->spare_n--;
     return w;
 }
@@ -204,8 +204,7 @@ static int start_watch(struct uv_watch *w, unsigned mask)
 static void backend_unwatch(void **handle, void *arg)
 {
     struct uv_watch *w = *handle;
-    (void)arg;
-    w->slot = NULL;
+    w->poll.data = arg;
     uv_close((uv_handle_t *)&w->poll, on_watch_closed);
     *handle = NULL;
 }
@@ -226,9 +225,7 @@ static int backend_watch(int fd, unsigned mask, struct belay_backend_slot *slot,
         keep_spare(b, w);
         return code_of(rc, BELAY_EINVAL);
     }
-    w->poll.data = w;
-    w->backend = b;
-    w->slot = slot;
+    w->poll.data = slot;
     b->open++;
     *handle = w;
     rc = start_watch(w, mask);
