@@ -8,7 +8,7 @@
 #include "loop/loop.h"
 #include "wire/h1_parse.h"
 
-#define BL_SPARE_REQUESTS_MAX 256 /* kept, so that a busy client allocates nothing */
+#define BL_SPARE_REQUESTS_MAX 64 /* kept, so that a busy client allocates nothing */
 
 struct bl_request_limits { /* in ns, effective; BELAY_NEVER is none */
     uint64_t total, first_byte, idle, go_on, window;

@@ -82,7 +82,9 @@ static void close_session(struct bl_session *base)
 
     if (base->exchange)
         bl_exchange_orphan(base->exchange);
-    bl_timer_fini(&s->timer, loop);
+    if (s->timer)
+        bl_timer_fini(s->timer, loop);
+    bl_free(&loop->mem, s->timer);
     bl_free(&loop->mem, s);
 }
 
@@ -96,17 +98,29 @@ static void on_idle_timer(void *arg)
         belay_conn_draining(s->base.conn);
 }
 
+/* Most servers promise nothing, so the timer is made with the first promise. */
+static struct bl_timer *promise_timer(struct bl_h1_session *s)
+{
+    struct belay_loop *loop = bl_h1_loop(s);
+    struct bl_timer *timer = s->timer ? s->timer : bl_zalloc(&loop->mem, sizeof *timer);
+
+    if (timer && !s->timer && bl_timer_init(timer, loop, on_idle_timer, s) < 0) {
+        bl_free(&loop->mem, timer);
+        return NULL;
+    }
+    return s->timer = timer;
+}
+
 /* The server will close an idle connection: it is not lent after that, less a margin. */
 static void watch_promise(struct bl_h1_session *s)
 {
     struct belay_loop *loop = bl_h1_loop(s);
+    struct bl_timer *timer = promise_timer(s);
 
-    if (!s->timer.fn && bl_timer_init(&s->timer, loop, on_idle_timer, s) < 0)
-        belay_conn_draining(s->base.conn);
-    else if (s->idle_until <= bl_now(loop))
+    if (!timer || s->idle_until <= bl_now(loop))
         belay_conn_draining(s->base.conn);
     else
-        bl_timer_at(&s->timer, loop, s->idle_until);
+        bl_timer_at(timer, loop, s->idle_until);
 }
 
 void bl_h1_complete(struct bl_h1_session *s, size_t left)
@@ -231,7 +245,8 @@ static int start(struct bl_session *base, struct bl_exchange *ex)
         return rc;
     if (BL_UNLIKELY(s->idle_until != BELAY_NEVER)) {
         s->idle_until = BELAY_NEVER;
-        bl_timer_stop(&s->timer);
+        if (s->timer)
+            bl_timer_stop(s->timer);
     }
     bl_h1_parser_begin(&ex->h1, &base->http->limits, ex->message->is_head);
     s->keep = true;

@@ -12,11 +12,11 @@
 
 struct bl_h1_session {
     struct bl_session base;
-    struct bl_timer timer; /* the end of what the server's Keep-Alive: timeout promised */
-    uint64_t idle_until;   /* BELAY_NEVER: it promised nothing */
-    bool keep;             /* as far as the response under way tells, it may serve again */
-    bool broken;           /* it may not, and what comes in is nobody's */
-    bool taken;            /* the stream has become somebody else's */
+    struct bl_timer *timer; /* the end of what the server's Keep-Alive: timeout promised; or NULL */
+    uint64_t idle_until;    /* BELAY_NEVER: it promised nothing */
+    bool keep;              /* as far as the response under way tells, it may serve again */
+    bool broken;            /* it may not, and what comes in is nobody's */
+    bool taken;             /* the stream has become somebody else's */
 };
 
 static inline struct bl_h1_session *bl_h1_of(struct bl_session *base)
