@@ -67,6 +67,8 @@ static int kit_set_option(int fd, enum belay_socket_option option, int value, vo
 static int kit_ack_age_ms(int fd, void *arg)
 {
     struct net_kit *k = arg;
+    if (k->no_ack_age)
+        return -ENOTSUP;
     return k->ack_age >= 0 ? k->ack_age : bl_sys_transport.ack_age_ms(fd, NULL);
 }
 

@@ -25,6 +25,7 @@ struct net_kit {
     int refuse_write; /* errno for the next writes */
     size_t write_max; /* bytes taken by one write; 0: no limit */
     int ack_age;      /* what ack_age_ms answers; -1: the truth */
+    bool no_ack_age;  /* ack_age_ms knows nothing */
     bool no_ipv6;     /* source_for and connect know no IPv6 */
 };
 

@@ -448,6 +448,20 @@ static void a_black_hole_ends_at_the_connect_limit(void **state)
     finish(&t);
 }
 
+static void one_limit_may_cover_all_stages(void **state)
+{
+    struct story t;
+    (void)state;
+    begin(&t);
+    int filler = listen_abstract(&t, 0);
+    t.plan.dial_timeout_ms = 30;
+    dial(&t);
+    expect_failure(&t, BELAY_ETIMEDOUT, BELAY_STAGE_CONNECT, 0);
+    assert_non_null(strstr(t.error.text, "not connected within 30 ms"));
+    close(filler);
+    finish(&t);
+}
+
 static void a_silent_name_server_ends_at_the_resolve_limit(void **state)
 {
     struct story t;
@@ -625,6 +639,7 @@ int main(void)
         cmocka_unit_test(a_source_of_the_wrong_family_fails),
         cmocka_unit_test(an_interface_that_does_not_exist_fails),
         cmocka_unit_test(a_black_hole_ends_at_the_connect_limit),
+        cmocka_unit_test(one_limit_may_cover_all_stages),
         cmocka_unit_test(a_silent_name_server_ends_at_the_resolve_limit),
         cmocka_unit_test(a_name_that_does_not_exist_is_fatal),
         cmocka_unit_test(a_host_that_is_no_name_is_told_by_callback),

@@ -628,6 +628,21 @@ static void a_peer_that_acknowledges_nothing_while_a_write_is_blocked_is_dead(vo
     finish(&t);
 }
 
+static void where_acknowledgements_cannot_be_seen_nobody_is_accused(void **state)
+{
+    static const struct bl_stream_options options = {20, 5, 3, 20};
+    struct story t;
+    (void)state;
+    begin_with(&t, &options);
+    belay_stream_set_callbacks(t.stream, &callbacks, &t);
+    shrink_buffers(&t);
+    t.kit.no_ack_age = true;
+    fill(&t);
+    net_kit_turn_for(&t.kit, 100);
+    assert_false(t.lost);
+    finish(&t);
+}
+
 static void a_peer_that_merely_stops_reading_lives(void **state)
 {
     static const struct bl_stream_options options = {20, 5, 3, 300};
@@ -926,6 +941,44 @@ static void closing_while_a_filter_starts_tells_nothing(void **state)
     finish(&t);
 }
 
+/* Has `needs` bytes more to give than the socket shows, one at a time. */
+static ptrdiff_t chatty_read(struct bl_filter *f, void *out, size_t size, struct belay_error *e)
+{
+    struct greeter *g = BL_CONTAINER(f, struct greeter, filter);
+    if (!g->needs)
+        return bl_filter_read(f->below, out, size, e);
+    g->needs--;
+    *(char *)out = 'c';
+    return 1;
+}
+
+static bool chatty_pending(struct bl_filter *f)
+{
+    return BL_CONTAINER(f, struct greeter, filter)->needs > 0;
+}
+
+static const struct bl_filter_ops chatty_ops = {.name = "chatty",
+                                                .read = chatty_read,
+                                                .write = greeter_write,
+                                                .pending = chatty_pending,
+                                                .close = greeter_close};
+
+static void a_filter_with_much_to_give_is_read_in_bites_to_its_end(void **state)
+{
+    struct story t;
+    (void)state;
+    begin(&t);
+    struct greeter *g = push_greeter(&t, &chatty_ops, 0, on_started);
+    until(&t, &t.done);
+    g->needs = 10 * BL_STREAM_READS_MAX;
+    net_kit_send(t.peer, "x"); /* wakes it */
+    bl_stream_read(t.stream);
+    assert_int_equal(t.calls, BL_STREAM_READS_MAX);
+    until_got(&t, 10 * BL_STREAM_READS_MAX + 1);
+    assert_int_equal(t.got[10 * BL_STREAM_READS_MAX], 'x');
+    finish(&t);
+}
+
 /* ---- memory ---- */
 
 static void every_failing_allocation_leaves_the_stream_sound(void **state)
@@ -996,6 +1049,7 @@ int main(void)
         cmocka_unit_test(a_reference_to_nothing_is_done_although_nothing_leaves),
         cmocka_unit_test(an_end_follows_what_was_written_and_reading_goes_on),
         cmocka_unit_test(a_peer_that_acknowledges_nothing_while_a_write_is_blocked_is_dead),
+        cmocka_unit_test(where_acknowledgements_cannot_be_seen_nobody_is_accused),
         cmocka_unit_test(a_peer_that_merely_stops_reading_lives),
         cmocka_unit_test(the_kernels_timeout_is_off_while_a_write_is_blocked),
         cmocka_unit_test(close_within_a_limit_sends_what_is_buffered),
@@ -1010,6 +1064,7 @@ int main(void)
         cmocka_unit_test(a_filter_that_only_shakes_hands_steps_aside),
         cmocka_unit_test(a_filter_that_fails_to_start_is_told_once_with_its_stage),
         cmocka_unit_test(closing_while_a_filter_starts_tells_nothing),
+        cmocka_unit_test(a_filter_with_much_to_give_is_read_in_bites_to_its_end),
         cmocka_unit_test(every_failing_allocation_leaves_the_stream_sound),
         cmocka_unit_test(addresses_of_both_ends_are_known),
     };
