@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * belay/backoff.h - how long to wait before the next attempt: a pure value, no clock, no memory. Any thread.
+ * belay/backoff.h - how long to wait before the next attempt: a pure value, no clock, no memory.
+ * Any thread.
  */
 #ifndef BELAY_BACKOFF_H
 #define BELAY_BACKOFF_H
@@ -20,12 +21,12 @@ enum belay_jitter {
 
 struct belay_backoff_options {
     size_t size;
-    int64_t delay_ms;     /* first delay; 100. BELAY_NONE: 0 */
-    int64_t delay_max_ms; /* 10,000; before jitter */
+    int64_t delay_ms;       /* first delay; 100. BELAY_NONE: 0 */
+    int64_t delay_max_ms;   /* 10,000; before jitter */
     int32_t factor_percent; /* each delay to the next; 200. 100 is constant */
     enum belay_jitter jitter;
     int32_t spread_percent; /* 20; BELAY_NONE: 0 */
-    int32_t attempts_max;   /* retries before giving up; BELAY_FOREVER by default, BELAY_NONE: none */
+    int32_t attempts_max; /* retries before giving up; BELAY_FOREVER by default, BELAY_NONE: none */
 };
 BELAY_OPTIONS_INIT(belay_backoff_options)
 
@@ -35,11 +36,12 @@ struct belay_backoff {
 };
 
 /* BELAY_EINVAL; *backoff is untouched then. */
-BELAY_API int belay_backoff_init(struct belay_backoff *backoff, const struct belay_backoff_options *options);
+BELAY_API int belay_backoff_init(struct belay_backoff *backoff,
+                                 const struct belay_backoff_options *options);
 
 /*
- * An attempt failed: milliseconds to wait before the next (>= 0), or BELAY_FOREVER when attempts_max retries are spent.
- * `random` is 64 uniform bits.
+ * An attempt failed: milliseconds to wait before the next (>= 0), or BELAY_FOREVER when
+ * attempts_max retries are spent. `random` is 64 uniform bits.
  */
 BELAY_API int64_t belay_backoff_failed(struct belay_backoff *backoff, uint64_t random);
 

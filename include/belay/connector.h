@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * belay/connector.h - the one small interface under every keeper: how a connection is opened, used and ended.
+ * belay/connector.h - the one small interface under every keeper: how a connection is opened, used
+ * and ended.
  *
- * A connector is a table of down-calls. It answers by up-calls, and does nothing else to belay: from within a
- * down-call it may make up-calls (they take effect afterwards) and use streams, timers and watches, but no keeper.
+ * A connector is a table of down-calls. It answers by up-calls, and does nothing else to belay:
+ * from within a down-call it may make up-calls (they take effect afterwards) and use streams,
+ * timers and watches, but no keeper.
  *
  * The life of a connection:
  *
@@ -12,8 +14,9 @@
  *         \------------- cancel, while opening ---> closed    |
  *                          lost, once, at any time after open_done
  *
- * Two forms. *Over an opened stream*: give `session_open`; belay dials (TCP, TLS, ...) and hands over the stream.
- * *From the endpoint*: give `open`; the connector dials itself and belay never sees a descriptor.
+ * Two forms. *Over an opened stream*: give `session_open`; belay dials (TCP, TLS, ...) and hands
+ * over the stream. *From the endpoint*: give `open`; the connector dials itself and belay never
+ * sees a descriptor.
  *
  * One session over a stream, in full: tests/support/toy_connector.c.
  */
@@ -35,24 +38,29 @@ struct belay_connector_ops {
 
     /*
      * Form 1: the stream is open (belay_conn_stream), its TLS facts known. Start the protocol; then
-     * belay_conn_open_done or belay_conn_open_failed, at once or later, within session_timeout_ms. On failure
-     * belay closes the stream. The stream's callbacks are the connector's from now until close. NULL: the plain
-     * stream connector: open at once; callbacks belong to whoever holds the lease.
+     * belay_conn_open_done or belay_conn_open_failed, at once or later, within session_timeout_ms.
+     * On failure belay closes the stream. The stream's callbacks are the connector's from now until
+     * close. NULL: the plain stream connector: open at once; callbacks belong to whoever holds the
+     * lease.
      */
     void (*session_open)(struct belay_conn *conn, struct belay_stream *stream, void *arg);
 
-    /* Form 2: dial and start, then open_done or open_failed. BELAY limits the whole by session_timeout_ms. */
+    /*
+     * Form 2: dial and start, then open_done or open_failed. BELAY limits the whole by
+     * session_timeout_ms.
+     */
     void (*open)(struct belay_conn *conn, struct belay_endpoint *endpoint, void *arg);
 
     /*
-     * Neither open_done nor open_failed has been made, and neither is wanted any more. Make belay_conn_closed when
-     * nothing of it is left; what opens late is closed by the connector first. NULL: closed at once.
+     * Neither open_done nor open_failed has been made, and neither is wanted any more. Make
+     * belay_conn_closed when nothing of it is left; what opens late is closed by the connector
+     * first. NULL: closed at once.
      */
     void (*cancel)(struct belay_conn *conn, void *arg);
 
     /*
-     * End it, and make belay_conn_closed. Form 1: may still write; after `closed`, or close_timeout_ms, belay closes
-     * the stream. Also called after `lost`. NULL: closed at once.
+     * End it, and make belay_conn_closed. Form 1: may still write; after `closed`, or
+     * close_timeout_ms, belay closes the stream. Also called after `lost`. NULL: closed at once.
      */
     void (*close)(struct belay_conn *conn, enum belay_reason reason, void *arg);
 
@@ -72,10 +80,15 @@ struct belay_connector {
 
 /* ---- up-calls: loop thread ---- */
 
-/* It is up: `state` is the connector's own (belay_conn_state), `capacity` how many may use it at a time (1: one). */
+/*
+ * It is up: `state` is the connector's own (belay_conn_state), `capacity` how many may use it at a
+ * time (1: one).
+ */
 BELAY_API void belay_conn_open_done(struct belay_conn *conn, void *state, int capacity);
 
-/* It did not come up; the error is copied. Nothing more is called on it. `final`: do not try again. */
+/*
+ * It did not come up; the error is copied. Nothing more is called on it. `final`: do not try again.
+ */
 BELAY_API void belay_conn_open_failed(struct belay_conn *conn, const struct belay_error *error);
 
 /* How many may use it now (0: nobody new). */
@@ -88,8 +101,8 @@ BELAY_API void belay_conn_draining(struct belay_conn *conn);
 BELAY_API void belay_conn_suspect(struct belay_conn *conn);
 
 /*
- * It is dead; once, at any time. `reason` is PEER_CLOSED, UNHEALTHY or ERROR (0: PEER_CLOSED when the error is
- * BELAY_EEOF, else ERROR). `close` follows.
+ * It is dead; once, at any time. `reason` is PEER_CLOSED, UNHEALTHY or ERROR (0: PEER_CLOSED when
+ * the error is BELAY_EEOF, else ERROR). `close` follows.
  */
 BELAY_API void belay_conn_lost(struct belay_conn *conn, enum belay_reason reason,
                                const struct belay_error *error);
@@ -104,9 +117,11 @@ BELAY_API void belay_conn_closed(struct belay_conn *conn);
 
 BELAY_API struct belay_loop *belay_conn_loop(const struct belay_conn *conn);
 BELAY_API struct belay_endpoint *belay_conn_endpoint(const struct belay_conn *conn);
-BELAY_API struct belay_stream *belay_conn_stream(const struct belay_conn *conn); /* NULL in form 2 */
+/* NULL in form 2. */
+BELAY_API struct belay_stream *belay_conn_stream(const struct belay_conn *conn);
 BELAY_API void *belay_conn_state(const struct belay_conn *conn);
-BELAY_API void belay_conn_set_state(struct belay_conn *conn, void *state); /* before open_done, if useful */
+/* Before open_done, if useful. */
+BELAY_API void belay_conn_set_state(struct belay_conn *conn, void *state);
 BELAY_API uint64_t belay_conn_id(const struct belay_conn *conn);
 
 /* How a connection is dialled: limits of each stage, and the socket's watchfulness. */
@@ -134,8 +149,8 @@ struct belay_dial;
 typedef void belay_dial_fn(struct belay_stream *stream, const struct belay_error *error, void *arg);
 
 /*
- * Dials an endpoint once. `options` may be NULL. *ret_dial (may be NULL) is for belay_dial_cancel and valid until
- * the callback. BELAY_EINVAL, BELAY_ENOMEM, BELAY_ECLOSED.
+ * Dials an endpoint once. `options` may be NULL. *ret_dial (may be NULL) is for belay_dial_cancel
+ * and valid until the callback. BELAY_EINVAL, BELAY_ENOMEM, BELAY_ECLOSED.
  */
 BELAY_API int belay_dial(struct belay_endpoint *endpoint, const struct belay_dial_options *options,
                          struct belay_dial **ret_dial, belay_dial_fn *fn, void *arg);

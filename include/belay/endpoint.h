@@ -2,13 +2,13 @@
 /*
  * belay/endpoint.h - where to connect and as whom: immutable and reference-counted.
  *
- * An endpoint is an origin (scheme, host, port), a route (what is dialled instead: addresses, a Unix path, a source
- * address) and a TLS identity. Whether two requests may share a connection is decided by one canonical key made
- * from all of it, and compared in full.
+ * An endpoint is an origin (scheme, host, port), a route (what is dialled instead: addresses, a
+ * Unix path, a source address) and a TLS identity. Whether two requests may share a connection is
+ * decided by one canonical key made from all of it, and compared in full.
  *
- * Strings: "tcp://host:port", "tls://host:port", "unix:///path", "unix:@abstract", "http://host[:80]",
- * "https://host[:443]", and a bare "host:port", which is tcp. IPv6 in brackets. What follows the port must be
- * empty or "/".
+ * Strings: "tcp://host:port", "tls://host:port", "unix:///path", "unix:@abstract",
+ * "http://host[:80]", "https://host[:443]", and a bare "host:port", which is tcp. IPv6 in brackets.
+ * What follows the port must be empty or "/".
  */
 #ifndef BELAY_ENDPOINT_H
 #define BELAY_ENDPOINT_H
@@ -47,10 +47,11 @@ struct belay_endpoint_options {
 BELAY_OPTIONS_INIT(belay_endpoint_options)
 
 /*
- * From options, with one reference. BELAY_EINVAL: `error` names what is wrong; BELAY_ENOMEM; and, for a scheme
- * with TLS and no `tls`, what belay_tls_new returns.
+ * From options, with one reference. BELAY_EINVAL: `error` names what is wrong; BELAY_ENOMEM; and,
+ * for a scheme with TLS and no `tls`, what belay_tls_new returns.
  */
-BELAY_API int belay_endpoint_new(struct belay_loop *loop, const struct belay_endpoint_options *options,
+BELAY_API int belay_endpoint_new(struct belay_loop *loop,
+                                 const struct belay_endpoint_options *options,
                                  struct belay_endpoint **ret_endpoint, struct belay_error *error);
 
 /* The same from a string alone. */

@@ -2,12 +2,14 @@
 /*
  * belay/http.h - HTTP requests over pooled, reused, verified connections.
  *
- * A request goes out on a connection of the client's pool; what comes back is handed over by callbacks, head first, then
- * the body in pieces, then `on_done` once. A connection whose response was not read to its end is never reused.
+ * A request goes out on a connection of the client's pool; what comes back is handed over by
+ * callbacks, head first, then the body in pieces, then `on_done` once. A connection whose response
+ * was not read to its end is never reused.
  *
- * Replay: a request that failed on a connection before any byte of the answer is sent again on another, without the
- * caller's doing, if it had not been sent, or if its method is idempotent (RFC 9110 section 9.2.2) and its body can be had
- * again. A request that is not idempotent goes out only on a fresh connection or one that was probed at that moment.
+ * Replay: a request that failed on a connection before any byte of the answer is sent again on
+ * another, without the caller's doing, if it had not been sent, or if its method is idempotent (RFC
+ * 9110 section 9.2.2) and its body can be had again. A request that is not idempotent goes out only
+ * on a fresh connection or one that was probed at that moment.
  */
 #ifndef BELAY_HTTP_H
 #define BELAY_HTTP_H
@@ -24,31 +26,33 @@ struct belay_http_target;  /* a URL, parsed once */
 struct belay_http_request; /* one request under way */
 
 /*
- * Called once for each URL that is parsed, redirects included: `options` are the URL's scheme, host and port, the client's
- * route and its TLS identity, and any of it may be changed; strings must stay until the call that parses returns. The Host
- * header stays the URL's. 0, or an error, with which parsing the URL then fails.
+ * Called once for each URL that is parsed, redirects included: `options` are the URL's scheme, host
+ * and port, the client's route and its TLS identity, and any of it may be changed; strings must
+ * stay until the call that parses returns. The Host header stays the URL's. 0, or an error, with
+ * which parsing the URL then fails.
  */
 typedef int belay_http_route_fn(struct belay_endpoint_options *options, void *arg);
 
 struct belay_http_options {
     size_t size;
-    const struct belay_pool_options *pool; /* NULL: the defaults; its connector and expected_capacity are ignored */
-    struct belay_tls *tls;                 /* for https; NULL: the defaults */
-    const char *user_agent;                /* "belay/0.1.0"; "": none */
-    /* How endpoints are made from URLs: addresses, Unix path, source, tag, ...; its url, scheme, host, port and tls are
-       ignored. NULL: plainly. */
+    /* NULL: the defaults; its connector and expected_capacity are ignored. */
+    const struct belay_pool_options *pool;
+    struct belay_tls *tls;  /* for https; NULL: the defaults */
+    const char *user_agent; /* "belay/0.1.0"; "": none */
+    /* How endpoints are made from URLs: addresses, Unix path, source, tag, ...; its url, scheme,
+       host, port and tls are ignored. NULL: plainly. */
     const struct belay_endpoint_options *route;
     /* Limits of the client, and defaults of its requests. */
-    int32_t max_header_bytes; /* of one response head or trailers; 65,536 */
-    int32_t max_headers;      /* 128 */
-    int32_t max_informational; /* 1xx responses before the real one; 16 */
+    int32_t max_header_bytes;      /* of one response head or trailers; 65,536 */
+    int32_t max_headers;           /* 128 */
+    int32_t max_informational;     /* 1xx responses before the real one; 16 */
     int64_t timeout_ms;            /* the whole request; BELAY_FOREVER */
     int64_t first_byte_timeout_ms; /* request sent to first byte of the response; 60,000 */
     int64_t idle_timeout_ms;       /* no byte in either direction while it is under way; 60,000 */
     int64_t continue_timeout_ms;   /* wait for 100 Continue, then send the body anyway; 1,000 */
-    int32_t min_rate;              /* bytes per second, averaged over min_rate_window_ms; BELAY_NONE */
-    int64_t min_rate_window_ms;    /* 10,000 */
-    int32_t max_replays;           /* 3 */
+    int32_t min_rate;           /* bytes per second, averaged over min_rate_window_ms; BELAY_NONE */
+    int64_t min_rate_window_ms; /* 10,000 */
+    int32_t max_replays;        /* 3 */
     int64_t keep_alive_margin_ms;  /* taken off a server's Keep-Alive: timeout; 1,000 */
     int32_t max_targets;           /* parsed URLs remembered for requests by string; 1,024 */
     belay_http_route_fn *on_route; /* NULL: none */
@@ -56,7 +60,10 @@ struct belay_http_options {
 };
 BELAY_OPTIONS_INIT(belay_http_options)
 
-/* BELAY_EINVAL (`error` names the option), BELAY_ENOMEM, BELAY_ECLOSED, and what belay_tls_new returns. */
+/*
+ * BELAY_EINVAL (`error` names the option), BELAY_ENOMEM, BELAY_ECLOSED, and what belay_tls_new
+ * returns.
+ */
 BELAY_API int belay_http_open(struct belay_loop *loop, const struct belay_http_options *options,
                               struct belay_http **ret_http, struct belay_error *error);
 /* Requests under way complete with BELAY_ECLOSED; with drain they finish first. */
@@ -67,15 +74,17 @@ BELAY_API void belay_http_drain(struct belay_http *http, belay_fn *on_closed, vo
 BELAY_API struct belay_pool *belay_http_pool(struct belay_http *http);
 
 /*
- * Parses "http://..." or "https://..." once, for many requests. User and password in it become Basic credentials.
- * BELAY_EINVAL: `error` says what is wrong with the URL; BELAY_ENOMEM.
+ * Parses "http://..." or "https://..." once, for many requests. User and password in it become
+ * Basic credentials. BELAY_EINVAL: `error` says what is wrong with the URL; BELAY_ENOMEM.
  */
 BELAY_API int belay_http_target_new(struct belay_http *http, const char *url,
-                                    struct belay_http_target **ret_target, struct belay_error *error);
+                                    struct belay_http_target **ret_target,
+                                    struct belay_error *error);
 BELAY_API struct belay_http_target *belay_http_target_ref(struct belay_http_target *target);
 BELAY_API void belay_http_target_unref(struct belay_http_target *target);
 BELAY_API struct belay_peer *belay_http_target_peer(const struct belay_http_target *target);
-BELAY_API const char *belay_http_target_url(const struct belay_http_target *target); /* without credentials */
+/* Without credentials. */
+BELAY_API const char *belay_http_target_url(const struct belay_http_target *target);
 
 struct belay_http_response {
     int status;
@@ -88,29 +97,36 @@ struct belay_http_response {
     struct belay_http_request *request;
 };
 /* The first header of that name, or NULL. */
-BELAY_API const struct belay_header *belay_http_response_header(const struct belay_http_response *response,
-                                                                const char *name);
+BELAY_API const struct belay_header *belay_http_response_header(
+    const struct belay_http_response *response, const char *name);
 
 enum belay_http_action { BELAY_HTTP_GO_ON = 0, BELAY_HTTP_ABORT, BELAY_HTTP_PAUSE };
 
 /*
- * All may be NULL. `response` and what it points to live until the callback returns. ABORT ends the request with
- * BELAY_EABORTED. PAUSE: what was handed over counts as consumed, and nothing more comes until belay_http_request_resume.
+ * All may be NULL. `response` and what it points to live until the callback returns. ABORT ends the
+ * request with BELAY_EABORTED. PAUSE: what was handed over counts as consumed, and nothing more
+ * comes until belay_http_request_resume.
  */
 struct belay_http_callbacks {
     size_t size;
-    enum belay_http_action (*on_informational)(const struct belay_http_response *response, void *arg);
+    enum belay_http_action (*on_informational)(const struct belay_http_response *response,
+                                               void *arg);
     enum belay_http_action (*on_headers)(const struct belay_http_response *response, void *arg);
-    enum belay_http_action (*on_data)(struct belay_http_request *request, const char *data, size_t len, void *arg);
+    enum belay_http_action (*on_data)(struct belay_http_request *request, const char *data,
+                                      size_t len, void *arg);
     void (*on_trailers)(const struct belay_header *trailers, size_t n, void *arg);
     /* Redirects: about to go there. ABORT: the 3xx response is handed over as it is. */
-    enum belay_http_action (*on_redirect)(const struct belay_http_response *response, const char *url, void *arg);
-    /* Once, last. error is NULL when the response came whole, whatever its status. The request is gone afterwards. */
+    enum belay_http_action (*on_redirect)(const struct belay_http_response *response,
+                                          const char *url, void *arg);
+    /*
+     * Once, last. error is NULL when the response came whole, whatever its status. The request is
+     * gone afterwards.
+     */
     void (*on_done)(struct belay_http_request *request, const struct belay_error *error, void *arg);
 };
 
-/* A request's body, by callback: bytes put into `out`, 0 at the end, BELAY_EAGAIN (then belay_http_request_body_ready),
-   or another error, which ends the request. */
+/* A request's body, by callback: bytes put into `out`, 0 at the end, BELAY_EAGAIN (then
+   belay_http_request_body_ready), or another error, which ends the request. */
 typedef ptrdiff_t belay_http_read_fn(void *out, size_t size, void *arg);
 /* Back to its first byte, for a replay or redirect. 0, or an error: then there is none. */
 typedef int belay_http_rewind_fn(void *arg);
@@ -120,7 +136,8 @@ struct belay_http_request_options {
     const char *method;               /* "GET" */
     const char *url;                  /* or: */
     struct belay_http_target *target; /* parsed before: the fast way */
-    const struct belay_header *headers; /* Host, Connection, Transfer-Encoding and the like are belay's to set */
+    const struct belay_header
+        *headers; /* Host, Connection, Transfer-Encoding and the like are belay's to set */
     size_t headers_n;
     const void *body; /* in memory; must stay until on_done */
     size_t body_len;
@@ -129,7 +146,7 @@ struct belay_http_request_options {
     void *body_arg;
     int64_t body_size; /* of read_body: 0 or BELAY_NONE: not known, sent chunked */
     bool expect_continue;
-    bool unsafe_replay; /* replay whatever the method */
+    bool unsafe_replay;    /* replay whatever the method */
     int32_t max_redirects; /* BELAY_NONE by default: 3xx is a response like any other */
     bool keep_credentials; /* across origins too */
     /* 0: the client's. */
@@ -142,12 +159,13 @@ BELAY_OPTIONS_INIT(belay_http_request_options)
 /*
  * Starts a request. On 0, on_done runs once, later. *ret_request (may be NULL) is valid until then.
  *
- * BELAY_EINVAL  the URL, the method or a header is malformed (CR, LF, NUL, ...), or an option out of range:
- *               `error` tells
- * BELAY_ECLOSED, BELAY_ENOMEM
+ * BELAY_EINVAL  the URL, the method or a header is malformed (CR, LF, NUL, ...), or an option out
+ * of range: `error` tells BELAY_ECLOSED, BELAY_ENOMEM
  */
-BELAY_API int belay_http_request(struct belay_http *http, const struct belay_http_request_options *options,
-                                 void *arg, struct belay_http_request **ret_request, struct belay_error *error);
+BELAY_API int belay_http_request(struct belay_http *http,
+                                 const struct belay_http_request_options *options, void *arg,
+                                 struct belay_http_request **ret_request,
+                                 struct belay_error *error);
 
 /* No callback runs afterwards. */
 BELAY_API void belay_http_request_cancel(struct belay_http_request *request);
@@ -157,24 +175,27 @@ BELAY_API void belay_http_request_body_ready(struct belay_http_request *request)
 /* Facts about a request under way or, in on_done, done. */
 struct belay_http_facts {
     size_t size;
-    int status;           /* 0: no response yet */
+    int status; /* 0: no response yet */
     int32_t replays, redirects;
-    bool reused;          /* the connection had been used before */
-    bool tls_resumed;     /* its TLS session was */
-    uint64_t connection;  /* its number */
+    bool reused;                 /* the connection had been used before */
+    bool tls_resumed;            /* its TLS session was */
+    uint64_t connection;         /* its number */
     int64_t bytes_in, bytes_out; /* of bodies */
-    int64_t wait_us, first_byte_us, total_us; /* for a connection; from sending to the response; in all */
-    const char *url;      /* where it came from in the end */
+    int64_t wait_us, first_byte_us,
+        total_us;    /* for a connection; from sending to the response; in all */
+    const char *url; /* where it came from in the end */
     enum belay_sent sent;
 };
 BELAY_OPTIONS_INIT(belay_http_facts)
-BELAY_API void belay_http_request_facts(const struct belay_http_request *request, struct belay_http_facts *facts);
+BELAY_API void belay_http_request_facts(const struct belay_http_request *request,
+                                        struct belay_http_facts *facts);
 
 /*
- * In on_headers of a 101 response: takes the connection over. *ret_stream is the caller's; on_done follows. BELAY_EINVAL when the
- * response is not 101.
+ * In on_headers of a 101 response: takes the connection over. *ret_stream is the caller's; on_done
+ * follows. BELAY_EINVAL when the response is not 101.
  */
-BELAY_API int belay_http_request_take(struct belay_http_request *request, struct belay_stream **ret_stream);
+BELAY_API int belay_http_request_take(struct belay_http_request *request,
+                                      struct belay_stream **ret_stream);
 
 /* ---- for simple programs ---- */
 
@@ -187,12 +208,14 @@ struct belay_http_result {
 };
 
 /*
- * Fetches a URL and waits: the whole body in memory, at most max_body bytes (BELAY_ELIMIT), timeout_ms as an argument. Follows up
- * to 10 redirects. belay_http_result_free frees what is in *result. Where it may be called: belay/loop.h. ANY THREAD.
+ * Fetches a URL and waits: the whole body in memory, at most max_body bytes (BELAY_ELIMIT),
+ * timeout_ms as an argument. Follows up to 10 redirects. belay_http_result_free frees what is in
+ * *result. Where it may be called: belay/loop.h. ANY THREAD.
  */
-BELAY_API int belay_http_fetch_wait(struct belay_http *http, const struct belay_http_request_options *options,
-                                    size_t max_body, int64_t timeout_ms, struct belay_http_result *result,
-                                    struct belay_error *error);
+BELAY_API int belay_http_fetch_wait(struct belay_http *http,
+                                    const struct belay_http_request_options *options,
+                                    size_t max_body, int64_t timeout_ms,
+                                    struct belay_http_result *result, struct belay_error *error);
 BELAY_API void belay_http_result_free(struct belay_http_result *result);
 
 #ifdef __cplusplus

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * belay/lease.h - the right to use a connection, as a value. It resolves in a table of its loop: one that was released,
- * taken or revoked is caught (BELAY_ESTALE), whatever became of the connection.
+ * belay/lease.h - the right to use a connection, as a value. It resolves in a table of its loop:
+ * one that was released, taken or revoked is caught (BELAY_ESTALE), whatever became of the
+ * connection.
  */
 #ifndef BELAY_LEASE_H
 #define BELAY_LEASE_H
@@ -29,15 +30,19 @@ BELAY_API int belay_lease_release(struct belay_lease lease, enum belay_release h
 
 BELAY_API bool belay_lease_valid(struct belay_lease lease);
 
-/* What is leased, or NULL when stale; lives until release. belay_lease_stream is NULL too for form 2. */
+/*
+ * What is leased, or NULL when stale; lives until release. belay_lease_stream is NULL too for
+ * form 2.
+ */
 BELAY_API struct belay_stream *belay_lease_stream(struct belay_lease lease);
 BELAY_API void *belay_lease_state(struct belay_lease lease);
 BELAY_API struct belay_conn *belay_lease_conn(struct belay_lease lease);
 
 /*
- * Takes the connection out of belay's hands for good; the lease ends, nobody else may hold one on it. *ret_stream is then
- * the caller's (belay_stream_close), without callbacks; bytes that the session had not consumed are held in it.
- * BELAY_ESTALE; BELAY_EAGAIN when others share it; BELAY_ENOTSUP in form 2.
+ * Takes the connection out of belay's hands for good; the lease ends, nobody else may hold one on
+ * it. *ret_stream is then the caller's (belay_stream_close), without callbacks; bytes that the
+ * session had not consumed are held in it. BELAY_ESTALE; BELAY_EAGAIN when others share it;
+ * BELAY_ENOTSUP in form 2.
  */
 BELAY_API int belay_lease_take(struct belay_lease lease, struct belay_stream **ret_stream);
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * belay/loop.h - the event loop, belay's own or the caller's: turns, timers, watches, posts, offload, log.
+ * belay/loop.h - the event loop, belay's own or the caller's: turns, timers, watches, posts,
+ * offload, log.
  *
- * Time is monotonic and stands still during a turn. The end of a turn runs what is due, then what was
- * posted, then flushes what was written, so that writes of a turn leave together.
+ * Time is monotonic and stands still during a turn. The end of a turn runs what is due, then what
+ * was posted, then flushes what was written, so that writes of a turn leave together.
  */
 #ifndef BELAY_LOOP_H
 #define BELAY_LOOP_H
@@ -28,12 +29,16 @@ enum belay_log_level {
     BELAY_LOG_DEBUG,
 };
 
-/* One line, without newline. `tag` names the part ("pool", "dial", "tls", ...). Secrets never get here. */
+/*
+ * One line, without newline. `tag` names the part ("pool", "dial", "tls", ...). Secrets never get
+ * here.
+ */
 typedef void belay_log_fn(enum belay_log_level level, const char *tag, const char *line, void *arg);
 
 /*
- * A change of state of an object: what it is ("conn", "pool", "waiter", ...), its number, unique in the
- * loop, its name, its states by name, and the cause. `from` is NULL when it is made, `to` when it is gone.
+ * A change of state of an object: what it is ("conn", "pool", "waiter", ...), its number, unique in
+ * the loop, its name, its states by name, and the cause. `from` is NULL when it is made, `to` when
+ * it is gone.
  */
 struct belay_trace {
     uint64_t now_ns;
@@ -74,35 +79,37 @@ BELAY_API int belay_loop_new(const struct belay_loop_options *options, struct be
                              struct belay_error *error);
 
 /*
- * Closes what is still open on the loop (each object's on_closed runs), then ends it. Timers and watches
- * stop at once and are freed with the loop; posts and works that were accepted still run. On a caller's
- * uv_loop_t it completes while that loop runs, and that loop does not end by itself before; `on_closed`
- * (may be NULL) runs once.
+ * Closes what is still open on the loop (each object's on_closed runs), then ends it. Timers and
+ * watches stop at once and are freed with the loop; posts and works that were accepted still run.
+ * On a caller's uv_loop_t it completes while that loop runs, and that loop does not end by itself
+ * before; `on_closed` (may be NULL) runs once.
  */
 BELAY_API void belay_loop_close(struct belay_loop *loop, void (*on_closed)(void *arg), void *arg);
 
 /*
- * The same, and returns when it is done: turns the loop itself. Only for loops of belay's own; elsewhere,
- * and in a callback of the loop, it is belay_loop_close without on_closed.
+ * The same, and returns when it is done: turns the loop itself. Only for loops of belay's own;
+ * elsewhere, and in a callback of the loop, it is belay_loop_close without on_closed.
  */
 BELAY_API void belay_loop_free(struct belay_loop *loop);
 
 /*
- * Turns until belay_loop_stop, or until nothing is left that could ever happen: no open object, timer,
- * watch, post or offloaded work. Returns 0 (also when stopped), BELAY_EDEADLK in a callback of the loop,
- * BELAY_ENOTSUP where the loop is the caller's.
+ * Turns until belay_loop_stop, or until nothing is left that could ever happen: no open object,
+ * timer, watch, post or offloaded work. Returns 0 (also when stopped), BELAY_EDEADLK in a callback
+ * of the loop, BELAY_ENOTSUP where the loop is the caller's.
  */
 BELAY_API int belay_loop_run(struct belay_loop *loop);
 
-/* One turn, waiting at most timeout_ms for something to do (0, or BELAY_FOREVER). Errors as above. */
+/* One turn, waiting at most timeout_ms for something to do (0, or BELAY_FOREVER). Errors as above.
+ */
 BELAY_API int belay_loop_turn(struct belay_loop *loop, int64_t timeout_ms);
 
 /* Makes the current or next belay_loop_run return after its turn. Any thread. */
 BELAY_API void belay_loop_stop(struct belay_loop *loop);
 
 /*
- * One descriptor to nest the loop in another: readable when belay_loop_turn(loop, 0) has something to
- * do. It stays the loop's. BELAY_ENOTSUP where the loop is the caller's, BELAY_EMFILE, BELAY_EOS.
+ * One descriptor to nest the loop in another: readable when belay_loop_turn(loop, 0) has something
+ * to do. It stays the loop's. BELAY_ENOTSUP where the loop is the caller's, BELAY_EMFILE,
+ * BELAY_EOS.
  */
 BELAY_API int belay_loop_descriptor(struct belay_loop *loop);
 
@@ -117,15 +124,16 @@ typedef void belay_fn(void *arg);
 BELAY_API int belay_loop_post(struct belay_loop *loop, belay_fn *fn, void *arg);
 
 /*
- * Runs `work(arg)` on a worker thread, then `done(arg)` on the loop's. `done` always runs, also after
- * belay_loop_close was called. BELAY_EFULL (offload_queue_max), BELAY_ENOMEM, BELAY_ECLOSED.
+ * Runs `work(arg)` on a worker thread, then `done(arg)` on the loop's. `done` always runs, also
+ * after belay_loop_close was called. BELAY_EFULL (offload_queue_max), BELAY_ENOMEM, BELAY_ECLOSED.
  */
-BELAY_API int belay_loop_offload(struct belay_loop *loop, belay_fn *work, belay_fn *done, void *arg);
+BELAY_API int belay_loop_offload(struct belay_loop *loop, belay_fn *work, belay_fn *done,
+                                 void *arg);
 
 /*
- * A timer, stopped at first. `start` with a delay counts from now (a call outside a turn reads the clock
- * anew) and replaces an earlier start; BELAY_FOREVER never comes. It fires once. Neither start nor stop fails. After stop or free the
- * callback does not run.
+ * A timer, stopped at first. `start` with a delay counts from now (a call outside a turn reads the
+ * clock anew) and replaces an earlier start; BELAY_FOREVER never comes. It fires once. Neither
+ * start nor stop fails. After stop or free the callback does not run.
  */
 BELAY_API int belay_timer_new(struct belay_loop *loop, belay_fn *fn, void *arg,
                               struct belay_timer **ret_timer);
@@ -134,9 +142,9 @@ BELAY_API void belay_timer_stop(struct belay_timer *timer);
 BELAY_API void belay_timer_free(struct belay_timer *timer);
 
 /*
- * Watches a descriptor of the caller's for BELAY_READABLE and BELAY_WRITABLE, level-triggered. An error
- * or hang-up shows as all that is watched for. The descriptor must stay open until stop (mask 0) or free.
- * BELAY_ENOMEM, BELAY_EINVAL (not a descriptor that can be watched).
+ * Watches a descriptor of the caller's for BELAY_READABLE and BELAY_WRITABLE, level-triggered. An
+ * error or hang-up shows as all that is watched for. The descriptor must stay open until stop (mask
+ * 0) or free. BELAY_ENOMEM, BELAY_EINVAL (not a descriptor that can be watched).
  */
 typedef void belay_watch_fn(unsigned events, void *arg);
 BELAY_API int belay_watch_new(struct belay_loop *loop, int fd, unsigned mask, belay_watch_fn *fn,
@@ -145,9 +153,13 @@ BELAY_API int belay_watch_set(struct belay_watch *watch, unsigned mask);
 BELAY_API void belay_watch_free(struct belay_watch *watch);
 
 /* Level of one tag, or with NULL of all. BELAY_ENOMEM. */
-BELAY_API int belay_log_set_level(struct belay_loop *loop, const char *tag, enum belay_log_level level);
+BELAY_API int belay_log_set_level(struct belay_loop *loop, const char *tag,
+                                  enum belay_log_level level);
 
-/* "info", "pool=debug,tls=off": as in the environment variable BELAY_LOG. BELAY_EINVAL, BELAY_ENOMEM. */
+/*
+ * "info", "pool=debug,tls=off": as in the environment variable BELAY_LOG. BELAY_EINVAL,
+ * BELAY_ENOMEM.
+ */
 BELAY_API int belay_log_set_levels(struct belay_loop *loop, const char *levels);
 
 #ifdef __cplusplus

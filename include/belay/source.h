@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * belay/source.h - where the addresses of a *service* come from: a list, a name in DNS, SRV records, or a callback.
- * A source gives endpoints, one list per question; it is asked again at every attempt.
+ * belay/source.h - where the addresses of a *service* come from: a list, a name in DNS, SRV
+ * records, or a callback. A source gives endpoints, one list per question; it is asked again at
+ * every attempt.
  */
 #ifndef BELAY_SOURCE_H
 #define BELAY_SOURCE_H
@@ -15,13 +16,16 @@ extern "C" {
 struct belay_source;
 struct belay_source_query;
 
-/* Endpoints in order of preference, the source's until the callback returns (ref to keep), or an error. */
+/*
+ * Endpoints in order of preference, the source's until the callback returns (ref to keep), or an
+ * error.
+ */
 typedef void belay_source_fn(struct belay_endpoint *const *endpoints, size_t n,
                              const struct belay_error *error, void *arg);
 
 /*
- * A source of the caller's own: begin a look-up and answer with belay_source_answer, at once or later. `cancel`: the answer
- * is not wanted any more.
+ * A source of the caller's own: begin a look-up and answer with belay_source_answer, at once or
+ * later. `cancel`: the answer is not wanted any more.
  */
 struct belay_source_ops {
     size_t size;
@@ -31,28 +35,35 @@ struct belay_source_ops {
 };
 
 /* A fixed list, taken by reference, in order; each question starts one further when `rotate`. */
-BELAY_API int belay_source_list(struct belay_loop *loop, struct belay_endpoint *const *endpoints, size_t n,
-                                bool rotate, struct belay_source **ret_source);
+BELAY_API int belay_source_list(struct belay_loop *loop, struct belay_endpoint *const *endpoints,
+                                size_t n, bool rotate, struct belay_source **ret_source);
 
 /*
- * A name in DNS: one endpoint per address, each like `like` (its options, host and port) but dialling that address alone.
+ * A name in DNS: one endpoint per address, each like `like` (its options, host and port) but
+ * dialling that address alone.
  */
 BELAY_API int belay_source_dns(struct belay_endpoint *like, struct belay_source **ret_source);
 
-/* SRV records of `name` ("_http._tcp.example.com"): one endpoint per target, like `like` with its host and port. */
-BELAY_API int belay_source_srv(struct belay_endpoint *like, const char *name, struct belay_source **ret_source);
+/*
+ * SRV records of `name` ("_http._tcp.example.com"): one endpoint per target, like `like` with its
+ * host and port.
+ */
+BELAY_API int belay_source_srv(struct belay_endpoint *like, const char *name,
+                               struct belay_source **ret_source);
 
-BELAY_API int belay_source_custom(struct belay_loop *loop, const struct belay_source_ops *ops, void *arg,
-                                  struct belay_source **ret_source);
-BELAY_API void belay_source_answer(struct belay_source_query *query, struct belay_endpoint *const *endpoints,
-                                   size_t n, const struct belay_error *error);
+BELAY_API int belay_source_custom(struct belay_loop *loop, const struct belay_source_ops *ops,
+                                  void *arg, struct belay_source **ret_source);
+BELAY_API void belay_source_answer(struct belay_source_query *query,
+                                   struct belay_endpoint *const *endpoints, size_t n,
+                                   const struct belay_error *error);
 
 /*
- * Asks. `fresh` bypasses the name cache (after a failure). fn runs once, never inside. *ret_query (may be NULL) is valid
- * until then. BELAY_ENOMEM.
+ * Asks. `fresh` bypasses the name cache (after a failure). fn runs once, never inside. *ret_query
+ * (may be NULL) is valid until then. BELAY_ENOMEM.
  */
-BELAY_API int belay_source_get(struct belay_source *source, bool fresh, struct belay_source_query **ret_query,
-                               belay_source_fn *fn, void *arg);
+BELAY_API int belay_source_get(struct belay_source *source, bool fresh,
+                               struct belay_source_query **ret_query, belay_source_fn *fn,
+                               void *arg);
 BELAY_API void belay_source_cancel(struct belay_source_query *query);
 
 BELAY_API struct belay_source *belay_source_ref(struct belay_source *source);

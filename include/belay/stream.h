@@ -18,14 +18,14 @@ extern "C" {
 struct belay_stream;
 
 /*
- * All may be NULL. The struct must outlive the stream's use of it (a static const one, usually). In each
- * of them every call on the stream is allowed, belay_stream_close included.
+ * All may be NULL. The struct must outlive the stream's use of it (a static const one, usually). In
+ * each of them every call on the stream is allowed, belay_stream_close included.
  */
 struct belay_stream_callbacks {
     size_t size;
     /*
-     * Bytes came. Returns how many were consumed; the rest is held, reading pauses, and it is offered again
-     * with what follows it after belay_stream_resume. NULL: reading is paused.
+     * Bytes came. Returns how many were consumed; the rest is held, reading pauses, and it is
+     * offered again with what follows it after belay_stream_resume. NULL: reading is paused.
      */
     size_t (*on_data)(struct belay_stream *stream, const char *data, size_t len, void *arg);
     /* After BELAY_EAGAIN from a write: there is room again. */
@@ -38,7 +38,8 @@ struct belay_stream_callbacks {
 
 /* Data held back by the former callbacks is offered to the new ones in a later turn. NULL: none. */
 BELAY_API void belay_stream_set_callbacks(struct belay_stream *stream,
-                                          const struct belay_stream_callbacks *callbacks, void *arg);
+                                          const struct belay_stream_callbacks *callbacks,
+                                          void *arg);
 
 /*
  * Writes all of it or nothing: copied, and sent at the end of the turn, at 16 KiB, or at flush.
@@ -49,8 +50,8 @@ BELAY_API void belay_stream_set_callbacks(struct belay_stream *stream,
 BELAY_API int belay_stream_write(struct belay_stream *stream, const void *data, size_t len);
 
 /*
- * The same without a copy: `data` must stay as it is until `done(arg)`, which runs once, in a later turn,
- * when it was sent or never will be.
+ * The same without a copy: `data` must stay as it is until `done(arg)`, which runs once, in a later
+ * turn, when it was sent or never will be.
  */
 BELAY_API int belay_stream_write_ref(struct belay_stream *stream, const void *data, size_t len,
                                      belay_fn *done, void *arg);
@@ -62,8 +63,8 @@ BELAY_API void belay_stream_flush(struct belay_stream *stream);
 BELAY_API void belay_stream_end(struct belay_stream *stream);
 
 /*
- * on_data is not called between pause and resume. Inside on_data, resume says that the rest is wanted again:
- * at once where some was consumed, else together with what follows it.
+ * on_data is not called between pause and resume. Inside on_data, resume says that the rest is
+ * wanted again: at once where some was consumed, else together with what follows it.
  */
 BELAY_API void belay_stream_pause(struct belay_stream *stream);
 BELAY_API void belay_stream_resume(struct belay_stream *stream);
@@ -72,12 +73,12 @@ BELAY_API void belay_stream_resume(struct belay_stream *stream);
 BELAY_API size_t belay_stream_buffered(const struct belay_stream *stream);
 
 /*
- * Ends the stream: what is buffered is sent first, for at most `limit_ms` (0: dropped), then close_notify,
- * then the descriptor is closed. No callback but `on_closed` (may be NULL) runs any more. A leased
- * stream is not closed but released, or taken first.
+ * Ends the stream: what is buffered is sent first, for at most `limit_ms` (0: dropped), then
+ * close_notify, then the descriptor is closed. No callback but `on_closed` (may be NULL) runs any
+ * more. A leased stream is not closed but released, or taken first.
  */
-BELAY_API void belay_stream_close(struct belay_stream *stream, int64_t limit_ms, belay_fn *on_closed,
-                                  void *arg);
+BELAY_API void belay_stream_close(struct belay_stream *stream, int64_t limit_ms,
+                                  belay_fn *on_closed, void *arg);
 
 /* The address at the other end, and ours. BELAY_ENOTSUP where there is none. */
 BELAY_API int belay_stream_peer_addr(const struct belay_stream *stream, struct belay_addr *ret);

@@ -2,10 +2,10 @@
 /*
  * belay/tls.h - what to trust and who to be: a TLS identity, immutable and reference-counted.
  *
- * By default the peer's chain is verified against the system's store and its name (or IP address) against
- * the certificate, with TLS 1.2 at least. Files are read when the identity is made, never again: to rotate
- * a certificate, make a new one. Two identities of the same content may share connections; any difference
- * in content keeps them apart.
+ * By default the peer's chain is verified against the system's store and its name (or IP address)
+ * against the certificate, with TLS 1.2 at least. Files are read when the identity is made, never
+ * again: to rotate a certificate, make a new one. Two identities of the same content may share
+ * connections; any difference in content keeps them apart.
  */
 #ifndef BELAY_TLS_H
 #define BELAY_TLS_H
@@ -36,19 +36,19 @@ struct belay_tls_options {
     const char *const *pins;    /* public keys: "sha256//BASE64" of the SPKI; one must match */
     size_t pins_n;
     enum belay_tls_version min_version;
-    bool no_verify;      /* neither chain nor name: whoever answers is believed */
-    bool no_verify_name; /* the chain only */
-    bool no_resumption;  /* every connection a full handshake */
+    bool no_verify;       /* neither chain nor name: whoever answers is believed */
+    bool no_verify_name;  /* the chain only */
+    bool no_resumption;   /* every connection a full handshake */
     int32_t sessions_max; /* names whose tickets are kept, 4 each; 1,024 */
-    void *ssl_ctx;       /* the caller's own SSL_CTX, used as it is (a reference is taken): only pins,
-                            names, no_resumption and sessions_max apply beside it, trust, certificates,
-                            ciphers and no_verify are refused */
+    void *ssl_ctx; /* the caller's own SSL_CTX, used as it is (a reference is taken): only pins,
+                      names, no_resumption and sessions_max apply beside it, trust, certificates,
+                      ciphers and no_verify are refused */
 };
 BELAY_OPTIONS_INIT(belay_tls_options)
 
 /*
- * Makes an identity with one reference, for connections of one loop. `options` may be NULL. Blocks while
- * it reads files.
+ * Makes an identity with one reference, for connections of one loop. `options` may be NULL. Blocks
+ * while it reads files.
  *
  * BELAY_EFILE   a file is missing, unreadable, empty or not PEM; key and certificate do not belong
  *               together; the passphrase is wrong: `error` names the file and the reason
@@ -67,7 +67,7 @@ struct belay_tls_facts {
     const char *cipher;
     const char *alpn; /* NULL when none was agreed */
     bool resumed;
-    bool verified; /* false only with no_verify */
+    bool verified;                /* false only with no_verify */
     const void *peer_certificate; /* DER; NULL when unknown */
     size_t peer_certificate_len;
     char peer_pin[64]; /* "sha256//..." of the peer's public key, to pin it; empty when unknown */

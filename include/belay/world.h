@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * belay/world.h - the seams: everything belay asks of the operating system, each a small table of
- * functions that may be replaced, one at a time, when a loop is made. The defaults are libuv, c-ares and
- * the kernel's; belay's own simulator is a set of replacements, and so may be the tests of a program that
- * wants to see how it fails.
+ * functions that may be replaced, one at a time, when a loop is made. The defaults are libuv,
+ * c-ares and the kernel's; belay's own simulator is a set of replacements, and so may be the tests
+ * of a program that wants to see how it fails.
  *
- * Every table begins with its size; `arg` is passed back as the last argument. All functions are called
- * on the loop's thread unless the comment says otherwise. The tables must outlive the loop.
+ * Every table begins with its size; `arg` is passed back as the last argument. All functions are
+ * called on the loop's thread unless the comment says otherwise. The tables must outlive the loop.
  */
 #ifndef BELAY_WORLD_H
 #define BELAY_WORLD_H
@@ -25,8 +25,8 @@ struct belay_loop;
 /* Time. The loop reads it once per turn. */
 struct belay_clock {
     size_t size;
-    uint64_t (*now_ns)(void *arg);  /* monotonic */
-    int64_t (*wall_ms)(void *arg);  /* since 1970, UTC: certificates, logs */
+    uint64_t (*now_ns)(void *arg); /* monotonic */
+    int64_t (*wall_ms)(void *arg); /* since 1970, UTC: certificates, logs */
     void *arg;
 };
 
@@ -89,26 +89,27 @@ struct belay_dns_record {
 };
 
 /*
- * What one query came to: 0 and at least one record; or BELAY_ENONAME (no such name, or no record of
- * that type), BELAY_EDNS, BELAY_ETIMEDOUT, BELAY_ENOMEM, and none.
+ * What one query came to: 0 and at least one record; or BELAY_ENONAME (no such name, or no record
+ * of that type), BELAY_EDNS, BELAY_ETIMEDOUT, BELAY_ENOMEM, and none.
  */
 typedef void belay_dns_fn(int status, const struct belay_dns_record *records, size_t n, void *arg);
 
 /*
  * One query for one name and type. Caching, sharing, sorting and time limits are belay's; numeric
- * addresses never come here. `fn` must not run inside `query`. After `forget`, it must not run at all.
+ * addresses never come here. `fn` must not run inside `query`. After `forget`, it must not run at
+ * all.
  */
 struct belay_dns {
     size_t size;
-    int (*query)(struct belay_loop *loop, const char *name, enum belay_dns_type type, belay_dns_fn *fn,
-                 void *fn_arg, void **ret_handle, void *arg);
+    int (*query)(struct belay_loop *loop, const char *name, enum belay_dns_type type,
+                 belay_dns_fn *fn, void *fn_arg, void **ret_handle, void *arg);
     void (*forget)(void *handle, void *arg);
     void *arg;
 };
 
 /*
- * Threads for what blocks: runs `work(item)` on a thread of its own choosing, soon. 0, BELAY_EFULL or
- * BELAY_ENOMEM. The simulator runs it in a later turn.
+ * Threads for what blocks: runs `work(item)` on a thread of its own choosing, soon. 0, BELAY_EFULL
+ * or BELAY_ENOMEM. The simulator runs it in a later turn.
  */
 struct belay_offload {
     size_t size;
@@ -122,9 +123,10 @@ struct belay_offload {
 /*
  * The event loop underneath. belay asks five things of it; it calls back the three functions below.
  *
- * `watch` starts watching a descriptor or changes what is watched for, level-triggered; *slot is the
- * backend's and NULL at first. A descriptor is always unwatched before it is closed. A turn is: begin,
- * any number of events, end; the end runs timers, posts and flushes, then sets the next deadline.
+ * `watch` starts watching a descriptor or changes what is watched for, level-triggered; *slot is
+ * the backend's and NULL at first. A descriptor is always unwatched before it is closed. A turn is:
+ * begin, any number of events, end; the end runs timers, posts and flushes, then sets the next
+ * deadline.
  */
 struct belay_backend_slot; /* the loop's side of a watch */
 
@@ -135,14 +137,20 @@ struct belay_backend {
     void (*unwatch)(void **handle, void *arg);
     void (*set_deadline)(uint64_t at_ns, void *arg); /* BELAY_NEVER: none */
     void (*wake)(void *arg);                         /* any thread: a turn soon */
-    /* One turn, waiting for at most timeout_ns (negative: no limit). NULL where the loop is the caller's. */
+    /*
+     * One turn, waiting for at most timeout_ns (negative: no limit). NULL where the loop is the
+     * caller's.
+     */
     int (*run)(int64_t timeout_ns, void *arg);
     int (*descriptor)(void *arg); /* becomes readable when watches have events; -1: cannot nest */
     void (*detach)(void (*done)(void *), void *done_arg, void *arg);
     void *arg;
 };
 
-/* For backends: a turn begins (optional: the first event begins one too), a watch has events, it ends. */
+/*
+ * For backends: a turn begins (optional: the first event begins one too), a watch has events, it
+ * ends.
+ */
 BELAY_API void belay_backend_begin(struct belay_loop *loop);
 BELAY_API void belay_backend_event(struct belay_backend_slot *slot, unsigned events);
 BELAY_API void belay_backend_end(struct belay_loop *loop);
