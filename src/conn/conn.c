@@ -2,15 +2,13 @@
 /*
  * One connection: dials or lets its connector dial, starts the session, passes facts up, ends it.
  *
- *     NEW --task--> DIALING --stream--> SESSION --open_done--> OPEN --close--> ENDING --closed-->
- * SHUTTING --> DONE \               |  error            | failed, limit                       ^ ^
- *       \--form 2------|--> SESSION        +---(cancel)--------------------------+ |
- *                      +--------------------------------------------------------------------------
- * --+
+ *     NEW --> DIALING --> SESSION --> OPEN --> ENDING --> SHUTTING --> DONE
  *
- * ENDING waits for the connector, SHUTTING for the stream. What is told at the end is one of
- * `failed` (it never came up and nobody closed it) and `closed`. Up-calls are legal where the table
- * `heard` says so, and ignored elsewhere: a connector that answers late does no harm.
+ * form 2 has no DIALING; a dial that fails goes to DONE, a session that fails to SHUTTING; one that
+ * is cancelled, or out of time, to ENDING. ENDING waits for the connector, SHUTTING for the stream.
+ *
+ * What is told at the end is one of `failed` (it never came up and nobody closed it) and `closed`.
+ * Up-calls that come out of their phase are ignored: a connector that answers late does no harm.
  */
 #include "conn/conn.h"
 

@@ -2,11 +2,11 @@
 /*
  * The life of a request.
  *
- *     call --> WAITING --lease--> RUNNING --ended--> DONE (on_done), or the next exchange of a
- * redirect
- *        \---lease at once------>    |  failed --> replay (WAITING or RUNNING again) or DONE
- *                POSTED: what may not be told, or tried again, inside the call that found it
+ *     call --> WAITING --lease--> RUNNING --ended--> DONE, or the next exchange of a redirect
+ *        \------lease at once------^  |
+ *                                      failed --> WAITING or RUNNING again (replay), or DONE
  *
+ * POSTED is between: what may not be told, or tried again, inside the call that found it.
  * The lease is back before on_done runs, so that a request made there has the connection that this
  * one had.
  */

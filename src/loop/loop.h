@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The loop as the floors above see it: time, timers, tasks, watches, flushes, and the world it carries.
- * Everything is embedded in its owner and never allocates after init, except bl_timer_init (heap room).
+ * The loop as the floors above see it: time, timers, tasks, watches, flushes, and the world it
+ * carries. Everything is embedded in its owner and never allocates after init, except bl_timer_init
+ * (heap room).
  */
 #ifndef BL_LOOP_LOOP_H
 #define BL_LOOP_LOOP_H
@@ -14,7 +15,14 @@
 #include "belay/loop.h"
 
 /* Room that an upper floor asks for in the loop; freed, last floor first, when the loop ends. */
-enum bl_loop_room { BL_ROOM_NET, BL_ROOM_TLS, BL_ROOM_CONN, BL_ROOM_ENDPOINT, BL_ROOM_HTTP, BL_ROOMS_N };
+enum bl_loop_room {
+    BL_ROOM_NET,
+    BL_ROOM_TLS,
+    BL_ROOM_CONN,
+    BL_ROOM_ENDPOINT,
+    BL_ROOM_HTTP,
+    BL_ROOMS_N
+};
 
 struct bl_object;
 
@@ -58,8 +66,8 @@ struct belay_loop {
     uint64_t next_id;
 
     struct bl_heap timers;
-    uint64_t deadline_set; /* what the backend was told */
-    struct bl_list tasks;  /* to run in this turn or the next */
+    uint64_t deadline_set;  /* what the backend was told */
+    struct bl_list tasks;   /* to run in this turn or the next */
     struct bl_list flushes; /* to run at the end of the turn */
     struct bl_list objects; /* open objects: what keeps belay_loop_run going */
     uint32_t users;         /* user timers that are started, user watches, offloaded works */
@@ -73,8 +81,9 @@ struct belay_loop {
     void *trace_arg;
     struct belay_loop_options options; /* effective; strings are copies */
 
-    struct bl_loop_threads *threads; /* posts, offload, waits: what other threads touch (threads.h) */
-    struct bl_nest *nest;            /* the one descriptor, when asked for */
+    struct bl_loop_threads
+        *threads;         /* posts, offload, waits: what other threads touch (threads.h) */
+    struct bl_nest *nest; /* the one descriptor, when asked for */
     void (*on_closed)(void *arg);
     void *closed_arg;
 };
@@ -92,7 +101,8 @@ static inline uint64_t bl_now(struct belay_loop *loop)
     }
     return loop->now_ns;
 }
-/* The same, but reads the clock at every call outside a turn: for arming what counts from this moment. */
+/* The same, but reads the clock at every call outside a turn: for arming what counts from this
+ * moment. */
 uint64_t bl_now_fresh(struct belay_loop *loop);
 
 static inline int64_t bl_wall_ms(struct belay_loop *loop)
@@ -108,8 +118,8 @@ uint64_t bl_after_ms(uint64_t now_ns, int64_t ms);
 /* ---- timers ---- */
 
 /*
- * Lazy: moving the deadline later, and stopping, touch no heap; the entry fires early, finds out and goes
- * back. So a timer that is restarted at every request costs two stores.
+ * Lazy: moving the deadline later, and stopping, touch no heap; the entry fires early, finds out
+ * and goes back. So a timer that is restarted at every request costs two stores.
  */
 struct bl_timer {
     struct bl_heap_entry entry;
@@ -118,9 +128,12 @@ struct bl_timer {
     void *arg;
 };
 
-int bl_timer_init(struct bl_timer *timer, struct belay_loop *loop, belay_fn *fn, void *arg); /* BELAY_ENOMEM */
-void bl_timer_fini(struct bl_timer *timer, struct belay_loop *loop); /* harmless on zeroed memory, or twice */
-void bl_timer_at(struct bl_timer *timer, struct belay_loop *loop, uint64_t at_ns); /* BELAY_NEVER stops */
+int bl_timer_init(struct bl_timer *timer, struct belay_loop *loop, belay_fn *fn,
+                  void *arg); /* BELAY_ENOMEM */
+void bl_timer_fini(struct bl_timer *timer,
+                   struct belay_loop *loop); /* harmless on zeroed memory, or twice */
+void bl_timer_at(struct bl_timer *timer, struct belay_loop *loop,
+                 uint64_t at_ns); /* BELAY_NEVER stops */
 static inline void bl_timer_stop(struct bl_timer *timer)
 {
     timer->want = BELAY_NEVER;
@@ -176,7 +189,8 @@ int bl_watch_set(struct belay_backend_slot *w, unsigned mask); /* mask 0 stops; 
 
 /* ---- objects ---- */
 
-/* What every open object is to its loop: something to be closed at the end, with a number for the trace. */
+/* What every open object is to its loop: something to be closed at the end, with a number for the
+ * trace. */
 struct bl_object {
     struct bl_list link;
     uint64_t id;
@@ -193,8 +207,8 @@ void bl_object_fini(struct bl_object *object, struct belay_loop *loop); /* it is
         if (BL_UNLIKELY((loop)->on_trace != NULL))                                                 \
             bl_trace(loop, noun_, id_, name_, from_, to_, cause_);                                 \
     } while (0)
-void bl_trace(struct belay_loop *loop, const char *noun, uint64_t id, const char *name, const char *from,
-              const char *to, const char *cause);
+void bl_trace(struct belay_loop *loop, const char *noun, uint64_t id, const char *name,
+              const char *from, const char *to, const char *cause);
 
 #define bl_loop_log(loop, tag, level, ...) BL_LOG(&(loop)->log, tag, level, __VA_ARGS__)
 
@@ -202,15 +216,16 @@ void bl_trace(struct belay_loop *loop, const char *noun, uint64_t id, const char
 
 /*
  * What _wait calls stand on. `start(call)` begins the operation on the loop's thread (returns 0 and
- * completes with bl_wait_done later, or an error at once); `cancel(call)` ends it early, after which
- * bl_wait_done is not called. `call` lives on the waiter's stack: bl_wait returns only when the loop can
- * no longer touch it. Returns what bl_wait_done was given, or the error of `start`, BELAY_ETIMEDOUT,
- * BELAY_EDEADLK (the loop's thread: inside a callback, or the loop is the caller's), BELAY_ENOTRUNNING
- * (another thread: nobody runs the loop, or it was stopped meanwhile) or BELAY_ECLOSED. A timeout below 0
- * is no limit. ANY THREAD. The caller sets loop, start and cancel, and zero in the rest.
+ * completes with bl_wait_done later, or an error at once); `cancel(call)` ends it early, after
+ * which bl_wait_done is not called. `call` lives on the waiter's stack: bl_wait returns only when
+ * the loop can no longer touch it. Returns what bl_wait_done was given, or the error of `start`,
+ * BELAY_ETIMEDOUT, BELAY_EDEADLK (the loop's thread: inside a callback, or the loop is the
+ * caller's), BELAY_ENOTRUNNING (another thread: nobody runs the loop, or it was stopped meanwhile)
+ * or BELAY_ECLOSED. A timeout below 0 is no limit. ANY THREAD. The caller sets loop, start and
+ * cancel, and zero in the rest.
  *
- * The loop counts as run by belay_loop_run and by a bl_wait on its own thread while they last; for ever
- * once belay_loop_turn or belay_loop_descriptor was called; always where it is the caller's.
+ * The loop counts as run by belay_loop_run and by a bl_wait on its own thread while they last; for
+ * ever once belay_loop_turn or belay_loop_descriptor was called; always where it is the caller's.
  */
 struct bl_wait {
     struct belay_loop *loop;
@@ -224,6 +239,7 @@ int bl_wait(struct bl_wait *wait, int64_t timeout_ms);
 void bl_wait_done(struct bl_wait *wait, int result); /* loop's thread */
 
 /* ---- the end of a turn, for loop.c and tests ---- */
-void bl_loop_changed(struct belay_loop *loop); /* something was armed outside a turn: the nest fd must tell */
+void bl_loop_changed(
+    struct belay_loop *loop); /* something was armed outside a turn: the nest fd must tell */
 
 #endif
