@@ -613,6 +613,73 @@ static void a_key_update_is_answered_along_the_way(void **state)
     SSL_CTX_free(ctx);
 }
 
+/* ---- TLS within TLS ---- */
+
+/* What the outer server reads is the inner one's input, and back. */
+static void pump_inner(struct kit_pair *outer, SSL *inner)
+{
+    char bytes[4096];
+    size_t n;
+    char *data;
+    long len;
+
+    kit_pump(outer);
+    if (!SSL_is_init_finished(outer->server))
+        return;
+    while (SSL_read_ex(outer->server, bytes, sizeof bytes, &n) == 1)
+        BIO_write(SSL_get_rbio(inner), bytes, (int)n);
+    if (!SSL_is_init_finished(inner))
+        SSL_do_handshake(inner);
+    len = BIO_get_mem_data(SSL_get_wbio(inner), &data);
+    if (len > 0)
+        kit_server_writes(outer, data, (size_t)len);
+    BIO_reset(SSL_get_wbio(inner));
+}
+
+static void tls_runs_within_tls(void **state)
+{
+    struct kit *kit = *state;
+    SSL_CTX *ctx = kit_server(NULL);
+    struct belay_tls *tls = kit_identity(kit, NULL);
+    struct bl_tls_want want = {.tls = tls, .server_name = "b.w.test"};
+    struct belay_bytes hello = {"hello", 5};
+    struct bl_filter *inner = NULL;
+    SSL *server = SSL_new(ctx);
+    struct kit_pair outer;
+    int code = BELAY_EAGAIN;
+    char got[8];
+
+    SSL_set_bio(server, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+    SSL_set_accept_state(server);
+    kit_pair_init(&outer, kit, ctx);
+    outer.wire.stutter = true;
+    assert_int_equal(kit_dial(&outer, tls, NULL), 0);
+    assert_int_equal(kit_shake(&outer), 0);
+    assert_int_equal(bl_tls_filter_new(kit->loop, &want, outer.client, &inner, &outer.error), 0);
+    for (int i = 0; i < 100 && code == BELAY_EAGAIN; i++) {
+        code = inner->ops->start(inner, &outer.error);
+        pump_inner(&outer, server);
+    }
+    assert_int_equal(code, 0);
+    outer.wire.stutter = false;
+    assert_int_equal(bl_filter_write(inner, &hello, 1, &outer.error), 5);
+    pump_inner(&outer, server);
+    assert_int_equal(SSL_read(server, got, sizeof got), 5);
+    assert_int_equal(SSL_write(server, "olleh", 5), 5);
+    assert_int_equal(SSL_write(server, "!", 1), 1);
+    pump_inner(&outer, server);
+    assert_int_equal(bl_filter_read(inner, got, sizeof got, &outer.error), 5);
+    assert_true(bl_filter_pending(inner));
+    assert_int_equal(bl_filter_read(inner, got, sizeof got, &outer.error), 1);
+    assert_int_equal(bl_filter_shutdown(inner, &outer.error), 0);
+    assert_true(outer.wire.shut); /* by way of the outer close_notify */
+    inner->ops->close(inner);
+    SSL_free(server);
+    kit_pair_close(&outer);
+    belay_tls_unref(tls);
+    SSL_CTX_free(ctx);
+}
+
 /* Other code of the thread leaves things in OpenSSL's error queue: they must not decide. */
 static void what_others_left_in_the_error_queue_means_nothing(void **state)
 {
@@ -763,6 +830,7 @@ int main(void)
         TEST(shutdown_says_goodbye_once_and_ends_the_wire),
         TEST(tickets_on_an_idle_connection_are_neither_data_nor_end),
         TEST(a_key_update_is_answered_along_the_way),
+        TEST(tls_runs_within_tls),
         TEST(what_others_left_in_the_error_queue_means_nothing),
         TEST(a_client_certificate_is_shown_when_asked_for),
         TEST(a_refused_client_certificate_shows_at_the_first_read),
