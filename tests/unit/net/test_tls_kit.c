@@ -104,13 +104,16 @@ struct kit_cert kit_cert_make(const struct kit_cert_plan *plan)
     ASN1_INTEGER_set(X509_get_serialNumber(made.cert), serial++);
     set_date(X509_getm_notBefore(made.cert), dated ? plan->from_days : -10);
     set_date(X509_getm_notAfter(made.cert), dated ? plan->to_days : 100);
-    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)plan->cn, -1, -1, 0);
+    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)plan->cn, -1, -1,
+                               0);
     X509_set_issuer_name(made.cert, X509_get_subject_name(issuer));
     X509_set_pubkey(made.cert, made.key);
-    add_extension(made.cert, issuer, NID_basic_constraints, plan->ca ? "critical,CA:TRUE" : "CA:FALSE");
+    add_extension(made.cert, issuer, NID_basic_constraints,
+                  plan->ca ? "critical,CA:TRUE" : "CA:FALSE");
     if (plan->san)
         add_extension(made.cert, issuer, NID_subject_alt_name, plan->san);
-    assert_true(X509_sign(made.cert, plan->issuer ? plan->issuer->key : made.key, EVP_sha256()) > 0);
+    assert_true(X509_sign(made.cert, plan->issuer ? plan->issuer->key : made.key, EVP_sha256()) >
+                0);
     return made;
 }
 
@@ -198,8 +201,9 @@ const char *kit_key_file(struct kit *kit, const char *name, EVP_PKEY *key, const
     const char *path;
     char *text;
 
-    assert_true(PEM_write_bio_PKCS8PrivateKey(bio, key, passphrase ? EVP_aes_128_cbc() : NULL, passphrase,
-                                              passphrase ? (int)strlen(passphrase) : 0, NULL, NULL));
+    assert_true(PEM_write_bio_PKCS8PrivateKey(bio, key, passphrase ? EVP_aes_128_cbc() : NULL,
+                                              passphrase, passphrase ? (int)strlen(passphrase) : 0,
+                                              NULL, NULL));
     text = text_of(bio);
     path = kit_file(kit, name, text);
     free(text);
@@ -292,8 +296,8 @@ static const struct bl_filter_ops wire_ops = {
 
 /* ---- the server ---- */
 
-static int choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *in,
-                       unsigned in_len, void *arg)
+static int choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
+                       const unsigned char *in, unsigned in_len, void *arg)
 {
     const char *mine = arg;
     static unsigned char wire[64]; /* outlives the call: *out points into it */
@@ -301,8 +305,8 @@ static int choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_l
     (void)ssl;
     wire[0] = (unsigned char)strlen(mine);
     memcpy(wire + 1, mine, wire[0]);
-    if (SSL_select_next_proto((unsigned char **)(uintptr_t)out, out_len, wire, wire[0] + 1u, in, in_len) !=
-        OPENSSL_NPN_NEGOTIATED)
+    if (SSL_select_next_proto((unsigned char **)(uintptr_t)out, out_len, wire, wire[0] + 1u, in,
+                              in_len) != OPENSSL_NPN_NEGOTIATED)
         return SSL_TLSEXT_ERR_ALERT_FATAL;
     return SSL_TLSEXT_ERR_OK;
 }
@@ -386,13 +390,16 @@ void kit_pair_init(struct kit_pair *pair, struct kit *kit, SSL_CTX *ctx)
 
 int kit_dial_want(struct kit_pair *pair, const struct bl_tls_want *want)
 {
-    return bl_tls_filter_new(pair->kit->loop, want, &pair->wire.filter, &pair->client, &pair->error);
+    return bl_tls_filter_new(pair->kit->loop, want, &pair->wire.filter, &pair->client,
+                             &pair->error);
 }
 
 int kit_dial(struct kit_pair *pair, struct belay_tls *tls, const char *name)
 {
-    struct bl_tls_want want = {
-        .tls = tls, .server_name = name ? name : "a.test", .session_key = "key", .session_key_len = 3};
+    struct bl_tls_want want = {.tls = tls,
+                               .server_name = name ? name : "a.test",
+                               .session_key = "key",
+                               .session_key_len = 3};
 
     return kit_dial_want(pair, &want);
 }

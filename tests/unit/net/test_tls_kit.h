@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the TLS tests stand on: a loop whose date is the test's, certificates made on the spot, a byte pipe as the
- * filter at the bottom, and a server of plain OpenSSL at its other end. No socket, no clock.
+ * What the TLS tests stand on: a loop whose date is the test's, certificates made on the spot, a
+ * byte pipe as the filter at the bottom, and a server of plain OpenSSL at its other end. No socket,
+ * no clock.
  */
 #ifndef TEST_NET_TLS_KIT_H
 #define TEST_NET_TLS_KIT_H

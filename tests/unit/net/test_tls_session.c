@@ -9,7 +9,8 @@ struct ends {
     struct belay_tls *tls;
 };
 
-static struct ends ends_make(struct kit *kit, int version, void (*more)(struct belay_tls_options *o))
+static struct ends ends_make(struct kit *kit, int version,
+                             void (*more)(struct belay_tls_options *o))
 {
     return (struct ends){kit, kit_server(&(struct kit_server_plan){.max_version = version}),
                          kit_identity(kit, more)};
@@ -31,8 +32,10 @@ static bool is_resumed(struct kit_pair *pair)
 
 static void dial_key(struct kit_pair *pair, struct ends *e, const char *name, const char *key)
 {
-    struct bl_tls_want want = {
-        .tls = e->tls, .server_name = name, .session_key = key, .session_key_len = key ? strlen(key) : 0};
+    struct bl_tls_want want = {.tls = e->tls,
+                               .server_name = name,
+                               .session_key = key,
+                               .session_key_len = key ? strlen(key) : 0};
 
     kit_pair_init(pair, e->kit, e->ctx);
     assert_int_equal(kit_dial_want(pair, &want), 0);
@@ -178,7 +181,8 @@ static void a_ticket_ends_with_the_certificate_it_stands_for(void **state)
     struct kit *kit = *state;
     struct kit_cert brief = kit_cert_make(&(struct kit_cert_plan){
         .cn = "a.test", .san = "DNS:a.test", .issuer = kit_ca(), .from_days = -1, .to_days = 1});
-    struct ends e = {kit, kit_server(&(struct kit_server_plan){.cert = &brief}), kit_identity(kit, NULL)};
+    struct ends e = {kit, kit_server(&(struct kit_server_plan){.cert = &brief}),
+                     kit_identity(kit, NULL)};
     struct kit_pair pair;
 
     SSL_CTX_set_timeout(e.ctx, 7 * 86400);
@@ -337,7 +341,8 @@ static void a_dial_survives_every_failing_allocation(void **state)
 
     for (size_t n = 1;; n++) {
         struct belay_tls_facts facts = belay_tls_facts_init();
-        size_t live = failing_alloc_live(&kit->alloc), failures = failing_alloc_failures(&kit->alloc);
+        size_t live = failing_alloc_live(&kit->alloc),
+               failures = failing_alloc_failures(&kit->alloc);
         struct kit_pair pair;
         int code;
 

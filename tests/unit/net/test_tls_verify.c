@@ -3,8 +3,8 @@
 #include "test_tls_kit.h"
 
 /* One handshake with a server that shows `cert`, under the name; closes all. */
-static int try_name(struct kit *kit, const struct kit_cert *cert, struct belay_tls *tls, const char *name,
-                    struct belay_error *error)
+static int try_name(struct kit *kit, const struct kit_cert *cert, struct belay_tls *tls,
+                    const char *name, struct belay_error *error)
 {
     SSL_CTX *ctx = kit_server(&(struct kit_server_plan){.cert = cert});
     struct kit_pair pair;
@@ -22,8 +22,10 @@ static int try_name(struct kit *kit, const struct kit_cert *cert, struct belay_t
     return code;
 }
 
-/* A server with the planned certificate is refused with these words, and no session of it is kept. */
-static void check_refused(struct kit *kit, const struct kit_cert_plan *plan, const char *name, const char *words)
+/* A server with the planned certificate is refused with these words, and no session of it is kept.
+ */
+static void check_refused(struct kit *kit, const struct kit_cert_plan *plan, const char *name,
+                          const char *words)
 {
     struct kit_cert cert = kit_cert_make(plan);
     struct belay_tls *tls = kit_identity(kit, NULL);
@@ -41,17 +43,21 @@ static void check_refused(struct kit *kit, const struct kit_cert_plan *plan, con
 static void an_expired_certificate_is_refused_with_its_date(void **state)
 {
     check_refused(*state,
-                  &(struct kit_cert_plan){
-                      .cn = "a.test", .san = "DNS:a.test", .issuer = kit_ca(), .from_days = -20, .to_days = -1},
+                  &(struct kit_cert_plan){.cn = "a.test",
+                                          .san = "DNS:a.test",
+                                          .issuer = kit_ca(),
+                                          .from_days = -20,
+                                          .to_days = -1},
                   NULL, "the certificate expired on 2029-12-31 (CN = a.test)");
 }
 
 static void a_certificate_of_the_future_is_refused_with_its_date(void **state)
 {
-    check_refused(*state,
-                  &(struct kit_cert_plan){
-                      .cn = "a.test", .san = "DNS:a.test", .issuer = kit_ca(), .from_days = 3, .to_days = 9},
-                  NULL, "the certificate is not valid before 2030-01-04 (CN = a.test)");
+    check_refused(
+        *state,
+        &(struct kit_cert_plan){
+            .cn = "a.test", .san = "DNS:a.test", .issuer = kit_ca(), .from_days = 3, .to_days = 9},
+        NULL, "the certificate is not valid before 2030-01-04 (CN = a.test)");
 }
 
 static void the_date_is_the_loops(void **state)
@@ -70,17 +76,18 @@ static void the_date_is_the_loops(void **state)
 
 static void an_expired_authority_is_told_apart_from_its_certificates(void **state)
 {
-    struct kit_cert old_ca = kit_cert_make(
-        &(struct kit_cert_plan){.cn = "Old CA", .issuer = kit_ca(), .ca = true, .from_days = -9, .to_days = -2});
-    struct kit_cert site =
-        kit_cert_make(&(struct kit_cert_plan){.cn = "a.test", .san = "DNS:a.test", .issuer = &old_ca});
+    struct kit_cert old_ca = kit_cert_make(&(struct kit_cert_plan){
+        .cn = "Old CA", .issuer = kit_ca(), .ca = true, .from_days = -9, .to_days = -2});
+    struct kit_cert site = kit_cert_make(
+        &(struct kit_cert_plan){.cn = "a.test", .san = "DNS:a.test", .issuer = &old_ca});
     struct belay_tls *tls = kit_identity(*state, NULL);
     SSL_CTX *ctx = kit_server(&(struct kit_server_plan){.cert = &site});
     struct kit_pair pair;
 
     SSL_CTX_add1_chain_cert(ctx, old_ca.cert);
     assert_int_equal(kit_connect(&pair, *state, ctx, tls), BELAY_ECERT);
-    assert_says(&pair.error, BELAY_ECERT, "the authority's certificate expired on 2029-12-30 (CN = Old CA)");
+    assert_says(&pair.error, BELAY_ECERT,
+                "the authority's certificate expired on 2029-12-30 (CN = Old CA)");
     kit_pair_close(&pair);
     SSL_CTX_free(ctx);
     belay_tls_unref(tls);
@@ -98,16 +105,17 @@ static void an_unknown_authority_is_named(void **state)
 {
     struct kit_cert other = kit_cert_make(&(struct kit_cert_plan){.cn = "Other CA", .ca = true});
 
-    check_refused(*state, &(struct kit_cert_plan){.cn = "a.test", .san = "DNS:a.test", .issuer = &other}, NULL,
-                  "unknown authority (CN = Other CA)");
+    check_refused(*state,
+                  &(struct kit_cert_plan){.cn = "a.test", .san = "DNS:a.test", .issuer = &other},
+                  NULL, "unknown authority (CN = Other CA)");
     kit_cert_free(&other);
 }
 
 static void an_untrusted_root_in_the_chain_is_named(void **state)
 {
     struct kit_cert other = kit_cert_make(&(struct kit_cert_plan){.cn = "Other CA", .ca = true});
-    struct kit_cert site =
-        kit_cert_make(&(struct kit_cert_plan){.cn = "a.test", .san = "DNS:a.test", .issuer = &other});
+    struct kit_cert site = kit_cert_make(
+        &(struct kit_cert_plan){.cn = "a.test", .san = "DNS:a.test", .issuer = &other});
     struct belay_tls *tls = kit_identity(*state, NULL);
     SSL_CTX *ctx = kit_server(&(struct kit_server_plan){.cert = &site});
     struct kit_pair pair;
@@ -124,9 +132,11 @@ static void an_untrusted_root_in_the_chain_is_named(void **state)
 
 static void a_certificate_for_other_names_is_refused_with_both(void **state)
 {
-    const struct kit_cert_plan plan = {.cn = "x.test", .san = "DNS:x.test,DNS:*.y.test,IP:10.0.0.1", .issuer = kit_ca()};
+    const struct kit_cert_plan plan = {
+        .cn = "x.test", .san = "DNS:x.test,DNS:*.y.test,IP:10.0.0.1", .issuer = kit_ca()};
 
-    check_refused(*state, &plan, "a.test", "the certificate is for x.test, *.y.test, 10.0.0.1, not for a.test");
+    check_refused(*state, &plan, "a.test",
+                  "the certificate is for x.test, *.y.test, 10.0.0.1, not for a.test");
     check_refused(*state, &plan, "127.0.0.1", "not for 127.0.0.1");
     check_refused(*state, &plan, "y.test", "not for y.test");
     check_refused(*state, &plan, "a.b.y.test", "not for a.b.y.test");
@@ -140,8 +150,8 @@ static void a_common_name_is_no_name(void **state)
 
 static void terminals_are_safe_from_what_a_certificate_says(void **state)
 {
-    check_refused(*state, &(struct kit_cert_plan){.cn = "a\x1b[31m\xc3\xa9", .san = "DNS:a.test"}, NULL,
-                  "(CN = a\\x1b[31m\\xc3\\xa9)");
+    check_refused(*state, &(struct kit_cert_plan){.cn = "a\x1b[31m\xc3\xa9", .san = "DNS:a.test"},
+                  NULL, "(CN = a\\x1b[31m\\xc3\\xa9)");
 }
 
 static void names_wildcards_and_addresses_are_accepted(void **state)
@@ -157,7 +167,8 @@ static void names_wildcards_and_addresses_are_accepted(void **state)
 
 static void ipv6_addresses_are_names_too(void **state)
 {
-    struct kit_cert cert = kit_cert_make(&(struct kit_cert_plan){.cn = "six", .san = "IP:2001:db8::1", .issuer = kit_ca()});
+    struct kit_cert cert = kit_cert_make(
+        &(struct kit_cert_plan){.cn = "six", .san = "IP:2001:db8::1", .issuer = kit_ca()});
     struct belay_tls *tls = kit_identity(*state, NULL);
     struct belay_error error;
 
@@ -193,7 +204,8 @@ static void nothing(struct belay_tls_options *o)
 static void no_verify_name_looks_at_the_chain_only(void **state)
 {
     struct belay_tls *tls = kit_identity(*state, no_name);
-    struct kit_cert alien = kit_cert_make(&(struct kit_cert_plan){.cn = "a.test", .san = "DNS:a.test"});
+    struct kit_cert alien =
+        kit_cert_make(&(struct kit_cert_plan){.cn = "a.test", .san = "DNS:a.test"});
     struct belay_error error;
 
     assert_int_equal(try_name(*state, NULL, tls, "elsewhere.test", &error), 0);
@@ -206,7 +218,8 @@ static void no_verify_name_looks_at_the_chain_only(void **state)
 static void no_verify_believes_and_says_so(void **state)
 {
     struct belay_tls *tls = kit_identity(*state, nothing);
-    struct kit_cert alien = kit_cert_make(&(struct kit_cert_plan){.cn = "x", .from_days = -9, .to_days = -2});
+    struct kit_cert alien =
+        kit_cert_make(&(struct kit_cert_plan){.cn = "x", .from_days = -9, .to_days = -2});
     SSL_CTX *ctx = kit_server(&(struct kit_server_plan){.cert = &alien});
     struct belay_tls_facts facts = belay_tls_facts_init();
     struct kit_pair pair;
@@ -233,7 +246,8 @@ static void trust_own(struct belay_tls_options *o)
 
 static void a_certificate_that_is_itself_trusted_needs_no_authority(void **state)
 {
-    struct kit_cert self = kit_cert_make(&(struct kit_cert_plan){.cn = "a.test", .san = "DNS:a.test"});
+    struct kit_cert self =
+        kit_cert_make(&(struct kit_cert_plan){.cn = "a.test", .san = "DNS:a.test"});
     const struct kit_cert *certs[] = {&self, kit_site()};
     struct belay_error error;
 
