@@ -96,9 +96,9 @@ void bl_lessor_fini(struct bl_lessor *lessor, struct belay_loop *loop)
     lessor->ops = NULL;
 }
 
-int bl_lease_reserve(struct belay_loop *loop, const struct bl_lessor *lessor)
+int bl_lease_reserve(struct belay_loop *loop)
 {
-    return lessor->leases == 0 ? 0 : reserve(loop);
+    return reserve(loop);
 }
 
 int bl_lease_give_more(struct belay_loop *loop, struct bl_lessor *lessor, struct belay_lease *ret)

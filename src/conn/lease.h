@@ -49,7 +49,7 @@ void bl_lessor_fini(struct bl_lessor *lessor, struct belay_loop *loop);
 
 /* Makes sure that one more can be given; BELAY_ENOMEM only when more leases are out than ever
  * before. */
-int bl_lease_reserve(struct belay_loop *loop, const struct bl_lessor *lessor);
+int bl_lease_reserve(struct belay_loop *loop);
 /* Never fails after bl_lease_reserve, nor when none is out. */
 int bl_lease_give_more(struct belay_loop *loop, struct bl_lessor *lessor, struct belay_lease *ret);
 static inline int bl_lease_give(struct belay_loop *loop, struct bl_lessor *lessor,

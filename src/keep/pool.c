@@ -3,6 +3,7 @@
 #include "keep/pool.h"
 
 #define YEAR_MS INT64_C(31536000000)
+#define DAY_MS  INT64_C(86400000)
 
 const struct bl_option bl_pool_options[] = {
     BL_OPTION(belay_pool_options, max_connections_per_endpoint, 10, BL_NOT_ALLOWED, INT32_MAX, 1,
@@ -17,7 +18,7 @@ const struct bl_option bl_pool_options[] = {
     BL_OPTION(belay_pool_options, max_waiters, 10000, 0, INT32_MAX, 1, INT32_MAX),
     BL_OPTION(belay_pool_options, acquire_timeout_ms, 30000, BL_NOT_ALLOWED, INT64_MAX, 1, YEAR_MS),
     BL_OPTION(belay_pool_options, connect_retry_count, 3, 0, INT32_MAX, 1, 1000000),
-    BL_OPTION(belay_pool_options, connect_retry_delay_ms, 100, 0, BL_NOT_ALLOWED, 1, YEAR_MS),
+    BL_OPTION(belay_pool_options, connect_retry_delay_ms, 100, 0, BL_NOT_ALLOWED, 1, DAY_MS),
     BL_OPTION(belay_pool_options, expected_capacity, 1, 0, BL_NOT_ALLOWED, 1, 1000000),
 };
 const size_t bl_pool_options_n = BL_COUNT(bl_pool_options);

@@ -12,6 +12,8 @@ void bl_pp_init(struct bl_pp *pp, const struct bl_pp_limits *limits)
 {
     memset(pp, 0, sizeof *pp);
     pp->limits = *limits;
+    if (pp->limits.idle_ns == 0) /* until the end of the turn: one that has come up may serve */
+        pp->limits.idle_ns = 1;
     if (pp->limits.idle_ns > BL_PP_AGES)
         pp->limits.idle_ns = BL_PP_AGES;
     if (pp->limits.lifetime_ns > BL_PP_AGES)
@@ -62,11 +64,6 @@ static void settle(struct bl_pp_conn *c)
         bl_list_remove(&c->ready);
 }
 
-static bool is_idle(const struct bl_pp_conn *c)
-{
-    return c->state == BL_PP_OPEN && c->leases == 0;
-}
-
 /* It has no lease now: counts as idle, from this moment, and goes to the front of `ready`. */
 static void become_idle(struct bl_pp_conn *c, uint64_t now)
 {
@@ -90,7 +87,7 @@ void bl_pp_close(struct bl_pp_conn *c, enum belay_reason reason, bool gently)
     }
     if (c->state == BL_PP_DIALING)
         c->peer->dialing--;
-    if (is_idle(c))
+    if (bl_pp_is_idle(c))
         c->peer->idle--;
     if (c->state == BL_PP_CHECKING)
         c->peer->checking--;
@@ -110,7 +107,7 @@ void bl_pp_close(struct bl_pp_conn *c, enum belay_reason reason, bool gently)
 
 uint64_t bl_pp_due(const struct bl_pp_conn *c)
 {
-    return is_idle(c) && c->due_at < BL_PP_AGES ? c->due_at : BELAY_NEVER;
+    return bl_pp_is_idle(c) && c->due_at < BL_PP_AGES ? c->due_at : BELAY_NEVER;
 }
 
 /* Why it must not be lent any more. One with other leases on it is only too old, never too long
@@ -126,7 +123,7 @@ static enum belay_reason expired(const struct bl_pp_conn *c, uint64_t now)
 
 void bl_pp_expire(struct bl_pp_conn *c, uint64_t now)
 {
-    if (is_idle(c) && now >= c->due_at)
+    if (bl_pp_is_idle(c) && now >= c->due_at)
         bl_pp_close(c, expired(c, now), false);
 }
 
@@ -324,7 +321,7 @@ void bl_pp_changed(struct bl_pp_conn *c, const struct bl_conn_facts *facts, bool
         bl_pp_close(c, BELAY_REASON_UNHEALTHY, true);
     } else if (facts->suspect && !c->suspect) {
         c->suspect = true;
-        if (is_idle(c))
+        if (bl_pp_is_idle(c))
             begin_check(c);
     }
     settle(c);
@@ -339,9 +336,10 @@ void bl_pp_checked(struct bl_pp_conn *c, int result, uint64_t now)
         return;
     }
     c->peer->checking--;
+    (void)now;
     c->state = BL_PP_OPEN;
     c->suspect = false;
-    become_idle(c, now);
+    become_idle(c, c->idle_since); /* a check is no use: its idle time goes on */
     settle(c);
 }
 

@@ -146,6 +146,10 @@ static inline bool bl_pp_release_simple(struct bl_pp_conn *c, bool broken, uint6
     return true;
 }
 
+static inline bool bl_pp_is_idle(const struct bl_pp_conn *c)
+{
+    return c->state == BL_PP_OPEN && c->leases == 0;
+}
 /* When to look at an idle connection again (bl_pp_expire); BELAY_NEVER when lent. */
 uint64_t bl_pp_due(const struct bl_pp_conn *conn);
 void bl_pp_expire(struct bl_pp_conn *conn, uint64_t now);

@@ -51,7 +51,7 @@ void bl_waiter_spare(struct belay_pool *pool, struct belay_waiter *w)
     bl_free(&pool->loop->mem, w);
 }
 
-/* The waiter has left the queue: tells it, last of all. */
+/* The waiter has left the queue: tells it, last of all. A waiter keeps its peer until then. */
 static void tell(struct belay_waiter *w, struct belay_lease lease, const struct belay_error *error)
 {
     struct belay_pool *pool = w->peer->pool;
@@ -62,6 +62,7 @@ static void tell(struct belay_waiter *w, struct belay_lease lease, const struct 
              error ? belay_error_name(error->code) : "served");
     if (error)
         w->peer->pp.stats.refused[error->stage]++;
+    belay_peer_unref(w->peer);
     bl_waiter_spare(pool, w);
     fn(lease, error, arg);
 }
@@ -134,7 +135,7 @@ int belay_peer_acquire(struct belay_peer *peer, const struct belay_acquire_optio
         bl_waiter_spare(pool, w);
         return rc;
     }
-    w->peer = peer;
+    w->peer = belay_peer_ref(peer);
     w->fn = fn;
     w->arg = arg;
     w->id = ++pool->loop->next_id;
@@ -149,12 +150,16 @@ int belay_peer_acquire(struct belay_peer *peer, const struct belay_acquire_optio
 
 void belay_waiter_cancel(struct belay_waiter *w)
 {
+    struct belay_peer *peer;
+
     if (!w)
         return;
-    BL_TRACE(w->peer->pool->loop, "waiter", w->id, name_of(w->peer), "waiting", NULL, "cancelled");
+    peer = w->peer;
+    BL_TRACE(peer->loop, "waiter", w->id, name_of(peer), "waiting", NULL, "cancelled");
     bl_pp_forget(&w->pp);
-    bl_pool_touch(w->peer);
-    bl_waiter_spare(w->peer->pool, w);
+    bl_pool_touch(peer);
+    bl_waiter_spare(peer->pool, w);
+    belay_peer_unref(peer);
 }
 
 /* Those whom the policy has given up on. `cause` is NULL when only the code is known. */
@@ -181,10 +186,12 @@ static void tell_failed(struct belay_pool *pool, const struct belay_error *cause
 /* When an idle connection is to be looked at: to trim it, then to end it. */
 static uint64_t next_look(const struct bl_pool_conn *c)
 {
-    uint64_t due = bl_pp_due(&c->pp);
-    uint64_t trim = c->trimmed ? BELAY_NEVER : c->pp.idle_since + TRIM_NS;
+    uint64_t due = bl_pp_due(&c->pp), trim;
 
-    return due == BELAY_NEVER || due < trim ? due : trim;
+    if (!bl_pp_is_idle(&c->pp))
+        return BELAY_NEVER;
+    trim = c->trimmed ? BELAY_NEVER : c->pp.idle_since + TRIM_NS;
+    return due < trim ? due : trim;
 }
 
 /* The timer stays as it is while the connection is lent, and then finds nothing to do. */
@@ -193,23 +200,15 @@ static void look_again(struct belay_pool *pool, struct bl_pool_conn *c)
     bl_timer_at(bl_conn_timer(c->lessor.conn), pool->loop, next_look(c));
 }
 
-/* Room for one more lease on any connection of the peer. */
-static int reserve_lease(struct belay_peer *peer)
-{
-    struct bl_list *first = bl_list_first(&peer->pp.ready);
-
-    return first ? bl_lease_reserve(peer->loop,
-                                    &BL_LIST_OF(first, struct bl_pool_conn, pp.ready)->lessor)
-                 : 0;
-}
-
 /* After a lease came back: most often there is nothing to do. */
 static inline void settle(struct belay_pool *pool, struct bl_pool_conn *c)
 {
     struct belay_peer *peer = bl_peer_of(c->pp.peer);
 
-    if (BL_UNLIKELY(!bl_timer_active(bl_conn_timer(c->lessor.conn))))
+    if (BL_UNLIKELY(c->trimmed || !bl_timer_active(bl_conn_timer(c->lessor.conn)))) {
+        c->trimmed = false;
         look_again(pool, c);
+    }
     if (BL_UNLIKELY(bl_pp_hungry(&peer->pp) || !bl_list_empty(&pool->pp.eager) ||
                     !bl_list_empty(&pool->pp.closes) || !bl_list_empty(&pool->pp.checks)))
         bl_pool_touch(peer);
@@ -270,7 +269,7 @@ static int try_slowly(struct belay_peer *peer, struct belay_lease *ret_lease)
 
     if (!pool || pool->closing)
         return BELAY_ECLOSED;
-    if (reserve_lease(peer) < 0)
+    if (bl_lease_reserve(pool->loop) < 0)
         return BELAY_ENOMEM;
     c = bl_pp_try(&peer->pp, now_of(pool));
     if (!bl_list_empty(&pool->pp.closes))
@@ -299,7 +298,9 @@ static void on_due(struct belay_conn *conn, void *keeper)
     struct bl_pool_conn *c = bl_conn_extra(conn);
     uint64_t now = now_of(pool);
 
-    c->trimmed = bl_pp_due(&c->pp) != BELAY_NEVER && now - c->pp.idle_since >= TRIM_NS;
+    if (c->pp.state == BL_PP_CHECKING && !bl_list_linked(&c->pp.todo))
+        bl_pp_checked(&c->pp, BELAY_ETIMEDOUT, now);
+    c->trimmed = bl_pp_is_idle(&c->pp) && now - c->pp.idle_since >= TRIM_NS;
     if (c->trimmed)
         bl_conn_idle(conn);
     bl_pp_expire(&c->pp, now);
@@ -314,6 +315,8 @@ static void on_opened(struct belay_conn *conn, void *keeper)
     struct bl_pool_conn *c = bl_conn_extra(conn);
     struct belay_peer *peer = bl_peer_of(c->pp.peer);
 
+    if (c->pp.state != BL_PP_DIALING)
+        return; /* it is about to be closed */
     bl_error_copy_clear(&peer->last_error, &pool->loop->mem);
     peer->last_error.code = 0;
     bl_pp_opened(&c->pp, bl_conn_facts(conn), now_of(pool));
@@ -331,6 +334,17 @@ static void forget_conn(struct belay_pool *pool, struct belay_conn *conn)
     bl_conn_free(conn);
 }
 
+static void on_closed(struct belay_conn *conn, void *keeper)
+{
+    struct belay_pool *pool = keeper;
+    struct bl_pool_conn *c = bl_conn_extra(conn);
+    struct belay_peer *peer = bl_peer_of(c->pp.peer);
+
+    bl_pp_gone(&c->pp);
+    forget_conn(pool, conn);
+    bl_pool_touch(peer);
+}
+
 static void on_failed(struct belay_conn *conn, const struct belay_error *error, void *keeper)
 {
     struct belay_pool *pool = keeper;
@@ -338,6 +352,11 @@ static void on_failed(struct belay_conn *conn, const struct belay_error *error, 
     struct belay_peer *peer = bl_peer_of(c->pp.peer);
     struct belay_error told = *error;
 
+    if (c->pp.state != BL_PP_DIALING) { /* it was about to be closed, and has spared us that */
+        on_closed(conn, keeper);
+        return;
+    }
+    bl_list_remove(&c->link); /* who is told may close the pool: this one needs no closing */
     /* Before the policy forgets: the last waiter to leave resets the count. */
     told.attempt = peer->pp.backoff.failures + (c->pp.round == peer->pp.round);
     bl_pp_dial_failed(&c->pp, error, bl_rand_next(&pool->loop->rand), now_of(pool));
@@ -369,17 +388,6 @@ static void on_checked(struct belay_conn *conn, int result, void *keeper)
     bl_pp_checked(&c->pp, result, now_of(pool));
     look_again(pool, c);
     bl_pool_touch(bl_peer_of(c->pp.peer));
-}
-
-static void on_closed(struct belay_conn *conn, void *keeper)
-{
-    struct belay_pool *pool = keeper;
-    struct bl_pool_conn *c = bl_conn_extra(conn);
-    struct belay_peer *peer = bl_peer_of(c->pp.peer);
-
-    bl_pp_gone(&c->pp);
-    forget_conn(pool, conn);
-    bl_pool_touch(peer);
 }
 
 static const struct bl_conn_keeper_ops keeper_ops = {
@@ -426,7 +434,7 @@ static void attend(struct belay_pool *pool, struct belay_peer *peer)
 
     belay_peer_ref(peer);
     while (bl_pp_hungry(&peer->pp)) {
-        if (reserve_lease(peer) < 0) {
+        if (bl_lease_reserve(pool->loop) < 0) {
             bl_pp_fail_oldest(&peer->pp, BELAY_ENOMEM);
             continue;
         }
@@ -440,6 +448,14 @@ static void attend(struct belay_pool *pool, struct belay_peer *peer)
     arm(pool, peer);
     peer->refs--;
     bl_peer_reap(peer);
+}
+
+/* Nothing that is asked may take for ever: on_due ends it. */
+static void check(struct belay_pool *pool, struct belay_conn *conn)
+{
+    bl_timer_at(bl_conn_timer(conn), pool->loop,
+                bl_after_ms(now_of(pool), pool->dial.session_timeout_ms));
+    bl_conn_check(conn);
 }
 
 /* Lists are popped, never walked: every step may call out, and what it calls may add to them. */
@@ -461,7 +477,7 @@ void bl_pool_run(void *arg)
     bl_timer_at(&pool->pause, pool->loop, bl_pp_pause_due(&pool->pp, now_of(pool)));
     tell_failed(pool, NULL);
     while ((node = bl_list_pop_front(&pool->pp.checks)))
-        bl_conn_check(BL_LIST_OF(node, struct bl_pool_conn, pp.todo)->lessor.conn);
+        check(pool, BL_LIST_OF(node, struct bl_pool_conn, pp.todo)->lessor.conn);
     while ((node = bl_list_pop_front(&pool->pp.closes))) {
         struct bl_pool_conn *c = BL_LIST_OF(node, struct bl_pool_conn, pp.todo);
 

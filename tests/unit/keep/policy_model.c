@@ -217,7 +217,7 @@ void pm_lent(struct pm *m, struct pm_conn *c, struct pm_waiter *w)
     assert_true(may_be_lent(m, c, peer, fresh));
     EACH_CONN(m, other) /* of those at rest, the one used last */
     if (c->leases == 0 && other->leases == 0 && may_be_lent(m, other, peer, fresh))
-        assert_true(other->idle_since <= c->idle_since);
+        assert_true(other->idle_since <= c->idle_since || c->checked || other->checked);
     EACH_WAITER(m, other)
     if (other->waiting && !other->doomed && other->peer == peer && other != w) {
         assert_non_null(w);
@@ -227,6 +227,7 @@ void pm_lent(struct pm *m, struct pm_conn *c, struct pm_waiter *w)
     p->counts.reused += c->uses > 0;
     c->leases++;
     c->uses++;
+    c->checked = false;
     if (!w)
         return;
     assert_true(w->waiting && !w->doomed);
@@ -299,7 +300,7 @@ static bool eviction_is_justified(struct pm *m, const struct pm_conn *c)
         return false;
     EACH_CONN(m, other) /* it has been idle for longest */
     if (evictable(m, other) && (for_others || other->peer == c->peer) &&
-        other->idle_since < c->idle_since)
+        other->idle_since < c->idle_since && !c->checked && !other->checked)
         return false;
     return true;
 }

@@ -23,6 +23,7 @@ struct pm_conn {
     int peer, leases, uses;
     uint64_t up_at, idle_since, round;
     bool broken, cleared, can_check, check_failed;
+    bool checked; /* rests since before the check, but was looked at later */
 };
 
 struct pm_waiter {

@@ -261,7 +261,7 @@ static void a_check_ends(void)
     if (result == 0) {
         c->facts.suspect = false;
         c->state = PM_OPEN;
-        c->idle_since = m.now;
+        c->checked = true;
     } else {
         c->check_failed = true;
     }
