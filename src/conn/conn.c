@@ -62,6 +62,7 @@ struct belay_conn {
 static void run_task(void *arg);
 static void on_timer(void *arg);
 static void shut(struct belay_conn *c);
+static void end(struct belay_conn *c, void (*down)(struct belay_conn *, void *));
 
 static const struct belay_connector_ops *ops_of(const struct belay_conn *c)
 {
@@ -143,10 +144,27 @@ static void fail(struct belay_conn *c, const struct belay_error *error)
         finish(c, belay_error_name(c->error.code));
 }
 
+/* The session that was starting will not come up, and its connector does not know yet. */
+static void give_up(struct belay_conn *c, const struct belay_error *error, const char *cause)
+{
+    bl_error_copy_set(&c->error, &c->loop->mem, error);
+    step(c, ENDING, cause);
+    end(c, ops_of(c)->cancel);
+}
+
 static void on_gone(struct belay_stream *stream, const struct belay_error *error, void *arg)
 {
+    struct belay_conn *c = arg;
+    struct belay_error told;
+
     (void)stream;
-    belay_conn_lost(arg, BELAY_REASON_NONE, error);
+    if (c->phase != SESSION) {
+        belay_conn_lost(c, BELAY_REASON_NONE, error);
+        return;
+    }
+    told = *error;
+    told.stage = BELAY_STAGE_PROTOCOL;
+    give_up(c, &told, belay_error_name(error->code));
 }
 
 /* While nobody holds a plain stream, bytes are nobody's: the connection is out of step. */
@@ -235,14 +253,7 @@ static void on_timer(void *arg)
                      ops_of(c)->name ? ops_of(c)->name : "a session",
                      belay_endpoint_name(c->endpoint),
                      (long long)c->dial_options->session_timeout_ms);
-        bl_error_copy_set(&c->error, &c->loop->mem, &error);
-        step(c, ENDING, "limit");
-        if (c->stream)
-            limit(c, c->dial_options->close_timeout_ms);
-        if (ops_of(c)->cancel)
-            ops_of(c)->cancel(c, c->connector->arg);
-        else
-            belay_conn_closed(c);
+        give_up(c, &error, "limit");
         break;
     case ENDING:
         shut(c);

@@ -62,13 +62,15 @@ static size_t on_data(struct belay_stream *stream, const char *data, size_t len,
     char line[256];
     size_t used = 0;
 
-    (void)stream;
     for (;;) {
         const char *end = memchr(data + used, '\n', len - used);
         size_t n = end ? (size_t)(end - data) - used : 0;
 
-        if (!end || n >= sizeof line)
+        if (!end || n >= sizeof line) {
+            if (used < len)
+                belay_stream_resume(stream); /* part of a line: held until the rest comes */
             return used;
+        }
         memcpy(line, data + used, n);
         line[n] = '\0';
         used += n + 1;
