@@ -289,9 +289,9 @@ static void run(struct bl_session *base)
     }
     if (base->exchange != ex || !go_on || ex->paused)
         return;
+    belay_stream_resume(
+        base->stream); /* what it holds comes in a later task; the parser's part comes first */
     bl_h1_receive(s, "", 0);
-    if (base->exchange == ex && !ex->paused)
-        belay_stream_resume(base->stream);
 }
 
 static const struct bl_session_ops ops = {
