@@ -8,6 +8,8 @@
 
 #define BATCH   100 /* connects at a time: nginx's backlog is short */
 #define REST_MS 1500
+#define WARM                                                                                       \
+    128 /* connections open before the first reading: what a busy client keeps is there then */
 
 struct bench {
     struct bench_client client;
@@ -88,19 +90,19 @@ int main(int argc, char **argv)
     struct bench b = {.opened = 0};
 
     bench_options_parse(&options, argc, argv, "idle");
-    bench_raise_nofile(options.inflight + 64);
-    b.leases = bench_calloc(options.inflight, sizeof *b.leases);
-    pool.max_connections_per_endpoint = (int32_t)options.inflight + 1;
-    pool.max_connections_total = (int32_t)options.inflight + 1;
+    bench_raise_nofile(options.inflight + WARM + 64);
+    b.leases = bench_calloc(options.inflight + WARM, sizeof *b.leases);
+    pool.max_connections_per_endpoint = (int32_t)options.inflight + WARM;
+    pool.max_connections_total = (int32_t)options.inflight + WARM;
     bench_client_open(&b.client, &options, &pool, true);
 
-    open_connections(&b, 1);
-    get_on_each(&b, 1);
+    open_connections(&b, WARM);
+    get_on_each(&b, WARM);
     rest(&b);
     bench_memory_read(&before);
     open_connections(&b, options.inflight);
     for (int i = 0; i < (options.tls ? 2 : 1); i++)
-        get_on_each(&b, options.inflight);
+        get_on_each(&b, options.inflight + WARM);
     rest(&b);
     bench_memory_read(&after);
     bench_report_memory("belay", options.inflight, &before, &after);
