@@ -16,12 +16,15 @@
 #define WIRE_CLOSE_NS SIM_MS(2500)
 #define MOMENT_NS     SIM_MS(2)
 
-static uint64_t id_of(const struct sim_seen *seen)
-{
-    return seen->id;
-}
+#define ID(seen) ((unsigned long long)(seen)->id)
 
-#define ID(seen) ((unsigned long long)id_of(seen))
+/* A wire is open here when the host accepts it; for the pool, when TLS and the session are done, too. */
+static uint64_t grace_of(const struct sim_rig *rig, const struct sim_seen *seen)
+{
+    const struct belay_dial_options *d = rig->options.dial;
+
+    return seen->fake ? MOMENT_NS : MOMENT_NS + SIM_MS(d->tls_timeout_ms + d->session_timeout_ms);
+}
 
 /* ---- limits, at each dial ---- */
 
@@ -60,7 +63,9 @@ static void on_dial(struct sim_seen *seen, void *arg)
 
 static bool is_full(struct sim_rig *rig, const struct sim_host *host)
 {
-    int total = 0, here = 0;
+    const struct sim_world *w = rig->w;
+    /* Decisions of one turn are made before any of them is carried out. */
+    int total = w->unborn + (w->ended_turn == w->turns ? w->ended : 0), here = total;
 
     BL_LIST_EACH(node, &rig->w->seen)
     {
@@ -86,7 +91,7 @@ static bool is_justified(struct sim_rig *rig, const struct sim_seen *seen)
     case BELAY_REASON_USES:
         return seen->uses >= o->max_connection_uses;
     case BELAY_REASON_UNHEALTHY:
-        return seen->suspect_turn || seen->gone_turn;
+        return seen->suspect_turn || seen->gone_turn || seen->checked_turn == rig->w->turns;
     case BELAY_REASON_PEER_CLOSED:
     case BELAY_REASON_ERROR:
         return seen->gone_turn;
@@ -137,7 +142,8 @@ static void check_lease(struct sim_rig *rig, struct sim_ask *ask, struct sim_see
         sim_fail(w, "connection %llu is lent twice at a time", ID(seen));
     if (seen->uses > rig->options.max_connection_uses)
         sim_fail(w, "connection %llu is lent for the %dth time", ID(seen), seen->uses);
-    if (rig->options.max_connection_lifetime_ms != INT64_MAX && w->now_ns - seen->opened_ns > life)
+    if (rig->options.max_connection_lifetime_ms != INT64_MAX &&
+        w->now_ns - seen->opened_ns > life + (seen->fake ? 0 : grace_of(rig, seen)))
         sim_fail(w, "connection %llu is lent when its life is over", ID(seen));
     if (ask->fresh && !ask->was_new)
         sim_fail(w, "connection %llu is lent to one who wants a fresh one", ID(seen));
@@ -266,7 +272,7 @@ static void check_expiry(struct sim_rig *rig)
     BL_LIST_EACH(node, &w->seen)
     {
         struct sim_seen *seen = BL_LIST_OF(node, struct sim_seen, link);
-        uint64_t grace = MOMENT_NS + (seen->fake ? 0 : WIRE_CLOSE_NS), idle, age;
+        uint64_t grace = grace_of(rig, seen) + (seen->fake ? 0 : WIRE_CLOSE_NS), idle, age;
 
         if (!seen->open || seen->closing || seen->taken || seen->leases || seen->held)
             continue;
@@ -381,8 +387,9 @@ static void check_equal(struct sim_rig *rig, const struct belay_pool_stats *s)
                  (unsigned long long)rig->refused);
     if (rig->wires)
         return;
-    if (s->idle + s->in_use != c.idle + c.in_use || s->dialing != c.dialing ||
-        s->closing != c.closing || s->in_use < c.in_use)
+    /* A dial that is given up at its limit is a failing one for the pool, a closing one here. */
+    if (s->idle + s->in_use != c.idle + c.in_use || s->in_use < c.in_use ||
+        s->dialing + s->closing != c.dialing + c.closing || s->dialing < c.dialing)
         sim_fail(
             w, "statistics: %u idle, %u in use, %u dialing, %u closing; there are %u, %u, %u, %u",
             s->idle, s->in_use, s->dialing, s->closing, c.idle, c.in_use, c.dialing, c.closing);

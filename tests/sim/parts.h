@@ -54,6 +54,7 @@ void sim_dns_free(struct sim_world *w);
 /* sim_fake.c */
 void sim_fake_free(struct sim_world *w);
 void sim_fake_unstall(struct sim_host *h);
+void sim_fake_heal(struct sim_host *h);
 void sim_fake_close_idle(struct sim_host *h);
 
 #endif

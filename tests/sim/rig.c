@@ -381,3 +381,12 @@ unsigned sim_count(struct sim_rig *rig, struct sim_target *target, enum sim_ask_
     }
     return n;
 }
+
+unsigned sim_count_pending(struct sim_rig *rig)
+{
+    unsigned n = 0;
+
+    BL_LIST_EACH(node, &rig->pending)
+    n++;
+    return n;
+}

@@ -70,7 +70,7 @@ struct sim_rig {
     struct bl_list taken; /* streams that left the pool */
     uint64_t next_seq;
     int in_call; /* a call of belay's is under way */
-    bool closing, draining, closed;
+    bool closing, draining, closed, abandoned;
     uint64_t closing_turn, closed_turn;
     void (*then_closed)(struct sim_rig *rig, void *arg);
     void *then_arg;
@@ -93,6 +93,8 @@ struct sim_rig {
 struct sim_rig *sim_rig_new(uint64_t seed, size_t fail_alloc, bool verbose);
 /* Closes what is open, waits for it, and checks that nothing is left. */
 void sim_rig_finish(struct sim_rig *rig);
+/* The same by ending the loop alone: pool, leases and waiters are left to it. */
+void sim_rig_abandon(struct sim_rig *rig);
 void sim_rig_free(struct sim_rig *rig); /* also after a failure: then memory is not given back */
 
 /* Opens the pool; connector fake unless options->connector.ops or rig->wires says otherwise. */
@@ -122,6 +124,7 @@ void sim_hang_up(struct sim_ask *ask);
 struct sim_ask *sim_oldest(struct sim_rig *rig, struct sim_target *target,
                            enum sim_ask_state state);
 unsigned sim_count(struct sim_rig *rig, struct sim_target *target, enum sim_ask_state state);
+unsigned sim_count_pending(struct sim_rig *rig); /* waiting or leased */
 void sim_rig_stats(struct sim_rig *rig, struct belay_pool_stats *stats);
 
 /* ---- expectations of scenarios ---- */

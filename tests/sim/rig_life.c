@@ -96,6 +96,28 @@ void sim_rig_finish(struct sim_rig *rig)
     sim_oracle_end(rig);
 }
 
+void sim_rig_abandon(struct sim_rig *rig)
+{
+    struct sim_world *w = rig->w;
+    uint64_t waiting = sim_count(rig, NULL, ASK_WAITING), told = rig->refused;
+
+    failing_alloc_once(&w->alloc, 0);
+    sim_note(w, "abandon the pool");
+    sim_rig_close_taken(rig);
+    let_go(rig);
+    if (!rig->draining) {
+        rig->closing = true;
+        rig->closing_turn = w->turns;
+        rig->abandoned = true;
+        rig->pool = NULL; /* it goes with the loop */
+    }
+    sim_loop_free(w);
+    if (rig->refused - told != waiting)
+        sim_fail(w, "%llu waited at the loop's end, and %llu were told",
+                 (unsigned long long)waiting, (unsigned long long)(rig->refused - told));
+    sim_oracle_end(rig);
+}
+
 void sim_rig_free(struct sim_rig *rig)
 {
     struct bl_list *node;

@@ -106,6 +106,7 @@ static void on_check(void *arg)
         belay_conn_checked(f->conn, BELAY_EUNHEALTHY);
     } else {
         f->seen.suspect_turn = 0;
+        f->seen.checked_turn = f->world->turns;
         belay_conn_checked(f->conn, 0);
     }
 }
@@ -360,6 +361,19 @@ static void unstall(struct fake *f, enum belay_reason reason)
     (void)reason;
     if (f->state == OPENING && f->event.entry.index == BL_HEAP_OUT)
         sim_event_in(&f->event, 2 * f->seen.host->latency_ns);
+}
+
+static void restore(struct fake *f, enum belay_reason reason)
+{
+    (void)reason;
+    if (f->seen.capacity == 0)
+        sim_fake_capacity(&f->seen, f->seen.host->capacity);
+}
+
+void sim_fake_heal(struct sim_host *h)
+{
+    each(h, restore, BELAY_REASON_NONE);
+    sim_fake_unstall(h);
 }
 
 void sim_fake_kill(struct sim_host *h, enum belay_reason reason)

@@ -95,7 +95,7 @@ void sim_host_heal(struct sim_host *h)
     name->fails = name->missing = false;
     name->delay_ns = SIM_MS(1);
     each_wire(h, sim_wire_unstall);
-    sim_fake_unstall(h);
+    sim_fake_heal(h);
 }
 
 void sim_host_stall(struct sim_host *h, bool on)

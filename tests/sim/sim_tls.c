@@ -16,7 +16,7 @@
 #include "sim/parts.h"
 
 static struct bl_rand generator;
-static SSL_CTX *context;
+static SSL_CTX *context, *impostor; /* as it should be; with a certificate for another name */
 static char ca_pem[4096];
 
 static void must(bool ok)
@@ -56,17 +56,17 @@ void sim_tls_seed(uint64_t seed)
 
 /* ---- the certificate ---- */
 
-static X509 *make_certificate(EVP_PKEY *key)
+static X509 *make_certificate(EVP_PKEY *key, const char *names)
 {
     X509 *x = X509_new();
     X509_NAME *name;
     X509V3_CTX v3;
-    static const struct {
+    const struct {
         int nid;
         const char *value;
     } extensions[] = {
         {NID_basic_constraints, "critical,CA:TRUE"},
-        {NID_subject_alt_name, "DNS:*.test,DNS:localhost"},
+        {NID_subject_alt_name, names},
     };
 
     must(x && X509_set_version(x, 2) == 1);
@@ -103,10 +103,20 @@ static int choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_l
     return SSL_TLSEXT_ERR_OK;
 }
 
+static SSL_CTX *make_context(EVP_PKEY *key, X509 *x)
+{
+    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+
+    must(ctx && SSL_CTX_use_certificate(ctx, x) == 1 && SSL_CTX_use_PrivateKey(ctx, key) == 1);
+    SSL_CTX_set_alpn_select_cb(ctx, choose_alpn, NULL);
+    SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"sim", 3);
+    return ctx;
+}
+
 static void prepare(void)
 {
     EVP_PKEY *key;
-    X509 *x;
+    X509 *x, *wrong;
     BIO *pem;
     int n;
 
@@ -115,19 +125,18 @@ static void prepare(void)
     sim_tls_seed(1);
     key = EVP_EC_gen("P-256");
     must(key != NULL);
-    x = make_certificate(key);
+    x = make_certificate(key, "DNS:*.sim.test");
+    wrong = make_certificate(key, "DNS:elsewhere.test");
     pem = BIO_new(BIO_s_mem());
-    must(pem && PEM_write_bio_X509(pem, x) == 1);
+    must(pem && PEM_write_bio_X509(pem, x) == 1 && PEM_write_bio_X509(pem, wrong) == 1);
     n = BIO_read(pem, ca_pem, sizeof ca_pem - 1);
     must(n > 0);
     ca_pem[n] = '\0';
     BIO_free(pem);
-    context = SSL_CTX_new(TLS_server_method());
-    must(context && SSL_CTX_use_certificate(context, x) == 1 &&
-         SSL_CTX_use_PrivateKey(context, key) == 1);
-    SSL_CTX_set_alpn_select_cb(context, choose_alpn, NULL);
-    SSL_CTX_set_session_id_context(context, (const unsigned char *)"sim", 3);
+    context = make_context(key, x);
+    impostor = make_context(key, wrong);
     X509_free(x);
+    X509_free(wrong);
     EVP_PKEY_free(key);
 }
 
@@ -154,7 +163,9 @@ void sim_tls_open(struct sim_wire *wire)
     SSL *ssl;
 
     prepare();
-    ssl = SSL_new(context);
+    if (wire->host->fatal)
+        sim_did(wire->world, SIM_FAULT_FATAL, wire->host);
+    ssl = SSL_new(wire->host->fatal ? impostor : context);
     must(ssl != NULL);
     SSL_set_bio(ssl, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
     SSL_set_accept_state(ssl);

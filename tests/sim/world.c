@@ -145,6 +145,10 @@ static void on_trace(const struct belay_trace *t, void *arg)
 {
     struct sim_world *w = arg;
 
+    if (strcmp(t->noun, "conn") == 0) {
+        w->unborn += !t->from;
+        w->unborn -= t->from && strcmp(t->from, "new") == 0;
+    }
     if (w->verbose)
         sim_note(w, "%s %llu %s: %s -> %s%s%s", t->noun, (unsigned long long)t->id,
                  t->name ? t->name : "", t->from ? t->from : "(new)", t->to ? t->to : "(gone)",
@@ -261,6 +265,12 @@ static void turn(struct sim_world *w, uint64_t until_ns)
         sim_fail(w, "belay_loop_turn: %s", belay_error_name(r));
 }
 
+void sim_run_turn(struct sim_world *w)
+{
+    if (!sim_is_dry(w))
+        turn(w, w->now_ns + SIM_MS(1000));
+}
+
 void sim_run_ms(struct sim_world *w, int64_t ms)
 {
     uint64_t until = w->now_ns + SIM_MS(ms);
@@ -310,9 +320,13 @@ void sim_seen_up(struct sim_seen *seen, struct sim_world *w)
 
 void sim_seen_end(struct sim_seen *seen)
 {
+    struct sim_world *w = seen->host->world;
+
     if (!seen->live)
         return;
     seen->live = false;
     seen->host->live--;
+    w->ended = w->ended_turn == w->turns ? w->ended + 1 : 1;
+    w->ended_turn = w->turns;
     bl_list_remove(&seen->link);
 }

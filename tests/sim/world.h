@@ -65,6 +65,7 @@ struct sim_seen {
     uint64_t gone_turn;            /* the turn in which belay was told that it is dead; 0: alive */
     uint64_t draining_turn;        /* ... that it will be closed */
     uint64_t suspect_turn;         /* ... that it may be dead; cleared by a check that it passed */
+    uint64_t checked_turn;         /* when it passed its last check */
     int capacity, capacity_before; /* now, and the largest of this turn */
     uint64_t capacity_turn;
     int leases;             /* out now, as the asks say */
@@ -124,6 +125,9 @@ struct sim_world {
     bool woken;
     uint64_t turns, events, dials;
     int turns_of_instant;
+    int ended; /* connections that ended in this turn */
+    uint64_t ended_turn;
+    int unborn;    /* connections that were made, and have not dialled yet */
     bool spurious; /* now and then a turn or an event for nothing */
     bool serial;   /* no shuffling: same instants in order of making */
 
@@ -182,6 +186,8 @@ static inline uint64_t sim_between(struct sim_world *w, uint64_t low, uint64_t h
     return low + sim_below(w, high - low + 1);
 }
 
+/* One turn, of whatever comes next. */
+void sim_run_turn(struct sim_world *w);
 /* Turns the loop until that much time has passed, at least one turn. */
 void sim_run_ms(struct sim_world *w, int64_t ms);
 /* Turns until done(arg), at most so long; false: it was not to be. */
