@@ -52,22 +52,28 @@ struct belay_connector_ops {
     void (*open)(struct belay_conn *conn, struct belay_endpoint *endpoint, void *arg);
 
     /*
-     * Neither open_done nor open_failed has been made, and neither is wanted any more. Make
-     * belay_conn_closed when nothing of it is left; what opens late is closed by the connector
-     * first. NULL: closed at once.
+     * Neither open_done nor open_failed has been made, and neither is wanted any more: the keeper
+     * has closed it, the limit has passed, or (form 1) its stream has died. Make belay_conn_closed
+     * when nothing of it is left; what opens late is closed by the connector first. NULL: closed at
+     * once. What session_open made must be found here: belay_conn_set_state keeps it.
      */
     void (*cancel)(struct belay_conn *conn, void *arg);
 
     /*
-     * End it, and make belay_conn_closed. Form 1: may still write; after `closed`, or
-     * close_timeout_ms, belay closes the stream. Also called after `lost`. NULL: closed at once.
+     * End it, and make belay_conn_closed; in `open_done` .. `closed` it comes exactly once. Form 1:
+     * may still write; after `closed`, or close_timeout_ms, belay closes the stream. Leases that
+     * were revoked are not released first. With BELAY_REASON_TAKEN the stream is in other hands:
+     * belay_conn_stream is NULL, and one that was kept must not be used. NULL: closed at once.
      */
     void (*close)(struct belay_conn *conn, enum belay_reason reason, void *arg);
 
-    /* Is it alive? Answer by belay_conn_checked, at once or later. NULL: cannot be asked. */
+    /*
+     * Is it alive? Answer by belay_conn_checked, at once or within session_timeout_ms. It is lent to
+     * nobody meanwhile. NULL: cannot be asked.
+     */
     void (*check)(struct belay_conn *conn, void *arg);
 
-    /* A lease on it was given, or given back. Both may be NULL. */
+    /* A lease on it was given, or given back (not when it was taken). Both may be NULL. */
     void (*acquired)(struct belay_conn *conn, void *arg);
     void (*released)(struct belay_conn *conn, void *arg);
 };
@@ -81,13 +87,15 @@ struct belay_connector {
 /* ---- up-calls: loop thread ---- */
 
 /*
- * It is up: `state` is the connector's own (belay_conn_state), `capacity` how many may use it at a
- * time (1: one).
+ * It is up: `state` is the connector's own (belay_conn_state, belay_lease_state), `capacity` how many
+ * may use it at a time (1: one).
  */
 BELAY_API void belay_conn_open_done(struct belay_conn *conn, void *state, int capacity);
 
 /*
- * It did not come up; the error is copied. Nothing more is called on it. `final`: do not try again.
+ * It did not come up; the error is copied (a kind of 0 becomes the code's). Nothing more is called
+ * on it: free what is yours first. `final`: do not try again. The kind decides what a pool does:
+ * RETRY is tried again, LIMIT is this process's own trouble, anything else fails all who wait.
  */
 BELAY_API void belay_conn_open_failed(struct belay_conn *conn, const struct belay_error *error);
 
@@ -101,8 +109,10 @@ BELAY_API void belay_conn_draining(struct belay_conn *conn);
 BELAY_API void belay_conn_suspect(struct belay_conn *conn);
 
 /*
- * It is dead; once, at any time. `reason` is PEER_CLOSED, UNHEALTHY or ERROR (0: PEER_CLOSED when
- * the error is BELAY_EEOF, else ERROR). `close` follows.
+ * It is dead; once, at any time (before open_done it is the same as open_failed). `reason` is
+ * PEER_CLOSED, UNHEALTHY or ERROR (0: PEER_CLOSED when the error is BELAY_EEOF, or NULL, else
+ * ERROR). `close` follows, at the latest when the last lease is back. In form 1 belay sees by itself
+ * that the stream has died or ended: only what the protocol says need be told.
  */
 BELAY_API void belay_conn_lost(struct belay_conn *conn, enum belay_reason reason,
                                const struct belay_error *error);
@@ -120,7 +130,7 @@ BELAY_API struct belay_endpoint *belay_conn_endpoint(const struct belay_conn *co
 /* NULL in form 2. */
 BELAY_API struct belay_stream *belay_conn_stream(const struct belay_conn *conn);
 BELAY_API void *belay_conn_state(const struct belay_conn *conn);
-/* Before open_done, if useful. */
+/* Before open_done, if useful; open_done sets it again. */
 BELAY_API void belay_conn_set_state(struct belay_conn *conn, void *state);
 BELAY_API uint64_t belay_conn_id(const struct belay_conn *conn);
 

@@ -39,8 +39,9 @@ static int64_t plain_delay(const struct belay_backoff_options *o, int32_t failur
 {
     double delay = (double)o->delay_ms;
 
-    for (int32_t i = 1; i < failures && delay < (double)o->delay_max_ms && o->factor_percent > 100;
-         i++)
+    if (o->delay_ms == 0 || o->factor_percent == 100)
+        failures = 1; /* it does not grow */
+    for (int32_t i = 1; i < failures && delay < (double)o->delay_max_ms; i++)
         delay *= o->factor_percent / 100.0;
     return delay < (double)o->delay_max_ms ? (int64_t)delay : o->delay_max_ms;
 }

@@ -132,11 +132,12 @@ static void limit(struct belay_conn *c, int64_t ms)
     bl_timer_at(&c->timer, c->loop, bl_after_ms(bl_now_fresh(c->loop), ms));
 }
 
-/* It did not come up. `error` may be NULL: then the copy made before stands. */
+/* It did not come up. */
 static void fail(struct belay_conn *c, const struct belay_error *error)
 {
-    if (error)
-        bl_error_copy_set(&c->error, &c->loop->mem, error);
+    bl_error_copy_set(&c->error, &c->loop->mem, error);
+    if (!error)
+        c->error.stage = BELAY_STAGE_PROTOCOL;
     bl_timer_stop(&c->timer);
     if (c->phase == SESSION)
         shut(c);
@@ -436,9 +437,11 @@ void belay_conn_open_failed(struct belay_conn *c, const struct belay_error *erro
 
 void belay_conn_set_capacity(struct belay_conn *c, int capacity)
 {
+    if (capacity < 0)
+        capacity = 0;
     if (c->phase != OPEN || c->facts.capacity == capacity)
         return;
-    c->facts.capacity = capacity < 0 ? 0 : capacity;
+    c->facts.capacity = capacity;
     tell(c, TELL_CHANGED);
 }
 
@@ -461,8 +464,8 @@ void belay_conn_suspect(struct belay_conn *c)
 void belay_conn_lost(struct belay_conn *c, enum belay_reason reason,
                      const struct belay_error *error)
 {
-    if (c->phase == SESSION && c->stream) { /* the stream died under a session that was starting */
-        fail(c, error);
+    if (c->phase == SESSION) { /* it never was */
+        belay_conn_open_failed(c, error);
         return;
     }
     if (c->phase != OPEN || c->facts.lost || c->taken)

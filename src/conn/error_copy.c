@@ -9,12 +9,15 @@ void bl_error_copy_set(struct bl_error_copy *copy, struct bl_mem *mem,
     bl_error_copy_clear(copy, mem);
     copy->code = error ? error->code : BELAY_EEOF;
     copy->stage = (uint8_t)(error ? error->stage : BELAY_STAGE_USE);
+    copy->final = error && error->final;
     if (!error)
         return;
     whole = bl_alloc(mem, sizeof *whole + error->tried_n * sizeof *error->tried);
     if (!whole)
         return;
     *whole = *error;
+    if (whole->kind == BELAY_KIND_NONE)
+        whole->kind = belay_error_kind_of(whole->code);
     whole->tried = NULL;
     if (error->tried_n) {
         memcpy(whole + 1, error->tried, error->tried_n * sizeof *error->tried);
@@ -37,5 +40,6 @@ const struct belay_error *bl_error_copy_get(const struct bl_error_copy *copy,
         return copy->whole;
     bl_error_set(scratch, copy->code, (enum belay_stage)copy->stage, "%s: %s",
                  belay_endpoint_name(endpoint), belay_strerror(copy->code));
+    scratch->final = copy->final;
     return scratch;
 }

@@ -14,9 +14,13 @@ struct bl_error_copy {
     struct belay_error *whole; /* one block with `tried`; NULL when there was no memory for it */
     int32_t code;
     uint8_t stage;
+    bool final;
 };
 
-/* Replaces what was there; NULL makes it "the peer closed the connection". */
+/*
+ * Replaces what was there; NULL makes it "the peer closed the connection". Connectors need not say
+ * the kind: without one it is the code's.
+ */
 void bl_error_copy_set(struct bl_error_copy *copy, struct bl_mem *mem,
                        const struct belay_error *error);
 void bl_error_copy_clear(struct bl_error_copy *copy, struct bl_mem *mem);
