@@ -9,93 +9,31 @@
  * Places are kept relative to the first byte of the block (head or trailers), so that it does not
  * matter where the block was cut: earlier pieces are in `store`, this call's piece follows them.
  */
-#include "wire/h1_parse.h"
+#include "wire/h1_parts.h"
 
 #include <inttypes.h>
-#include <llhttp.h>
-#include <stdarg.h>
-#include <stdio.h>
 
 #include "base/assert.h"
-#include "base/text.h"
-#include "belay/error.h"
 
 #define ROOM_FIRST  32u
 #define FRAMING_MAX 16384u /* bytes of chunk lines and extensions without a byte of body */
 
-struct bl_h1_place {
-    uint32_t name, name_len;
-    uint32_t value, value_len;
-};
-
-enum phase {
-    PHASE_HEAD,
-    PHASE_FIXED,
-    PHASE_CHUNKS,
-    PHASE_TRAILERS,
-    PHASE_UNTIL_CLOSE,
-    PHASE_END,  /* END is due */
-    PHASE_OVER, /* and was given */
-};
-
-_Static_assert(sizeof(llhttp_t) <= sizeof(((struct bl_h1_parser *)0)->raw), "room for llhttp_t");
-
-static llhttp_t *raw_of(struct bl_h1_parser *p)
-{
-    return (llhttp_t *)(void *)p->raw;
-}
-
 /* ---- errors ---- */
-
-static int fail(struct bl_h1_parser *p, int code, const char *format, ...) BELAY_PRINTF(3, 4);
-static int fail(struct bl_h1_parser *p, int code, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(p->text, sizeof p->text, format, args);
-    va_end(args);
-    p->failed = code;
-    return code;
-}
-
-static int fail_memory(struct bl_h1_parser *p)
-{
-    return fail(p, BELAY_ENOMEM, "out of memory");
-}
-
-/* What the peer speaks instead, when it did not even begin as HTTP does. */
-static int fail_beginning(struct bl_h1_parser *p, const char *data, size_t len)
-{
-    char shown[48];
-
-    if ((data[0] == 0x15 || data[0] == 0x16) && (len == 1 || data[1] == 3))
-        return fail(p, BELAY_EPROTO, "the peer speaks TLS, not plain HTTP");
-    return fail(p, BELAY_EPROTO, "the response begins with \"%s\", which is not HTTP/1.x",
-                bl_text_show(shown, sizeof shown, data, len));
-}
-
-static bool begins_as_http(const char *data, size_t len)
-{
-    static const char http[] = "HTTP/1.";
-
-    return memcmp(data, http, len < sizeof http - 1 ? len : sizeof http - 1) == 0;
-}
 
 static int fail_raw(struct bl_h1_parser *p, llhttp_errno_t error)
 {
-    const char *why = raw_of(p)->reason;
+    const char *why = bl_h1_raw(p)->reason;
 
     if (p->failed)
         return p->failed;
     if (error == HPE_INVALID_STATUS)
-        return fail(p, BELAY_EPROTO, "the response's status is not three digits");
+        return bl_h1_parser_fail(p, BELAY_EPROTO, "the response's status is not three digits");
     if (error == HPE_UNEXPECTED_CONTENT_LENGTH)
-        return fail(p, BELAY_EPROTO, "the response has contradictory lengths");
+        return bl_h1_parser_fail(p, BELAY_EPROTO, "the response has contradictory lengths");
     if (error == HPE_INVALID_CONTENT_LENGTH)
-        return fail(p, BELAY_EPROTO, "the response has an invalid Content-Length");
-    return fail(p, BELAY_EPROTO, "the response is malformed (%s)",
-                why && *why ? why : "no reason known");
+        return bl_h1_parser_fail(p, BELAY_EPROTO, "the response has an invalid Content-Length");
+    return bl_h1_parser_fail(p, BELAY_EPROTO, "the response is malformed (%s)",
+                             why && *why ? why : "no reason known");
 }
 
 /* ---- llhttp's callbacks: they note places ---- */
@@ -143,11 +81,12 @@ static int on_name(llhttp_t *raw, const char *at, size_t len)
         return 0;
     }
     if (p->places_n >= p->limits.headers) {
-        fail(p, BELAY_ELIMIT, "the response has more than %u headers", p->limits.headers);
+        bl_h1_parser_fail(p, BELAY_ELIMIT, "the response has more than %u headers",
+                          p->limits.headers);
         return -1;
     }
     if (p->places_n == p->room && !more_room(p)) {
-        fail_memory(p);
+        bl_h1_fail_memory(p);
         return -1;
     }
     p->in_name = true;
@@ -242,20 +181,11 @@ void bl_h1_parser_fini(struct bl_h1_parser *p)
     p->room = 0;
 }
 
-static void begin_block(struct bl_h1_parser *p, const char *start, bool after_line)
-{
-    p->piece_start = start;
-    p->places_n = p->headers_n = 0;
-    p->in_name = false;
-    p->line_ended = after_line;
-    bl_buf_clear(&p->store);
-}
-
 static void begin_head(struct bl_h1_parser *p)
 {
-    llhttp_init(raw_of(p), HTTP_RESPONSE, &settings);
-    raw_of(p)->data = p;
-    begin_block(p, NULL, false);
+    llhttp_init(bl_h1_raw(p), HTTP_RESPONSE, &settings);
+    bl_h1_raw(p)->data = p;
+    bl_h1_block_begin(p, NULL, false);
     p->phase = PHASE_HEAD;
     p->reason_len = 0;
     p->last_chunk = false;
@@ -296,163 +226,13 @@ struct bl_span bl_h1_parser_header(const struct bl_h1_parser *p, const char *nam
     return bl_span(NULL, 0);
 }
 
-/* ---- blocks: the head, the trailers ---- */
-
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
-/* Whether a line of the piece begins with a blank: a folded line. */
-static bool has_fold(struct bl_h1_parser *p, const char *from, const char *to)
-{
-    if (from == to)
-        return false;
-    if (p->line_ended && is_blank(*from))
-        return true;
-    p->line_ended = to[-1] == '\n';
-    while (from < to && (from = memchr(from, '\n', (size_t)(to - from)))) {
-        if (++from < to && is_blank(*from))
-            return true;
-    }
-    return false;
-}
-
-/* The piece up to `to` belongs to the block. */
-static int check_piece(struct bl_h1_parser *p, const char *to)
-{
-    if (bl_buf_len(&p->store) + (size_t)(to - p->piece_start) > p->limits.header_bytes)
-        return fail(p, BELAY_ELIMIT, "the response's headers have more than %u bytes",
-                    p->limits.header_bytes);
-    if (has_fold(p, p->piece_start, to))
-        return fail(p, BELAY_EPROTO, "the response has a folded header line");
-    return 0;
-}
-
-static int keep_piece(struct bl_h1_parser *p, const char *to)
-{
-    if (bl_buf_append(&p->store, p->mem, p->piece_start, (size_t)(to - p->piece_start)) < 0)
-        return fail_memory(p);
-    p->piece_start = to;
-    return 0;
-}
-
-/* The block ends at `to`: its first byte, wherever it is. NULL: failed. */
-static const char *end_block(struct bl_h1_parser *p, const char *to)
-{
-    const char *base = p->piece_start;
-
-    if (check_piece(p, to) < 0)
-        return NULL;
-    if (bl_buf_len(&p->store) > 0) {
-        if (keep_piece(p, to) < 0)
-            return NULL;
-        base = bl_buf_head(&p->store);
-    }
-    for (uint32_t i = 0; i < p->places_n; i++) {
-        const struct bl_h1_place *place = &p->places[i];
-        struct belay_header *h = &p->headers[i];
-
-        if (place->name_len == 0) {
-            fail(p, BELAY_EPROTO, "the response has a header without a name");
-            return NULL;
-        }
-        h->name = base + place->name;
-        h->name_len = place->name_len;
-        h->value = base + place->value;
-        h->value_len = place->value_len;
-        while (h->value_len > 0 && is_blank(h->value[h->value_len - 1]))
-            h->value_len--;
-    }
-    p->headers_n = p->places_n;
-    return base;
-}
-
-/* ---- the head ---- */
-
-/* llhttp reads more forms of the status line than there are. */
-static int check_status_line(struct bl_h1_parser *p, const char *base)
-{
-    const llhttp_t *raw = raw_of(p);
-
-    if (memcmp(base, "HTTP/", 5) != 0)
-        return fail_beginning(p, base, 16);
-    if (!begins_as_http(base, 7) || raw->http_major != 1 || raw->http_minor > 1)
-        return fail(p, BELAY_EPROTO, "the response has version HTTP/%u.%u", raw->http_major,
-                    raw->http_minor);
-    if (raw->status_code < 100 || raw->status_code > 599 || (base[12] >= '0' && base[12] <= '9'))
-        return fail(p, BELAY_EPROTO, "the response has status \"%.*s\", which does not exist",
-                    base[12] >= '0' && base[12] <= '9' ? 4 : 3, base + 9);
-    for (uint32_t i = 0; i < p->reason_len; i++) {
-        unsigned char c = (unsigned char)base[p->reason_at + i];
-
-        if ((c < 0x20 && c != '\t') || c == 0x7f)
-            return fail(p, BELAY_EPROTO, "the response's status line holds a control character");
-    }
-    return 0;
-}
-
-static int check_framing(struct bl_h1_parser *p)
-{
-    const llhttp_t *raw = raw_of(p);
-
-    if ((raw->flags & F_CONTENT_LENGTH) && raw->content_length > INT64_MAX)
-        return fail(p, BELAY_EPROTO, "the response has an invalid Content-Length");
-    if (!(raw->flags & F_TRANSFER_ENCODING))
-        return 0;
-    if (raw->flags & F_CONTENT_LENGTH)
-        return fail(p, BELAY_EPROTO, "the response has contradictory lengths");
-    for (uint32_t i = 0, codings = 0; i < p->headers_n; i++) {
-        const struct belay_header *h = &p->headers[i];
-        struct bl_span name = bl_span(h->name, h->name_len),
-                       value = bl_span(h->value, h->value_len);
-
-        if (!bl_span_equal_nocase(name, bl_span_of("transfer-encoding")))
-            continue;
-        if (codings++ > 0 || !bl_span_equal_nocase(value, bl_span_of("chunked")))
-            return fail(p, BELAY_EPROTO, "the response has a transfer coding other than chunked");
-    }
-    return 0;
-}
-
-static void fill_head(struct bl_h1_parser *p, const char *base)
-{
-    const llhttp_t *raw = raw_of(p);
-    struct bl_h1_head *head = &p->head;
-    int status = raw->status_code;
-    bool no_body = p->head_request || status < 200 || status == 204 || status == 304;
-
-    head->status = status;
-    head->minor = raw->http_minor;
-    head->reason = bl_span(base + p->reason_at, p->reason_len);
-    head->chunked = (raw->flags & F_CHUNKED) != 0;
-    head->content_length = raw->flags & F_CONTENT_LENGTH ? (int64_t)raw->content_length : -1;
-    head->upgrade = status == 101;
-    head->until_close = !no_body && !head->chunked && head->content_length < 0;
-    head->keep_alive = !head->until_close && !head->upgrade;
-    if (raw->flags & F_CONNECTION_CLOSE)
-        head->keep_alive = false;
-    if (head->minor == 0 && (!(raw->flags & F_CONNECTION_KEEP_ALIVE) || head->chunked))
-        head->keep_alive = false;
-
-    if (no_body || head->content_length == 0)
-        p->phase = PHASE_END;
-    else if (head->chunked)
-        p->phase = PHASE_CHUNKS;
-    else if (head->until_close)
-        p->phase = PHASE_UNTIL_CLOSE;
-    else
-        p->phase = PHASE_FIXED;
-    p->left = p->phase == PHASE_FIXED ? (uint64_t)head->content_length : 0;
-}
-
 static int head_event(struct bl_h1_parser *p, const char *to)
 {
-    const char *base = end_block(p, to);
+    const char *base = bl_h1_block_end(p, to);
 
-    if (!base || check_status_line(p, base) < 0 || check_framing(p) < 0)
+    if (!base || bl_h1_check_status_line(p, base) < 0 || bl_h1_check_framing(p) < 0)
         return p->failed;
-    fill_head(p, base);
+    bl_h1_fill_head(p, base);
     if (p->head.status < 200 && !p->head.upgrade) {
         /* What it points to stays until the next call, which begins the next block. */
         p->phase = PHASE_OVER;
@@ -467,7 +247,7 @@ static int head_event(struct bl_h1_parser *p, const char *to)
 static int run_raw(struct bl_h1_parser *p, const char *data, size_t len, size_t *used,
                    bool *ret_paused)
 {
-    llhttp_t *raw = raw_of(p);
+    llhttp_t *raw = bl_h1_raw(p);
     llhttp_errno_t error = llhttp_execute(raw, data, len);
 
     *used = len;
@@ -500,13 +280,13 @@ static int parse_head(struct bl_h1_parser *p, const char *data, size_t len, size
     rc = run_raw(p, data, allowed(p, len), used, &paused);
     if (rc < 0) {
         if (rc == BELAY_EPROTO && p->places_n == 0 && bl_buf_len(&p->store) == 0 &&
-            !begins_as_http(data, len))
-            return fail_beginning(p, data, len);
+            !bl_h1_begins(data, len))
+            return bl_h1_fail_beginning(p, data, len);
         return rc;
     }
     if (paused)
         return head_event(p, data + *used);
-    if (check_piece(p, data + *used) < 0 || keep_piece(p, data + *used) < 0)
+    if (bl_h1_block_check(p, data + *used) < 0 || bl_h1_block_keep(p, data + *used) < 0)
         return p->failed;
     return BL_H1_MORE;
 }
@@ -522,9 +302,9 @@ static int parse_trailers(struct bl_h1_parser *p, const char *data, size_t len, 
         return rc;
     if (p->phase == PHASE_END) {
         p->phase = PHASE_OVER;
-        return end_block(p, data + *used) ? BL_H1_END : p->failed;
+        return bl_h1_block_end(p, data + *used) ? BL_H1_END : p->failed;
     }
-    if (check_piece(p, data + *used) < 0 || keep_piece(p, data + *used) < 0)
+    if (bl_h1_block_check(p, data + *used) < 0 || bl_h1_block_keep(p, data + *used) < 0)
         return p->failed;
     return BL_H1_MORE;
 }
@@ -543,11 +323,11 @@ static int parse_chunks(struct bl_h1_parser *p, const char *data, size_t len, si
         return BL_H1_BODY;
     p->framing += (uint32_t)*used;
     if (p->framing > FRAMING_MAX)
-        return fail(p, BELAY_ELIMIT, "the response has chunk lines of more than %u bytes",
-                    FRAMING_MAX);
+        return bl_h1_parser_fail(p, BELAY_ELIMIT,
+                                 "the response has chunk lines of more than %u bytes", FRAMING_MAX);
     if (!p->last_chunk)
         return BL_H1_MORE;
-    begin_block(p, data + *used, true);
+    bl_h1_block_begin(p, data + *used, true);
     p->phase = PHASE_TRAILERS;
     rc = *used < len ? parse_trailers(p, data + *used, len - *used, &more) : BL_H1_MORE;
     if (*used < len)
@@ -613,20 +393,20 @@ int bl_h1_parse_eof(struct bl_h1_parser *p)
         p->headers_n = 0;
         return BL_H1_END;
     case PHASE_FIXED:
-        return fail(p, BELAY_EEOF,
-                    "the peer closed the connection after %" PRIu64 " of %" PRId64
-                    " bytes of the body",
-                    (uint64_t)p->head.content_length - p->left, p->head.content_length);
+        return bl_h1_parser_fail(
+            p, BELAY_EEOF,
+            "the peer closed the connection after %" PRIu64 " of %" PRId64 " bytes of the body",
+            (uint64_t)p->head.content_length - p->left, p->head.content_length);
     case PHASE_CHUNKS:
     case PHASE_TRAILERS:
-        return fail(p, BELAY_EEOF,
-                    "the peer closed the connection in the middle of a chunked body");
+        return bl_h1_parser_fail(p, BELAY_EEOF,
+                                 "the peer closed the connection in the middle of a chunked body");
     case PHASE_HEAD:
     case PHASE_OVER:
         break;
     }
     if (p->phase == PHASE_HEAD && bl_buf_len(&p->store) > 0)
-        return fail(p, BELAY_EEOF,
-                    "the peer closed the connection in the middle of the response's head");
-    return fail(p, BELAY_EEOF, "the peer closed the connection before it answered");
+        return bl_h1_parser_fail(
+            p, BELAY_EEOF, "the peer closed the connection in the middle of the response's head");
+    return bl_h1_parser_fail(p, BELAY_EEOF, "the peer closed the connection before it answered");
 }
