@@ -68,9 +68,62 @@ static void give_slot_back(struct slot *slot)
     schedule_done(&g->schedule);
 }
 
+/* ---- giving up ---- */
+
+#define OUTAGE_MS 30000 /* with nothing that can be reached, before the rest is not even tried */
+
+/* How long one request alone would go on trying. */
+static int64_t patience_ms(const struct get_options *o)
+{
+    struct retry_facts facts = {.error = &(struct belay_error){.kind = BELAY_KIND_RETRY},
+                                .remaining_ms = -1,
+                                .replayable = true};
+    int64_t sum = 0, delay;
+
+    for (; sum < OUTAGE_MS && (delay = retry_delay_ms(&o->retry, &facts)) >= 0; facts.retried++)
+        sum += delay;
+    return sum < OUTAGE_MS ? sum : OUTAGE_MS;
+}
+
+/*
+ * Retries and the pool's backoff would make many requests to a server that is gone last for hours. Once every URL has been
+ * tried, no connection is open or being opened, and nothing ever answered, or not for long, the rest is not started. A
+ * run that was told how long to last (--for) sits an outage out.
+ */
+bool get_is_hopeless(const struct get *g, const struct belay_error *error)
+{
+    struct belay_pool_stats pool = belay_pool_stats_init();
+    int64_t now = belay_loop_now_ms(g->loop);
+
+    if (g->gave_up || g->schedule.started < (int64_t)g->o->urls.n)
+        return false;
+    belay_pool_get_stats(belay_http_pool(g->http), &pool);
+    if (pool.idle || pool.in_use || pool.dialing)
+        return false;
+    if (g->answered_ms < 0)
+        return error->kind != BELAY_KIND_RETRY || now - g->begin_ms >= patience_ms(g->o);
+    return g->o->for_ms < 0 && now - g->answered_ms >= OUTAGE_MS;
+}
+
+void get_give_up(struct get *g, const struct belay_error *error)
+{
+    g->gave_up = true;
+    g->schedule.ended = true;
+    for (size_t i = 0; i < g->slots_n; i++) {
+        struct slot *slot = &g->slots[i];
+
+        if (!slot->busy || slot->ending)
+            continue;
+        get_request_fail(slot, error);
+        give_slot_back(slot);
+    }
+    if (g->schedule.requests > g->schedule.counted)
+        g->not_started = (uint64_t)(g->schedule.requests - g->schedule.counted);
+}
+
 /* ---- the run ---- */
 
-static void give_up(struct get *g)
+static void cut_off(struct get *g)
 {
     g->schedule.ended = true;
     for (size_t i = 0; i < g->slots_n; i++) {
@@ -96,7 +149,7 @@ void get_go_on(struct get *g)
     int64_t now = belay_loop_now_ms(g->loop), due;
 
     if (g->interrupted_by || g->stdout_gone || g->usage_failure)
-        give_up(g);
+        cut_off(g);
     for (;;) {
         struct slot *slot;
 
@@ -107,7 +160,7 @@ void get_go_on(struct get *g)
                 continue;
             give_slot_back(slot);
             if (g->usage_failure)
-                give_up(g);
+                cut_off(g);
             continue;
         case SCHEDULE_WAIT:
             belay_timer_start(g->pace, due - now);
@@ -140,6 +193,7 @@ static void set_schedule(struct get *g)
     const struct get_options *o = g->o;
 
     g->begin_ms = belay_loop_now_ms(g->loop);
+    g->answered_ms = -1;
     g->counted_ms = g->begin_ms + o->warm_up_ms;
     g->schedule = (struct schedule){
         .requests = o->requests != GET_UNSET ? o->requests

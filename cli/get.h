@@ -18,6 +18,7 @@ struct slot {
     struct get *get;
     struct slot *next_free;
     bool busy;
+    bool ending; /* its request is being concluded */
 
     size_t url;
     uint64_t number; /* of the request, from 1 */
@@ -79,10 +80,13 @@ struct get {
 
     int signals_fd;
     struct belay_watch *signals;
-    int interrupted_by; /* a signal */
-    uint64_t cut_off;   /* requests in flight when it came */
-    bool usage_failure; /* a request could not even be made */
-    bool stdout_gone;   /* nobody reads it any more */
+    int interrupted_by;   /* a signal */
+    uint64_t cut_off;     /* requests in flight when it came */
+    int64_t answered_ms;  /* when the last answer came; -1: none yet */
+    bool gave_up;         /* nothing can be reached */
+    uint64_t not_started; /* because of that */
+    bool usage_failure;   /* a request could not even be made */
+    bool stdout_gone;     /* nobody reads it any more */
     bool finished;
 };
 
@@ -98,8 +102,14 @@ void get_world_close(struct get *g);
 bool get_request_start(struct slot *slot);
 void get_request_abandon(struct slot *slot);
 
+/* The same, and what it was waiting for has failed: counted with that error. */
+void get_request_fail(struct slot *slot, const struct belay_error *error);
+
 /* get.c: a slot's request is done, retries included. */
 void get_slot_done(struct slot *slot);
+/* Whether an error of dialling means that nothing can be reached; and, that being so, all others fail with it. */
+bool get_is_hopeless(const struct get *g, const struct belay_error *error);
+void get_give_up(struct get *g, const struct belay_error *error);
 /* Starts what may start now. */
 void get_go_on(struct get *g);
 

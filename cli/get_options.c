@@ -35,6 +35,8 @@ static bool check_body(const struct get_options *o, struct complaint *why)
 
 static bool check_output(const struct get_options *o, struct complaint *why)
 {
+    if (o->output_dir && strstr(o->output_dir, "://"))
+        return complain(why, "-O takes a directory, not a URL (-O . for this one)");
     if (o->output && o->output_dir)
         return clash(why, "-o", "-O");
     if (o->discard && (o->output || o->output_dir))

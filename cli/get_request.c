@@ -290,7 +290,7 @@ static void tell(const struct slot *slot, int stage, const char *text)
 {
     const struct get *g = slot->get;
 
-    if (!get_is_single(g->o))
+    if (!get_is_single(g->o) || g->usage_failure)
         return;
     if (stage >= 0 && !g->stdout_gone)
         say("%s", text);
@@ -313,10 +313,18 @@ static void conclude(struct slot *slot, const struct belay_error *error,
     if (g->o->write_out && slot->counted)
         write_out_line(slot, facts, latency, stage, error, stage < 0 ? NULL : text);
     tell(slot, stage, text);
+    if (!error)
+        g->answered_ms = belay_loop_now_ms(g->loop);
     sink_drop(&slot->headers);
     sink_drop(&slot->body);
     belay_watch_free(slot->room);
     slot->room = NULL;
+}
+
+/* Before there is a connection. */
+static bool is_dial_stage(enum belay_stage stage)
+{
+    return stage >= BELAY_STAGE_RESOLVE && stage <= BELAY_STAGE_PROTOCOL;
 }
 
 static void on_done(struct belay_http_request *request, const struct belay_error *error, void *arg)
@@ -324,16 +332,22 @@ static void on_done(struct belay_http_request *request, const struct belay_error
     struct slot *slot = arg;
     struct belay_http_facts facts = belay_http_facts_init();
     int64_t delay = slot->retry_in_ms;
+    bool hopeless;
 
     belay_http_request_facts(request, &facts);
     slot->request = NULL;
+    hopeless = error && is_dial_stage(error->stage) && get_is_hopeless(slot->get, error);
     if (error && !slot->output_error)
-        delay = retry_ms(slot, error, 0, -1);
+        delay = hopeless ? -1 : retry_ms(slot, error, 0, -1);
     if (delay >= 0 && retry_later(slot, (uint64_t)facts.total_us, delay)) {
         verbose_retry(slot, error, facts.status, delay);
         return;
     }
     conclude(slot, error, &facts);
+    slot->ending = true; /* the others may be given up now */
+    if (hopeless)
+        get_give_up(slot->get, error);
+    slot->ending = false;
     get_slot_done(slot);
 }
 
@@ -384,11 +398,23 @@ bool get_request_start(struct slot *slot)
     return false;
 }
 
+void get_request_fail(struct slot *slot, const struct belay_error *error)
+{
+    struct belay_http_facts facts = belay_http_facts_init();
+    int64_t now = belay_loop_now_ms(slot->get->loop);
+
+    facts.total_us = (now - slot->started_ms) * 1000;
+    facts.url = belay_http_target_url(slot->get->targets[slot->url]);
+    get_request_abandon(slot);
+    conclude(slot, error, &facts);
+}
+
 void get_request_abandon(struct slot *slot)
 {
     belay_http_request_cancel(slot->request);
     slot->request = NULL;
-    belay_timer_stop(slot->timer);
+    if (slot->timer)
+        belay_timer_stop(slot->timer);
     sink_drop(&slot->headers);
     sink_drop(&slot->body);
     belay_watch_free(slot->room);

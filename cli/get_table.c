@@ -51,6 +51,16 @@ static bool take_user(void *into, const char *value, struct complaint *why)
     return true;
 }
 
+static bool take_method(void *into, const char *value, struct complaint *why)
+{
+    char shown[TEXT_SHOWN_MAX];
+
+    if (!values_is_token(value, strlen(value)))
+        return complain(why, "\"%s\" is not a method", text_show(shown, sizeof shown, value));
+    ((struct get_options *)into)->method = value;
+    return true;
+}
+
 static bool take_rate(void *into, const char *value, struct complaint *why)
 {
     return values_rate(value, &((struct get_options *)into)->rate, why);
@@ -83,7 +93,8 @@ static bool take_pins(void *into, const char *value, struct complaint *why)
 {
     struct get_options *o = into;
 
-    (void)why;
+    if (value[strspn(value, ";")] == '\0')
+        return complain(why, "its value is empty");
     for (const char *at = value; *at; at += strspn(at, ";")) {
         size_t len = strcspn(at, ";");
 
@@ -139,7 +150,7 @@ static bool take_connect_to(void *into, const char *value, struct complaint *why
 
 static const struct option_row rows[] = {
     HEADING("What to ask"),
-    TEXT('X', "request", "METHOD", method, "the method (GET)"),
+    TAKE('X', "request", "METHOD", take_method, "the method (GET)"),
     TAKE('H', "header", "NAME: VALUE", take_header,
          "send a header; NAME; has no value, NAME: takes away\nUser-Agent, or the Content-Type of "
          "-d"),

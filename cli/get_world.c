@@ -131,8 +131,6 @@ static const char *url_hint(const char *url)
         return " (-w takes no format: it prints one JSON line for each request)";
     if (url[0] == '{' || url[0] == '[')
         return " (--json takes no value: a body is sent with -d)";
-    if (!strstr(url, "://"))
-        return " (a URL begins with http:// or https://)";
     return "";
 }
 

@@ -13,6 +13,7 @@ struct reader {
     char **argv;
     void *into;
     struct complaint *why;
+    char given[48]; /* the option as it was written: "-m" */
 };
 
 /* ---- names ---- */
@@ -66,16 +67,6 @@ static bool refuse_unknown(struct reader *r, const char *name)
     return complain(r->why, "%s: there is no such option (--help lists them)", shown);
 }
 
-/* "--timeout", or "-m" for what has no name. */
-static const char *row_name(const struct option_row *row, char out[48])
-{
-    if (row->name)
-        snprintf(out, 48, "--%s", row->name);
-    else
-        snprintf(out, 48, "-%c", row->letter);
-    return out;
-}
-
 /* ---- values ---- */
 
 static bool store(struct reader *r, const struct option_row *row, const char *value,
@@ -106,13 +97,11 @@ static bool store(struct reader *r, const struct option_row *row, const char *va
 static bool take_value(struct reader *r, const struct option_row *row, const char *value)
 {
     struct complaint why;
-    char name[48];
-
-    if (value[0] == '\0' && row->kind != OPTION_LIST)
-        return complain(r->why, "%s: its value is empty (%s)", row_name(row, name), row->arg);
+    if (value[0] == '\0' && row->kind != OPTION_TAKE)
+        return complain(r->why, "%s: its value is empty (%s)", r->given, row->arg);
     if (store(r, row, value, &why))
         return true;
-    return complain(r->why, "%s: %.440s", row_name(row, name), why.text);
+    return complain(r->why, "%s: %.440s", r->given, why.text);
 }
 
 static enum options_verdict take_flag(struct reader *r, const struct option_row *row)
@@ -133,20 +122,16 @@ static bool is_flag(const struct option_row *row)
     return row->kind == OPTION_FLAG || row->kind == OPTION_MORE || row->kind == OPTION_HELP;
 }
 
-static bool refuse_later(struct reader *r, const struct option_row *row)
+static bool refuse_later(struct reader *r)
 {
-    char name[48];
-
-    return complain(r->why, "%s: is not in this version yet", row_name(row, name));
+    return complain(r->why, "%s: is not in this version yet", r->given);
 }
 
 /* The value is the next argument. */
 static bool take_next(struct reader *r, const struct option_row *row)
 {
-    char name[48];
-
     if (r->at >= r->argc)
-        return complain(r->why, "%s: a value is missing (%s)", row_name(row, name), row->arg);
+        return complain(r->why, "%s: a value is missing (%s)", r->given, row->arg);
     return take_value(r, row, r->argv[r->at++]);
 }
 
@@ -157,18 +142,17 @@ static enum options_verdict read_long(struct reader *r, const char *arg)
     size_t len = strcspn(arg + 2, "=");
     const struct option_row *row = find_name(r->table, arg + 2, len);
     const char *value = arg[2 + len] == '=' ? arg + 2 + len + 1 : NULL;
-    char name[TEXT_SHOWN_MAX];
     bool good;
 
+    snprintf(r->given, sizeof r->given, "%.*s", (int)(len < 40 ? len + 2 : 42), arg);
     if (!row) {
-        snprintf(name, sizeof name, "%.*s", (int)(len < 100 ? len + 2 : 102), arg);
-        good = refuse_unknown(r, name);
+        good = refuse_unknown(r, r->given);
     } else if (row->kind == OPTION_LATER) {
-        good = refuse_later(r, row);
+        good = refuse_later(r);
     } else if (is_flag(row) && !value) {
         return take_flag(r, row);
     } else if (is_flag(row)) {
-        good = complain(r->why, "--%s: takes no value", row->name);
+        good = complain(r->why, "%s: takes no value", r->given);
     } else {
         good = value ? take_value(r, row, value) : take_next(r, row);
     }
@@ -180,12 +164,12 @@ static enum options_verdict read_letters(struct reader *r, const char *arg)
     for (const char *at = arg + 1; *at; at++) {
         const struct option_row *row = find_letter(r->table, *at);
         enum options_verdict verdict = OPTIONS_GOOD;
-        char name[] = {'-', *at, '\0'};
 
+        snprintf(r->given, sizeof r->given, "-%c", *at);
         if (!row)
-            return refuse_unknown(r, name) ? OPTIONS_GOOD : OPTIONS_BAD;
+            return refuse_unknown(r, r->given) ? OPTIONS_GOOD : OPTIONS_BAD;
         if (row->kind == OPTION_LATER)
-            return refuse_later(r, row) ? OPTIONS_GOOD : OPTIONS_BAD;
+            return refuse_later(r) ? OPTIONS_GOOD : OPTIONS_BAD;
         if (!is_flag(row))
             return (at[1] ? take_value(r, row, at + 1) : take_next(r, row)) ? OPTIONS_GOOD
                                                                             : OPTIONS_BAD;

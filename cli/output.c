@@ -13,6 +13,9 @@
 
 #define NAMES_MAX 100000u /* numbers that are tried for a name that is taken */
 
+/* Written to, until the file is whole. */
+#define TEMPORARY "/.belay-XXXXXX"
+
 static bool fail(struct complaint *why, const char *path, int error)
 {
     char shown[TEXT_SHOWN_MAX];
@@ -33,41 +36,54 @@ static char *dir_of(const char *path)
     return memory_copy(path, slash == path ? 1 : (size_t)(slash - path));
 }
 
+/* Permissions do not tell all: a file system may be full, read-only, or none at all. */
+static bool can_create_in(const char *dir, const char *path, struct complaint *why)
+{
+    size_t size = strlen(dir) + sizeof TEMPORARY;
+    char *name = memory_get(size, 1);
+    int fd;
+
+    snprintf(name, size, "%s%s", dir, TEMPORARY);
+    fd = mkostemp(name, O_CLOEXEC);
+    if (fd < 0) {
+        free(name);
+        return fail(why, path, errno);
+    }
+    unlink(name);
+    close(fd);
+    free(name);
+    return true;
+}
+
 bool output_check_dir(const char *path, struct complaint *why)
 {
     struct stat st;
 
-    if (strstr(path, "://"))
-        return complain(why, "-O: \"%.100s\" is a URL (-O takes a directory: -O . for this one)",
-                        path);
     if (stat(path, &st) < 0)
         return fail(why, path, errno);
     if (!S_ISDIR(st.st_mode))
         return fail(why, path, ENOTDIR);
-    if (access(path, W_OK | X_OK) < 0)
-        return fail(why, path, errno);
-    return true;
+    return can_create_in(path, path, why);
 }
 
 bool output_check_file(const char *path, struct complaint *why)
 {
     struct stat st;
     char *dir;
-    bool good = true;
+    bool good;
 
     if (strcmp(path, "-") == 0)
         return true;
-    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-        return fail(why, path, EISDIR);
-    if (stat(path, &st) == 0 && access(path, W_OK) < 0)
-        return fail(why, path, errno);
-    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
-        return true;
+    if (stat(path, &st) == 0) {
+        if (S_ISDIR(st.st_mode))
+            return fail(why, path, EISDIR);
+        if (access(path, W_OK) < 0)
+            return fail(why, path, errno);
+        if (!S_ISREG(st.st_mode))
+            return true;
+    }
     dir = dir_of(path);
-    if (stat(dir, &st) < 0 || access(dir, W_OK | X_OK) < 0)
-        good = fail(why, path, errno);
-    else if (!S_ISDIR(st.st_mode))
-        good = fail(why, path, ENOTDIR);
+    good = can_create_in(dir, path, why);
     free(dir);
     return good;
 }
@@ -96,14 +112,13 @@ static mode_t file_mode(void)
 /* A file of its own beside `path`, which it will be called in the end. */
 static bool open_temporary(struct sink *sink, const char *path, struct complaint *why)
 {
-    static const char pattern[] = "/.belay-XXXXXX";
     char *dir = dir_of(path);
     size_t len = strlen(dir);
 
     sink->kind = SINK_FILE;
     sink->path = memory_copy(path, strlen(path));
-    sink->temporary = memory_grow(dir, len + sizeof pattern, 1);
-    memcpy(sink->temporary + len, pattern, sizeof pattern);
+    sink->temporary = memory_grow(dir, len + sizeof TEMPORARY, 1);
+    memcpy(sink->temporary + len, TEMPORARY, sizeof TEMPORARY);
     sink->fd = mkostemp(sink->temporary, O_CLOEXEC);
     if (sink->fd < 0) {
         int error = errno;

@@ -63,6 +63,8 @@ void summary_take(struct summary *s, struct get *g)
     s->cpu_s = cpu_seconds();
     s->interrupted_by = g->interrupted_by;
     s->cut_off = g->cut_off;
+    s->not_started = g->not_started;
+    s->gave_up = g->gave_up && g->schedule.requests < 0;
     s->pool = belay_pool_stats_init();
     belay_pool_get_stats(pool, &s->pool);
     for (int i = 0; i < BELAY_REASONS_N; i++)
@@ -134,6 +136,11 @@ static void print_headline(const struct page *p, const struct summary *s)
     if (s->interrupted_by)
         fprintf(p->out, "interrupted: %s more in flight %s given up\n", text_count(n, s->cut_off),
                 s->cut_off == 1 ? "was" : "were");
+    if (s->not_started)
+        fprintf(p->out, "gave up: nothing can be reached, and %s more request%s not started\n",
+                text_count(n, s->not_started), s->not_started == 1 ? " was" : "s were");
+    else if (s->gave_up)
+        fprintf(p->out, "gave up: nothing can be reached\n");
 }
 
 static void print_failures(const struct page *p, const struct tally *t)

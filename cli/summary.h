@@ -15,7 +15,8 @@ struct summary {
     const struct tally *tally;
     double elapsed_s, cpu_s;
     int interrupted_by;
-    uint64_t cut_off;
+    uint64_t cut_off, not_started;
+    bool gave_up;
     struct belay_pool_stats pool;
     uint64_t closed; /* of all reasons */
     uint64_t open;   /* at the end */

@@ -117,6 +117,7 @@ static json_t *whole(const struct summary *s)
     json_object_set_new(object, "redirects", integer(t->redirects));
     json_object_set_new(object, "interrupted", json_boolean(s->interrupted_by != 0));
     json_object_set_new(object, "cut_off", integer(s->cut_off));
+    json_object_set_new(object, "not_started", integer(s->not_started));
     json_object_set_new(object, "connections", connections(s));
     json_object_set_new(object, "endpoints", endpoints(s));
     return object;

@@ -110,7 +110,7 @@ bool values_statuses(const char *text, int *out, size_t max, size_t *ret_n, stru
 /* ---- headers ---- */
 
 /* RFC 9110 section 5.6.2. */
-static bool is_token(const char *text, size_t len)
+bool values_is_token(const char *text, size_t len)
 {
     if (len == 0)
         return false;
@@ -137,7 +137,7 @@ bool values_header(const char *text, struct header_value *ret, struct complaint 
     if (text[name] == '\0' ||
         (text[name] == ';' && text[name + 1 + strspn(text + name + 1, " \t")]))
         return complain(why, "\"%s\" is not a header (NAME: VALUE)", shown);
-    if (!is_token(text, name))
+    if (!values_is_token(text, name))
         return complain(why, "\"%s\" has a name that a header cannot have", shown);
     if (has_control(text))
         return complain(why, "\"%s\" has a control character in it, which a header cannot carry",

@@ -21,6 +21,9 @@ bool values_rate(const char *text, double *ret, struct complaint *why);
 /* "429,503" */
 bool values_statuses(const char *text, int *out, size_t max, size_t *ret_n, struct complaint *why);
 
+/* RFC 9110 section 5.6.2: names of headers and methods. */
+bool values_is_token(const char *text, size_t len);
+
 /* "Name: value"; "Name;" has no value, and "Name:" takes away one that would be sent by itself. */
 struct header_value {
     char *name, *value; /* in one piece of memory: free name */

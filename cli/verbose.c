@@ -29,8 +29,6 @@ static void show_connection(const struct belay_trace *t)
         say_plain("* connection %llu: open%s%s", id, t->cause[0] ? ": " : "", t->cause);
     else if (is(t->to, "ending"))
         say_plain("* connection %llu: closing: %s", id, t->cause);
-    else if (is(t->to, "closed") && is(t->from, "dialing"))
-        say_plain("* connection %llu: failed: %s", id, t->cause);
 }
 
 static void show_all(const struct belay_trace *t)
@@ -87,9 +85,11 @@ void verbose_retry(const struct slot *slot, const struct belay_error *error, int
         return;
     text_duration(wait, (uint64_t)delay_ms * 1000);
     if (error)
-        say_plain("* request %llu: trying again in %s: %s", (unsigned long long)slot->number, wait,
-                  error->text);
+        say_plain("* request %llu: trying again in %s (%lld of %lld): %s",
+                  (unsigned long long)slot->number, wait, (long long)slot->retried,
+                  (long long)slot->get->o->retry.retries, belay_strerror(error->code));
     else
-        say_plain("* request %llu: trying again in %s: the answer was %d",
-                  (unsigned long long)slot->number, wait, status);
+        say_plain("* request %llu: trying again in %s (%lld of %lld): the answer was %d",
+                  (unsigned long long)slot->number, wait, (long long)slot->retried,
+                  (long long)slot->get->o->retry.retries, status);
 }
