@@ -163,8 +163,11 @@ static void at_home(struct history *h)
     case 1:
         sim_did(w, SIM_FAULT_CLOCK, NULL);
         w->wall_offset_ms += (int64_t)sim_below(w, 7200000) - 3600000;
-        if (sim_chance(w, 30))
-            w->now_ns += SIM_MS(sim_below(w, 90000)); /* as after a suspend */
+        if (sim_chance(w, 30)) { /* as after a suspend */
+            w->jump_ns = SIM_MS(sim_below(w, 90000));
+            w->now_ns += w->jump_ns;
+            w->jumped_at = w->now_ns;
+        }
         break;
     case 2:
         w->spurious = !w->spurious;

@@ -22,8 +22,15 @@
 static uint64_t grace_of(const struct sim_rig *rig, const struct sim_seen *seen)
 {
     const struct belay_dial_options *d = rig->options.dial;
+    const struct sim_world *w = rig->w;
+    uint64_t setting_up;
 
-    return seen->fake ? MOMENT_NS : MOMENT_NS + SIM_MS(d->tls_timeout_ms + d->session_timeout_ms);
+    if (seen->fake)
+        return MOMENT_NS;
+    setting_up = SIM_MS(d->tls_timeout_ms + d->session_timeout_ms);
+    if (seen->opened_ns < w->jumped_at && seen->opened_ns + setting_up + w->jump_ns > w->jumped_at)
+        setting_up += w->jump_ns;
+    return MOMENT_NS + setting_up;
 }
 
 /* ---- limits, at each dial ---- */

@@ -125,7 +125,8 @@ struct sim_world {
     bool woken;
     uint64_t turns, events, dials;
     int turns_of_instant;
-    int ended; /* connections that ended in this turn */
+    uint64_t jump_ns, jumped_at; /* the last jump of the monotonic clock */
+    int ended;                   /* connections that ended in this turn */
     uint64_t ended_turn;
     int unborn;    /* connections that were made, and have not dialled yet */
     bool spurious; /* now and then a turn or an event for nothing */
