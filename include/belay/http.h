@@ -136,10 +136,11 @@ struct belay_http_request_options {
     const char *method;               /* "GET" */
     const char *url;                  /* or: */
     struct belay_http_target *target; /* parsed before: the fast way */
-    const struct belay_header
-        *headers; /* Host, Connection, Transfer-Encoding and the like are belay's to set */
+    /* Connection, Content-Length, Transfer-Encoding, Expect are belay's to set; Host, User-Agent, Accept,
+       Authorization go before belay's own; with Upgrade goes Connection: Upgrade. */
+    const struct belay_header *headers;
     size_t headers_n;
-    const void *body; /* in memory; must stay until on_done */
+    const void *body; /* in memory; must stay until on_done, or cancel */
     size_t body_len;
     belay_http_read_fn *read_body; /* or by callback */
     belay_http_rewind_fn *rewind_body;
@@ -159,8 +160,10 @@ BELAY_OPTIONS_INIT(belay_http_request_options)
 /*
  * Starts a request. On 0, on_done runs once, later. *ret_request (may be NULL) is valid until then.
  *
- * BELAY_EINVAL  the URL, the method or a header is malformed (CR, LF, NUL, ...), or an option out
- * of range: `error` tells BELAY_ECLOSED, BELAY_ENOMEM
+ * BELAY_EINVAL  the URL, the method or a header is malformed (CR, LF, NUL, ...), the target is another
+ *               client's, or an option is out of range: `error` tells
+ * BELAY_EFULL   max_waiters of the pool wait for a connection already
+ * BELAY_ECLOSED, BELAY_ENOMEM
  */
 BELAY_API int belay_http_request(struct belay_http *http,
                                  const struct belay_http_request_options *options, void *arg,
@@ -181,9 +184,10 @@ struct belay_http_facts {
     bool tls_resumed;            /* its TLS session was */
     uint64_t connection;         /* its number */
     int64_t bytes_in, bytes_out; /* of bodies */
-    int64_t wait_us, first_byte_us,
-        total_us;    /* for a connection; from sending to the response; in all */
-    const char *url; /* where it came from in the end */
+    int64_t wait_us;             /* for connections */
+    int64_t first_byte_us;       /* from sending to the response's first byte; 0: none came */
+    int64_t total_us;            /* in all */
+    const char *url;             /* where it came from in the end; without credentials */
     enum belay_sent sent;
 };
 BELAY_OPTIONS_INIT(belay_http_facts)
@@ -200,7 +204,7 @@ BELAY_API int belay_http_request_take(struct belay_http_request *request,
 /* ---- for simple programs ---- */
 
 struct belay_http_result {
-    size_t size;
+    size_t size; /* 0: of this version */
     int status;
     char *headers; /* "Name: value\n" lines, terminated */
     char *body;    /* terminated with a NUL that does not count */

@@ -127,7 +127,10 @@ static void hand_over(struct fetch *f, struct belay_http_result *result)
         .body_len = f->body_len,
     };
 
-    *result = r;
+    size_t size = result->size && result->size < sizeof r ? result->size : sizeof r;
+
+    memcpy(result, &r, size);
+    result->size = size;
 }
 
 int belay_http_fetch_wait(struct belay_http *http, const struct belay_http_request_options *options,

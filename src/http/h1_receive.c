@@ -127,19 +127,21 @@ static bool handle(struct bl_h1_session *s, struct bl_exchange *ex, int event, s
 size_t bl_h1_receive(struct bl_h1_session *s, const char *data, size_t len)
 {
     struct bl_exchange *ex = s->base.exchange;
-    size_t at = 0, used;
+    size_t at = 0, held = 0, used;
     int event;
 
     if (len > 0) {
         ex->answered = true;
         ex->active_at = bl_now(bl_h1_loop(s));
+    } else {
+        held = bl_stream_held(s->base.stream); /* what follows waits there */
     }
     while (!ex->paused) {
         event = bl_h1_parse(&ex->h1, data + at, len - at, &used);
         at += used;
         if (event == BL_H1_MORE)
             return at;
-        if (!handle(s, ex, event, len - at))
+        if (!handle(s, ex, event, len - at + held))
             return s->taken ? at : len; /* what nobody wants is thrown away */
     }
     belay_stream_pause(s->base.stream);

@@ -39,6 +39,7 @@ void bl_h1_fail_with(struct bl_h1_session *s, struct belay_error *error)
     struct bl_exchange *ex = s->base.exchange;
 
     error->sent = bl_h1_sent(&s->base);
+    bl_stream_drop_output(s->base.stream); /* NOT_SENT shall stay true */
     s->broken = true;
     belay_conn_lost(s->base.conn, BELAY_REASON_ERROR, error);
     bl_exchange_detach(ex);
@@ -63,6 +64,7 @@ static void stop(struct bl_session *base)
     struct bl_h1_session *s = bl_h1_of(base);
 
     s->broken = true;
+    bl_stream_drop_output(base->stream);
     bl_exchange_detach(base->exchange);
     belay_stream_resume(base->stream); /* what comes is thrown away until the keeper closes it */
 }
@@ -148,31 +150,42 @@ static bool is_request_timeout(const char *data, size_t len)
     return len >= 12 && memcmp(data, "HTTP/1.", 7) == 0 && memcmp(data + 8, " 408", 4) == 0;
 }
 
+/* An exchange that has begun, but whose first byte has not left, loses nothing by it. */
 static void on_idle_data(struct bl_h1_session *s, const char *data, size_t len)
 {
     const char *name = belay_endpoint_name(belay_conn_endpoint(s->base.conn));
+    bool farewell = is_request_timeout(data, len);
     struct belay_error error;
 
     s->broken = true;
-    if (is_request_timeout(data, len)) {
+    if (farewell)
         bl_error_set(&error, BELAY_EEOF, BELAY_STAGE_USE,
                      "%s ended an idle connection by a 408 response", name);
-        belay_conn_lost(s->base.conn, BELAY_REASON_PEER_CLOSED, &error);
-        return;
-    }
-    bl_error_set(&error, BELAY_EUNHEALTHY, BELAY_STAGE_USE,
-                 "%s sent %zu bytes on an idle connection", name, len);
-    belay_conn_lost(s->base.conn, BELAY_REASON_UNHEALTHY, &error);
+    else
+        bl_error_set(&error, BELAY_EUNHEALTHY, BELAY_STAGE_USE,
+                     "%s sent %zu bytes on an idle connection", name, len);
+    belay_conn_lost(s->base.conn, farewell ? BELAY_REASON_PEER_CLOSED : BELAY_REASON_UNHEALTHY,
+                    &error);
+    if (s->base.exchange)
+        bl_h1_fail_with(s, &error);
 }
 
 /* ---- the stream's callbacks ---- */
+
+/* Before a byte of the request has left there is nothing that could be answered. */
+static bool was_asked(const struct bl_h1_session *s)
+{
+    const struct bl_exchange *ex = s->base.exchange;
+
+    return ex && (ex->answered || bl_stream_sent_total(s->base.stream) > ex->sent_mark);
+}
 
 static size_t on_data(struct belay_stream *stream, const char *data, size_t len, void *arg)
 {
     struct bl_h1_session *s = arg;
 
     (void)stream;
-    if (BL_LIKELY(s->base.exchange != NULL))
+    if (BL_LIKELY(was_asked(s)))
         return bl_h1_receive(s, data, len);
     if (!s->broken)
         on_idle_data(s, data, len);

@@ -18,6 +18,19 @@
 
 static void on_task(void *arg);
 
+void bl_request_step(struct belay_http_request *r, enum bl_request_state to, const char *cause)
+{
+    static const char *const names[] = {
+        [BL_REQUEST_SPARE] = NULL,        [BL_REQUEST_WAITING] = "waiting",
+        [BL_REQUEST_RUNNING] = "running", [BL_REQUEST_POSTED] = "posted",
+        [BL_REQUEST_DONE] = "done",       [BL_REQUEST_GONE] = "cancelled",
+    };
+
+    BL_TRACE(r->http->loop, "request", r->id, r->message.target ? r->message.target->url : "",
+             names[r->state], names[to], cause);
+    r->state = (uint8_t)to;
+}
+
 /* ---- making and keeping ---- */
 
 static struct belay_http_request *request_new(struct belay_http *http)
@@ -56,7 +69,6 @@ static void spare(struct belay_http_request *r)
 {
     struct belay_http *http = r->http;
 
-    r->state = BL_REQUEST_SPARE;
     if (http->spare_n < BL_SPARE_REQUESTS_MAX && !http->closing) {
         bl_list_push_front(&http->spare, &r->link);
         http->spare_n++;
@@ -71,9 +83,10 @@ static void recycle(struct belay_http_request *r)
     struct belay_http *http = r->http;
 
     if (r->calls > 0) {
-        r->state = BL_REQUEST_GONE;
+        bl_request_step(r, BL_REQUEST_GONE, "");
         return;
     }
+    bl_request_step(r, BL_REQUEST_SPARE, "");
     bl_list_remove(&r->link);
     bl_timer_stop(&r->timer);
     bl_task_cancel(&r->task);
@@ -99,7 +112,7 @@ static void reset(struct belay_http_request *r)
     r->lease = (struct belay_lease){0};
     r->waiter = NULL;
     r->body_read = r->reused = r->tls_resumed = r->discard = false;
-    r->sent = BELAY_NOT_SENT;
+    r->sent = r->sent_before = BELAY_NOT_SENT;
     r->first_byte_at = r->done_at = r->wait_ns = r->connection = 0;
     r->progress = r->window_bytes = 0;
     r->window_at = BELAY_NEVER;
@@ -147,7 +160,7 @@ static int use_lease(struct belay_http_request *r)
         bl_request_release(r, BELAY_BROKEN);
         return rc == BELAY_ERESET || rc == BELAY_ECLOSED ? BELAY_EAGAIN : rc;
     }
-    r->state = BL_REQUEST_RUNNING;
+    bl_request_step(r, BL_REQUEST_RUNNING, r->reused ? "reused" : "fresh");
     r->sent = BELAY_MAYBE_SENT;
     r->sent_at = now;
     r->wait_ns += now - r->asked_at;
@@ -198,14 +211,14 @@ int bl_request_go(struct belay_http_request *r)
     rc = belay_peer_acquire(peer, NULL, &r->waiter, on_acquired, r);
     if (rc < 0)
         return rc;
-    r->state = BL_REQUEST_WAITING;
+    bl_request_step(r, BL_REQUEST_WAITING, "");
     bl_request_arm(r);
     return 0;
 }
 
 static void post(struct belay_http_request *r, int code)
 {
-    r->state = BL_REQUEST_POSTED;
+    bl_request_step(r, BL_REQUEST_POSTED, code ? belay_error_name(code) : "again");
     r->code = code;
     bl_task_post(r->http->loop, &r->task);
 }
@@ -250,12 +263,19 @@ static void on_task(void *arg)
 
 /* ---- its end ---- */
 
+/* That a later attempt did not leave does not bring an earlier one back. */
+static enum belay_sent all_sent(const struct belay_http_request *r, enum belay_sent now)
+{
+    return now > r->sent_before ? now : r->sent_before;
+}
+
 void bl_request_finish(struct belay_http_request *r, const struct belay_error *error)
 {
     struct belay_error told;
 
     if (BL_UNLIKELY(error != NULL)) {
         told = *error;
+        told.sent = all_sent(r, told.sent);
         told.status = r->status;
         bl_error_prefix(&told, "%.*s %.160s", (int)r->message.method.len, r->message.method.data,
                         r->message.target->url);
@@ -267,7 +287,7 @@ void bl_request_finish(struct belay_http_request *r, const struct belay_error *e
     r->bytes_in += r->ex.body_in;
     r->bytes_out += r->ex.body_out;
     r->ex.body_in = r->ex.body_out = 0;
-    r->state = BL_REQUEST_DONE;
+    bl_request_step(r, BL_REQUEST_DONE, error ? belay_error_name(error->code) : "");
     bl_timer_stop(&r->timer);
     if (BL_LIKELY(r->callbacks->on_done != NULL)) {
         bl_request_enter(r);
@@ -306,7 +326,7 @@ void bl_request_failed(struct belay_http_request *r, const struct belay_error *e
         bl_request_finish(r, error);
         return;
     }
-    r->state = BL_REQUEST_POSTED;
+    bl_request_step(r, BL_REQUEST_POSTED, belay_error_name(error->code));
     if (r->body_read) {
         bl_request_enter(r);
         rc = r->rewind_body(r->body_arg);
@@ -319,6 +339,7 @@ void bl_request_failed(struct belay_http_request *r, const struct belay_error *e
         return;
     }
     r->replays++;
+    r->sent_before = all_sent(r, error->sent);
     r->probe = true;
     r->bytes_in += r->ex.body_in;
     r->bytes_out += r->ex.body_out;
@@ -369,9 +390,11 @@ int belay_http_request(struct belay_http *http, const struct belay_http_request_
         return rc;
     }
     r->arg = arg;
+    r->id = ++http->loop->next_id;
     r->started_at = bl_now_fresh(http->loop);
     rc = bl_request_go(r);
     if (rc < 0) {
+        BL_ASSERT(r->state == BL_REQUEST_SPARE);
         bl_request_clear(r);
         spare(r);
         return bl_error_set(error, rc, BELAY_STAGE_QUEUE, "making a request: %s",
@@ -401,8 +424,12 @@ void belay_http_request_cancel(struct belay_http_request *r)
 
 void belay_http_request_resume(struct belay_http_request *r)
 {
-    if (r->state == BL_REQUEST_RUNNING && r->ex.session && r->ex.paused)
-        r->ex.session->ops->resume(r->ex.session);
+    if (r->state != BL_REQUEST_RUNNING || !r->ex.session || !r->ex.paused)
+        return;
+    r->ex.session->ops->resume(r->ex.session);
+    if (r->first_byte_at) /* the time of the pause was the caller's */
+        bl_request_begin_rate(r);
+    bl_request_arm(r);
 }
 
 void belay_http_request_body_ready(struct belay_http_request *r)
@@ -448,7 +475,7 @@ void belay_http_request_facts(const struct belay_http_request *r, struct belay_h
     size_t size = facts->size < sizeof f ? facts->size : sizeof f;
 
     if (r->state == BL_REQUEST_RUNNING && r->ex.session)
-        f.sent = r->ex.session->ops->sent(r->ex.session);
+        f.sent = all_sent(r, r->ex.session->ops->sent(r->ex.session));
     memcpy(facts, &f, size);
     memcpy(facts, &size, sizeof size);
 }

@@ -30,6 +30,7 @@ struct belay_http_request {
     struct belay_waiter *waiter;
     struct bl_timer timer;
     struct bl_task task;
+    uint64_t id;
     uint8_t state;            /* enum bl_request_state */
     uint8_t calls;            /* callbacks of the caller's that have not returned */
     bool probe;               /* a used connection is looked at before it is written to */
@@ -38,6 +39,7 @@ struct belay_http_request {
     bool discard;             /* what comes is a redirect's body */
     bool unsafe_replay, keep_credentials;
     enum belay_sent sent;
+    enum belay_sent sent_before; /* by attempts before this one */
 
     const struct belay_http_callbacks *callbacks;
     void *arg;
@@ -69,6 +71,7 @@ int bl_request_make(struct belay_http_request *r, const struct belay_http_reques
 void bl_request_clear(struct belay_http_request *r);
 
 /* request.c */
+void bl_request_step(struct belay_http_request *r, enum bl_request_state to, const char *cause);
 int bl_request_go(struct belay_http_request *r);
 void bl_request_go_later(struct belay_http_request *r);
 /* The lease goes back. */

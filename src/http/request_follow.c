@@ -110,10 +110,13 @@ static void take_credentials_along(struct belay_http_request *r, struct belay_ht
         r->message.authorization = bl_span_of(r->next->authorization);
         return;
     }
-    if (r->next->authorization)
+    if (r->next->authorization) {
         r->message.authorization = bl_span_of(r->next->authorization);
-    else if (!r->first && r->message.authorization.data)
+        belay_http_target_unref(r->first);
+        r->first = NULL; /* the target has them now */
+    } else if (!r->first && r->message.authorization.data) {
         r->first = belay_http_target_ref(from);
+    }
 }
 
 void bl_request_followed(struct belay_http_request *r)
@@ -137,6 +140,7 @@ void bl_request_followed(struct belay_http_request *r)
     r->next = NULL;
     belay_http_target_unref(from);
     r->redirects++;
+    r->sent_before = BELAY_NOT_SENT; /* of the next request */
     r->bytes_in += r->ex.body_in;
     r->bytes_out += r->ex.body_out;
     bl_exchange_reset(&r->ex);

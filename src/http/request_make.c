@@ -9,20 +9,26 @@
 #define HEADERS_MAX      1000u
 #define HEADER_BYTES_MAX (1u << 20)
 #define YEAR_MS          INT64_C(31536000000)
-#define CLIENTS          (-1) /* as a value: the client's */
 
+/* In each of them 0, given or effective, is the default: what the client says, or nothing. */
+#define OFF (-1)
 static const struct bl_option fields[] = {
-    BL_OPTION(belay_http_request_options, body_size, BL_H1_CHUNKED, BL_H1_CHUNKED, BL_NOT_ALLOWED,
-              1, INT64_MAX),
+    BL_OPTION(belay_http_request_options, body_size, 0, 0, BL_NOT_ALLOWED, 1, INT64_MAX),
     BL_OPTION(belay_http_request_options, max_redirects, 0, 0, BL_NOT_ALLOWED, 1, 1000),
-    BL_OPTION(belay_http_request_options, timeout_ms, CLIENTS, BL_NOT_ALLOWED, INT64_MAX, 1,
+    BL_OPTION(belay_http_request_options, timeout_ms, 0, BL_NOT_ALLOWED, INT64_MAX, 1, YEAR_MS),
+    BL_OPTION(belay_http_request_options, first_byte_timeout_ms, 0, BL_NOT_ALLOWED, INT64_MAX, 1,
               YEAR_MS),
-    BL_OPTION(belay_http_request_options, first_byte_timeout_ms, CLIENTS, BL_NOT_ALLOWED, INT64_MAX,
-              1, YEAR_MS),
-    BL_OPTION(belay_http_request_options, idle_timeout_ms, CLIENTS, BL_NOT_ALLOWED, INT64_MAX, 1,
+    BL_OPTION(belay_http_request_options, idle_timeout_ms, 0, BL_NOT_ALLOWED, INT64_MAX, 1,
               YEAR_MS),
-    BL_OPTION(belay_http_request_options, min_rate, CLIENTS, 0, BL_NOT_ALLOWED, 1, INT32_MAX),
+    BL_OPTION(belay_http_request_options, min_rate, 0, OFF, BL_NOT_ALLOWED, 1, INT32_MAX),
 };
+
+/* Whether there is nothing for the table to do: the usual case, and worth a look. */
+static bool is_plain(const struct belay_http_request_options *o)
+{
+    return o->size == sizeof *o && !o->body_size && !o->max_redirects && !o->timeout_ms &&
+           !o->first_byte_timeout_ms && !o->idle_timeout_ms && !o->min_rate;
+}
 
 static int refuse(struct belay_error *error, const char *text)
 {
@@ -38,7 +44,7 @@ static int out_of_memory(struct belay_error *error)
 
 static void set_limit(uint64_t *limit, int64_t ms)
 {
-    if (ms != CLIENTS)
+    if (BL_UNLIKELY(ms != 0))
         *limit = ms == INT64_MAX ? BELAY_NEVER : BL_MS(ms);
 }
 
@@ -48,8 +54,8 @@ static void set_limits(struct belay_http_request *r, const struct belay_http_req
     set_limit(&r->limits.total, o->timeout_ms);
     set_limit(&r->limits.first_byte, o->first_byte_timeout_ms);
     set_limit(&r->limits.idle, o->idle_timeout_ms);
-    if (o->min_rate != CLIENTS)
-        r->limits.min_rate = (uint64_t)o->min_rate;
+    if (BL_UNLIKELY(o->min_rate != 0))
+        r->limits.min_rate = o->min_rate == OFF ? 0 : (uint64_t)o->min_rate;
 }
 
 /* ---- the message ---- */
@@ -84,7 +90,7 @@ static int set_body(struct belay_http_request *r, const struct belay_http_reques
     if (o->body)
         r->message.body = (int64_t)o->body_len;
     else if (o->read_body)
-        r->message.body = o->body_size;
+        r->message.body = o->body_size > 0 ? o->body_size : BL_H1_CHUNKED;
     r->message.expect_continue =
         o->expect_continue && r->message.body != BL_H1_NO_BODY && r->message.body != 0;
     return 0;
@@ -166,7 +172,9 @@ static int set_target(struct belay_http_request *r, const struct belay_http_requ
 {
     int rc = 0;
 
-    if (o->target)
+    if (o->target && o->target->http != r->http)
+        rc = refuse(error, "target: it belongs to another client");
+    else if (o->target)
         r->message.target = belay_http_target_ref(o->target);
     else if (o->url)
         rc = bl_target_get(r->http, o->url, strnlen(o->url, BL_URL_MAX + 1), &r->message.target,
@@ -205,10 +213,14 @@ int bl_request_make(struct belay_http_request *r, const struct belay_http_reques
                     struct belay_error *error)
 {
     struct belay_http_request_options o;
-    int rc = bl_options_resolve(&o, sizeof o, options, fields, BL_COUNT(fields), error);
+    int rc = 0;
 
+    if (BL_UNLIKELY(!is_plain(options))) {
+        rc = bl_options_resolve(&o, sizeof o, options, fields, BL_COUNT(fields), error);
+        options = &o;
+    }
     if (rc == 0)
-        rc = fill(r, &o, error);
+        rc = fill(r, options, error);
     if (rc < 0)
         bl_request_clear(r);
     return rc;

@@ -211,6 +211,7 @@ static int target_new(struct belay_http *http, const char *url, size_t len,
     if (!t)
         return bl_error_set(error, BELAY_ENOMEM, BELAY_STAGE_NONE, "parsing a URL: out of memory");
     t->mem = &http->loop->mem;
+    t->http = http;
     t->refs = 1;
     bl_list_init(&t->by_use);
     rc = make(t, http, url, len, error);

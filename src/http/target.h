@@ -9,6 +9,7 @@
 
 struct belay_http_target {
     struct bl_mem *mem;
+    const struct belay_http *http; /* whose it is: only compared, as it may be gone */
     uint32_t refs;
     struct belay_endpoint *endpoint;
     struct belay_peer *peer;
