@@ -155,8 +155,8 @@ static const struct option_row rows[] = {
          "send a header; NAME; has no value, NAME: takes away\nUser-Agent, or the Content-Type of "
          "-d"),
     TAKE('d', "data", "TEXT|@FILE", take_data,
-         "send a body by POST, as a form; @- is standard input;\nline ends in files are left out, "
-         "several are joined by &"),
+         "send a body by POST, as a form; @- is standard input;\n"
+         "files without their line ends, several joined by &"),
     TAKE(0, "data-binary", "TEXT|@FILE", take_data_binary, "the same, every byte as it is"),
     TEXT('T', "upload-file", "FILE", upload, "send a file by PUT; - is standard input"),
     TAKE('u', "user", "NAME:PASSWORD", take_user,

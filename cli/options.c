@@ -204,13 +204,13 @@ enum options_verdict options_read(const struct option_table *table, int argc, ch
 
 /* ---- help ---- */
 
-#define HELP_COLUMN 28
+#define HELP_COLUMN 32
 
 static void print_row(const struct option_row *row)
 {
     char left[80];
-    int n = snprintf(left, sizeof left, "%s%c%s%s%s%s%s", row->letter ? " -" : "   ",
-                     row->letter ? row->letter : ' ', row->letter && row->name ? ", " : "  ",
+    char letter[] = {'-', row->letter, ',', '\0'};
+    int n = snprintf(left, sizeof left, "  %-4s%s%s%s%s", row->letter ? letter : "",
                      row->name ? "--" : "", row->name ? row->name : "", row->arg ? " " : "",
                      row->arg ? row->arg : "");
     const char *line = row->help;

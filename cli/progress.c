@@ -75,6 +75,23 @@ static void add_connections(struct line *l, const struct progress_facts *f)
     }
 }
 
+/* Whole seconds: what changes ten times a second cannot be read. */
+static void add_left(struct line *l, uint64_t left_us)
+{
+    unsigned long long s = (left_us + 999999) / 1000000;
+    char part[64];
+
+    if (left_us == UINT64_MAX || s >= 360000)
+        return;
+    if (s < 60)
+        snprintf(part, sizeof part, "%llu s left", s);
+    else if (s < 3600)
+        snprintf(part, sizeof part, "%llu min %02llu s left", s / 60, s % 60);
+    else
+        snprintf(part, sizeof part, "%llu h %02llu min left", s / 3600, s % 3600 / 60);
+    add(l, part, NULL);
+}
+
 const char *progress_line(const struct progress_facts *f, size_t width, char out[PROGRESS_LINE_MAX])
 {
     /* The last column stays free: a terminal may wrap there. */
@@ -95,10 +112,6 @@ const char *progress_line(const struct progress_facts *f, size_t width, char out
         add(&l, part, f->failed && f->colours ? "\033[31m" : NULL);
         add_connections(&l, f);
     }
-    if (f->left_us != UINT64_MAX) {
-        snprintf(part, sizeof part, "%s left",
-                 text_duration(figure, (f->left_us + 999999) / 1000000 * 1000000));
-        add(&l, part, NULL);
-    }
+    add_left(&l, f->left_us);
     return out;
 }

@@ -157,6 +157,7 @@ static void progress_fits_its_terminal(void **state)
     assert_non_null(strstr(progress_line(&f, 200, line), "1,234,567 failed"));
     assert_non_null(strstr(line, "61,234/s"));
     assert_non_null(strstr(line, "10 connections"));
+    assert_non_null(strstr(line, "1 min 30 s left"));
     assert_non_null(strstr(line, "[========>           ]"));
     f.colours = true;
     assert_non_null(strstr(progress_line(&f, 200, line), "\033[31m1,234,567 failed\033[0m"));
