@@ -25,7 +25,8 @@ typedef void belay_source_fn(struct belay_endpoint *const *endpoints, size_t n,
 
 /*
  * A source of the caller's own: begin a look-up and answer with belay_source_answer, at once or
- * later. `cancel`: the answer is not wanted any more.
+ * later; further answers are ignored. `cancel`: the answer is not wanted any more, and the query is
+ * gone.
  */
 struct belay_source_ops {
     size_t size;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Sources of addresses. A query is one question: it outlives neither its answer nor its cancel, and
- * holds its source. What a kind of source knows is in its `get`; all kinds answer through
- * belay_source_answer.
+ * holds its source; the end of the loop answers it. What a kind of source knows is in its `get`; all
+ * kinds answer through belay_source_answer.
  */
 #include "belay/source.h"
 
@@ -24,6 +24,7 @@ struct belay_source {
 };
 
 struct belay_source_query {
+    struct bl_object object;
     struct belay_source *source;
     belay_source_fn *fn;
     void *arg;
@@ -49,6 +50,7 @@ static void query_free(struct belay_source_query *q)
     struct belay_source *source = q->source;
 
     bl_task_cancel(&q->task);
+    bl_object_fini(&q->object, source->loop);
     drop_endpoints(source->loop, q->endpoints, q->n);
     bl_free(&source->loop->mem, q);
     belay_source_unref(source);
@@ -58,13 +60,18 @@ static void tell(void *arg)
 {
     struct belay_source_query *q = arg;
 
-    q->fn(q->endpoints, q->n, q->error.code ? &q->error : NULL, q->arg);
+    if (q->error.code)
+        q->fn(NULL, 0, &q->error, q->arg);
+    else
+        q->fn(q->endpoints, q->n, NULL, q->arg);
     query_free(q);
 }
 
 static void answer_error(struct belay_source_query *q, const struct belay_error *error)
 {
     q->error = *error;
+    if (q->error.kind == BELAY_KIND_NONE)
+        q->error.kind = belay_error_kind_of(q->error.code);
     q->error.tried = NULL;
     q->error.tried_n = 0;
     bl_task_post(q->source->loop, &q->task);
@@ -169,6 +176,7 @@ static void srv_answered(const struct bl_srv *records, size_t n, const struct be
 {
     struct belay_source_query *q = arg;
     struct belay_error why = {0};
+    int rc;
 
     q->lookup = NULL;
     if (error) {
@@ -181,14 +189,22 @@ static void srv_answered(const struct bl_srv *records, size_t n, const struct be
         return;
     }
     for (size_t i = 0; i < n; i++) {
-        if (bl_endpoint_like(q->source->like, records[i].target, records[i].port, NULL, 0,
-                             &q->endpoints[q->n], &why) == 0)
-            q->n++;
+        rc = bl_endpoint_like(q->source->like, records[i].target, records[i].port, NULL, 0,
+                              &q->endpoints[q->n], &why);
+        if (rc == BELAY_ENOMEM) {
+            answer_error(q, &why);
+            return;
+        }
+        q->n += rc == 0;
     }
-    if (q->n == 0)
-        answer_error(q, &why); /* not one target is a usable name */
-    else
-        bl_task_post(q->source->loop, &q->task);
+    if (q->n == 0) {
+        bl_error_set(&why, BELAY_ENONAME, BELAY_STAGE_RESOLVE,
+                     "looking up the SRV records of %s: not one target is a usable name",
+                     q->source->name);
+        answer_error(q, &why);
+        return;
+    }
+    bl_task_post(q->source->loop, &q->task);
 }
 
 static void srv_get(struct belay_source_query *q, void *arg)
@@ -325,6 +341,20 @@ void belay_source_unref(struct belay_source *s)
 
 /* ---- asking ---- */
 
+static void close_object(struct bl_object *object)
+{
+    struct belay_source_query *q = BL_CONTAINER(object, struct belay_source_query, object);
+    struct belay_error error;
+
+    if (bl_task_posted(&q->task))
+        return;
+    if (q->source->ops->cancel)
+        q->source->ops->cancel(q, q->source->arg);
+    bl_error_set(&error, BELAY_ECLOSED, BELAY_STAGE_RESOLVE,
+                 "looking up addresses: the loop was closed");
+    answer_error(q, &error);
+}
+
 int belay_source_get(struct belay_source *s, bool fresh, struct belay_source_query **ret_query,
                      belay_source_fn *fn, void *arg)
 {
@@ -337,6 +367,7 @@ int belay_source_get(struct belay_source *s, bool fresh, struct belay_source_que
     q->arg = arg;
     q->fresh = fresh;
     bl_task_init(&q->task, tell, q);
+    bl_object_init(&q->object, s->loop, "source", close_object);
     if (ret_query)
         *ret_query = q;
     s->ops->get(q, s->arg);

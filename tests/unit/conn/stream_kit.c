@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+#include "unit/conn/stream_kit.h"
+
+#include <stdio.h>
+
+struct belay_endpoint *stream_kit_endpoint(struct stream_kit *k, uint16_t port)
+{
+    struct belay_endpoint *endpoint;
+    char url[64];
+
+    snprintf(url, sizeof url, "tcp://127.0.0.1:%u", (unsigned)port);
+    assert_int_equal(belay_endpoint_parse(k->net.loop, url, &endpoint, NULL), 0);
+    return endpoint;
+}
+
+void stream_kit_set_up(struct stream_kit *k)
+{
+    memset(k, 0, sizeof *k);
+    net_kit_set_up(&k->net);
+    toy_server_open(&k->server);
+    k->endpoint = stream_kit_endpoint(k, k->server.port);
+}
+
+void stream_kit_tear_down(struct stream_kit *k)
+{
+    toy_server_close(&k->server);
+    belay_endpoint_unref(k->endpoint);
+    net_kit_tear_down(&k->net);
+}
+
+void stream_kit_turn(struct stream_kit *k)
+{
+    assert_int_equal(belay_loop_turn(k->net.loop, 1), 0);
+    toy_server_poll(&k->server);
+}
