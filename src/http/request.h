@@ -59,8 +59,9 @@ struct belay_http_request {
     int32_t status, replays, redirects, max_redirects;
     int code; /* POSTED: what the task will tell; 0: try again */
 
-    struct belay_http_target *first; /* whose credentials go along; NULL: the message's own */
-    struct belay_http_target *next;  /* where the redirect goes */
+    struct belay_http_target
+        *owner; /* of message.authorization, where it is an earlier one than the message's */
+    struct belay_http_target *next; /* where the redirect goes */
     bool next_to_get, next_same_origin;
     struct bl_buf location;
 };

@@ -99,24 +99,26 @@ static void drop_headers(struct belay_http_request *r, bool (*is)(struct bl_span
     r->message.headers_n = kept;
 }
 
-/* Credentials of the first URL go along as long as the origin, or the caller's wish, is the same.
+static void hold_owner(struct belay_http_request *r, struct belay_http_target *target)
+{
+    belay_http_target_unref(r->owner);
+    r->owner = belay_http_target_ref(target);
+}
+
+/*
+ * A URL's credentials go along as long as the origin is the same, or the caller wishes it. The target whose they are is held
+ * for as long.
  */
 static void take_credentials_along(struct belay_http_request *r, struct belay_http_target *from)
 {
-    if (!r->next_same_origin && !r->keep_credentials) {
+    if (r->next->authorization || (!r->next_same_origin && !r->keep_credentials)) {
+        hold_owner(r, NULL);
+        r->message.authorization = bl_span_of(r->next->authorization);
+    } else if (r->message.authorization.data && !r->owner) {
+        hold_owner(r, from);
+    }
+    if (!r->next_same_origin && !r->keep_credentials)
         drop_headers(r, bl_redirect_is_credential);
-        belay_http_target_unref(r->first);
-        r->first = NULL;
-        r->message.authorization = bl_span_of(r->next->authorization);
-        return;
-    }
-    if (r->next->authorization) {
-        r->message.authorization = bl_span_of(r->next->authorization);
-        belay_http_target_unref(r->first);
-        r->first = NULL; /* the target has them now */
-    } else if (!r->first && r->message.authorization.data) {
-        r->first = belay_http_target_ref(from);
-    }
 }
 
 void bl_request_followed(struct belay_http_request *r)

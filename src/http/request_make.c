@@ -233,9 +233,9 @@ void bl_request_clear(struct belay_http_request *r)
     bl_free(mem, r->headers);
     r->headers = NULL;
     belay_http_target_unref(r->message.target);
-    belay_http_target_unref(r->first);
+    belay_http_target_unref(r->owner);
     belay_http_target_unref(r->next);
-    r->first = r->next = NULL;
+    r->owner = r->next = NULL;
     memset(&r->message, 0, sizeof r->message);
     if (r->location.data)
         bl_buf_free(&r->location, mem);

@@ -494,6 +494,7 @@ static void fetch_wait_has_its_limits(void **state)
 
 struct fetcher {
     struct kit *k;
+    pthread_t thread;
     int rc;
     size_t len;
 };
@@ -511,18 +512,25 @@ static void *fetch_elsewhere(void *arg)
     return NULL;
 }
 
+/* From within a turn: somebody runs the loop from here on. */
+static void begin_elsewhere(void *arg)
+{
+    struct fetcher *f = arg;
+
+    assert_int_equal(pthread_create(&f->thread, NULL, fetch_elsewhere, f), 0);
+}
+
 static void another_thread_may_wait_as_well(void **state)
 {
     struct fetcher f = {0};
-    pthread_t thread;
     struct kit k;
 
     (void)state;
     kit_open(&k, NULL);
     f.k = &k;
-    assert_int_equal(pthread_create(&thread, NULL, fetch_elsewhere, &f), 0);
+    assert_int_equal(belay_loop_post(k.loop, begin_elsewhere, &f), 0);
     assert_int_equal(belay_loop_run(k.loop), 0);
-    pthread_join(thread, NULL);
+    pthread_join(f.thread, NULL);
     assert_int_equal(f.rc, 0);
     assert_int_equal(f.len, 70000);
     kit_close(&k);
