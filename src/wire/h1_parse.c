@@ -378,7 +378,7 @@ int bl_h1_parse(struct bl_h1_parser *p, const char *data, size_t len, size_t *us
     case PHASE_OVER:
         break;
     }
-    BL_ASSERT(!"a response is begun before it is parsed");
+    BL_ASSERT(p->phase != PHASE_OVER && p->phase != PHASE_END); /* it was not begun */
     return BELAY_EINVAL;
 }
 
