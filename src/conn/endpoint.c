@@ -6,8 +6,6 @@
  */
 #include "conn/endpoint.h"
 
-#include <stdio.h>
-
 #include "base/buf.h"
 #include "base/options.h"
 #include "wire/url.h"
@@ -94,6 +92,8 @@ static int copy_alpn(struct belay_endpoint *e, const char *list, struct belay_er
 static int set_addrs(struct belay_endpoint *e, const struct belay_addr *addrs, size_t n,
                      struct belay_error *error)
 {
+    if (!addrs)
+        return refuse(error, "addrs", "addrs_n says that there are some");
     if (n > ADDRS_MAX)
         return refuse(error, "addrs", "more than 64 addresses");
     e->addrs = bl_alloc(&e->loop->mem, n * sizeof *addrs);
@@ -103,6 +103,9 @@ static int set_addrs(struct belay_endpoint *e, const struct belay_addr *addrs, s
     for (size_t i = 0; i < n; i++) {
         if (addrs[i].family < BELAY_FAMILY_IPV4 || addrs[i].family > BELAY_FAMILY_UNIX)
             return refuse(error, "addrs", "an address has no family");
+        if (addrs[i].family == BELAY_FAMILY_UNIX &&
+            (addrs[i].path_len == 0 || addrs[i].path_len > sizeof addrs[i].u.path))
+            return refuse(error, "addrs", "the path of a Unix socket has 1 to 108 bytes");
         if (addrs[i].family != BELAY_FAMILY_UNIX && addrs[i].port == 0)
             e->addrs[i].port = e->port;
     }
@@ -137,6 +140,10 @@ static int compose_url(struct belay_endpoint *e, const struct belay_endpoint_opt
         return refuse(error, "endpoint", "scheme unix needs a path");
     if (!is_unix && !o->host)
         return refuse(error, "endpoint", "scheme and no host were given");
+    if (is_unix && (o->host || o->port))
+        return refuse(error, o->host ? "host" : "port", "a Unix socket has a path alone");
+    if (!is_unix && o->path)
+        return refuse(error, "path", "is for scheme unix (unix_path routes to a Unix socket)");
     if (o->port < 0 || o->port > 65535)
         return bl_error_set(error, BELAY_EINVAL, BELAY_STAGE_NONE,
                             "port: %d is out of range (1 to 65535)", (int)o->port);
@@ -287,15 +294,18 @@ static int key_put(struct belay_endpoint *e, struct bl_buf *key, char letter, co
     return 0;
 }
 
+/* By its bytes: what is printed for people is not always one to one. */
 static int key_put_addr(struct belay_endpoint *e, struct bl_buf *key, char letter,
                         const struct belay_addr *addr)
 {
-    char text[BELAY_ADDR_TEXT_MAX + 16];
-    char printed[BELAY_ADDR_TEXT_MAX];
-    int n = snprintf(text, sizeof text, "%u %u %s", addr->family, addr->scope_id,
-                     belay_addr_print(addr, printed, sizeof printed));
+    bool v6 = addr->family == BELAY_FAMILY_IPV6, is_unix = addr->family == BELAY_FAMILY_UNIX;
+    size_t len = is_unix ? addr->path_len : v6 ? 16 : 4;
+    uint32_t numbers[3] = {addr->family, is_unix ? 0 : addr->port, v6 ? addr->scope_id : 0};
+    char bytes[sizeof numbers + BELAY_UNIX_PATH_MAX];
 
-    return key_put(e, key, letter, text, (size_t)n);
+    memcpy(bytes, numbers, sizeof numbers);
+    memcpy(bytes + sizeof numbers, is_unix ? addr->u.path : (const char *)addr->u.ip, len);
+    return key_put(e, key, letter, bytes, sizeof numbers + len);
 }
 
 static int key_put_text(struct belay_endpoint *e, struct bl_buf *key, char letter, const char *text)

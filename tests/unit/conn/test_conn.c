@@ -9,20 +9,29 @@
 
 #include "conn/endpoint.h"
 #include "support/failing_alloc.h"
+#include "support/fake_dns.h"
 #include "unit/conn/keeper_kit.h"
 #include "unit/loop/fake_world.h"
 
 static struct failing_alloc alloc;
 static struct fake_world world;
+static struct fake_dns dns;
 static struct belay_endpoint *endpoint;
 static struct puppet puppet;
 static struct keeper keeper;
 
 static int set_up(void **state)
 {
+    struct belay_loop_options o = belay_loop_options_init();
+    struct belay_loop *loop;
+
     (void)state;
     failing_alloc_init(&alloc);
-    fake_world_open(&world, &alloc.allocator);
+    fake_dns_init(&dns);
+    fake_world_init(&world, &alloc.allocator);
+    world.world.dns = &dns.dns;
+    o.world = &world.world;
+    assert_int_equal(belay_loop_new(&o, &loop, NULL), 0);
     assert_int_equal(belay_endpoint_parse(world.loop, "tcp://a.test:1", &endpoint, NULL), 0);
     puppet_init(&puppet);
     keeper_init(&keeper);
@@ -367,6 +376,58 @@ static void a_keeper_that_closes_during_an_abandoned_open_hears_closed(void **st
     assert_int_equal(keeper.closed, 1);
 }
 
+/* ---- dialling, as far as the name server ---- */
+
+static void start_dial(void)
+{
+    puppet_init_session(&puppet);
+    open_conn();
+    settle();
+    assert_int_equal(fake_dns_open(&dns), 2);
+    assert_int_equal(bl_conn_get_state(keeper.conn), BL_CONN_OPENING);
+}
+
+static void closing_while_dialling_starts_no_session(void **state)
+{
+    (void)state;
+    start_dial();
+    for (int call = 0; call < UP_CALLS; call++)
+        call_up(keeper.conn, (enum up_call)call); /* what has no session cannot say anything */
+    bl_conn_close(keeper.conn, BELAY_REASON_POOL_CLOSED);
+    assert_int_equal(keeper.closed, 0);
+    assert_int_equal(fake_dns_open(&dns), 0);
+    settle();
+    assert_int_equal(keeper.closed, 1);
+    assert_int_equal(keeper_told(&keeper), 1);
+    assert_int_equal(puppet.n, 0);
+}
+
+static void a_dial_that_fails_is_told(void **state)
+{
+    (void)state;
+    start_dial();
+    fake_dns_answer(fake_dns_find(&dns, "a.test", BELAY_DNS_A), BELAY_ENONAME, NULL, 0);
+    fake_dns_answer(fake_dns_find(&dns, "a.test", BELAY_DNS_AAAA), BELAY_ENONAME, NULL, 0);
+    settle();
+    assert_int_equal(keeper.failed, 1);
+    assert_int_equal(keeper.code, BELAY_ENONAME);
+    assert_int_equal(keeper.stage, BELAY_STAGE_RESOLVE);
+    assert_int_equal(puppet.n, 0);
+}
+
+static void each_stage_has_its_own_limit(void **state)
+{
+    (void)state;
+    keeper.dial.resolve_timeout_ms = 70;
+    start_dial();
+    pass(69);
+    assert_int_equal(keeper.failed, 0);
+    pass(1);
+    assert_int_equal(keeper.failed, 1);
+    assert_int_equal(keeper.code, BELAY_ETIMEDOUT);
+    assert_int_equal(keeper.stage, BELAY_STAGE_RESOLVE);
+}
+
 /* ---- closing ---- */
 
 static void closing_in_each_phase_is_told_once(void **state)
@@ -546,6 +607,9 @@ int main(void)
         TEST(a_session_has_a_limit),
         TEST(a_limit_does_not_outlive_the_opening),
         TEST(a_keeper_that_closes_during_an_abandoned_open_hears_closed),
+        TEST(closing_while_dialling_starts_no_session),
+        TEST(a_dial_that_fails_is_told),
+        TEST(each_stage_has_its_own_limit),
         TEST(closing_in_each_phase_is_told_once),
         TEST(who_closes_hears_nothing_else),
         TEST(closing_from_within_opened),
