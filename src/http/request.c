@@ -130,14 +130,21 @@ void bl_request_release(struct belay_http_request *r, enum belay_release how)
     r->lease = (struct belay_lease){0};
 }
 
-/* The connection turns out to be dead before anything is written to it. */
+/* The connection turns out to be dead, or out of step, before anything is written to it. */
 static void drop_dead(struct belay_http_request *r, struct bl_session *session)
 {
+    const char *name = belay_endpoint_name(r->message.target->endpoint);
+    size_t held = bl_stream_held(session->stream);
     struct belay_error error;
 
-    bl_error_set(&error, BELAY_EEOF, BELAY_STAGE_USE, "%s: the peer had closed the idle connection",
-                 belay_endpoint_name(r->message.target->endpoint));
-    belay_conn_lost(session->conn, BELAY_REASON_PEER_CLOSED, &error);
+    if (held > 0)
+        bl_error_set(&error, BELAY_EUNHEALTHY, BELAY_STAGE_USE,
+                     "%s sent %zu bytes on an idle connection", name, held);
+    else
+        bl_error_set(&error, BELAY_EEOF, BELAY_STAGE_USE,
+                     "%s: the peer had closed the idle connection", name);
+    belay_conn_lost(session->conn, held > 0 ? BELAY_REASON_UNHEALTHY : BELAY_REASON_PEER_CLOSED,
+                    &error);
     bl_request_release(r, BELAY_BROKEN);
 }
 

@@ -55,6 +55,8 @@ bool bl_stream_usable(const struct belay_stream *stream);
 /* Looks at the socket now, without waiting for the loop: false if the peer closed it or sent
    something (a probe before a request that cannot be repeated). Costs a system call. */
 bool bl_stream_probe(struct belay_stream *stream);
+/* What was written and has not left never will. */
+void bl_stream_drop_output(struct belay_stream *stream);
 /* Bytes that came and were not consumed. */
 size_t bl_stream_held(const struct belay_stream *stream);
 /* Whether any byte has been handed to the kernel since the mark was set (NOT_SENT or MAYBE_SENT).
@@ -161,7 +163,6 @@ void bl_stream_flush_later(struct belay_stream *s);
 /* From the loop: sends, and mourns when that fails. */
 void bl_stream_flush_now(struct belay_stream *s);
 void bl_stream_on_timer(void *arg);
-void bl_stream_drop_output(struct belay_stream *s); /* what was not sent never will be */
 void bl_stream_run_done(struct belay_stream *s);
 
 #endif

@@ -186,12 +186,14 @@ bool bl_stream_probe(struct belay_stream *s)
     struct belay_error error;
     char some[1024];
     ptrdiff_t n;
-    if (!bl_stream_usable(s) || s->starting || s->in_data || bl_stream_held(s))
+    if (!bl_stream_usable(s) || s->starting || bl_stream_held(s))
         return false;
     n = bl_filter_read(s->top, some, sizeof some, &error);
     if (n == BELAY_EAGAIN)
         return true;
-    if (n > 0) {
+    if (n > 0 && s->in_data) {
+        die_of(s, BELAY_EUNHEALTHY, "bytes came that nobody waited for"); /* they are lost */
+    } else if (n > 0) {
         if (hold(s, some, (size_t)n) == 0)
             s->look = 1;
     } else if (n == 0) {
