@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "say.h"
 #include "summary.h"
@@ -135,12 +136,20 @@ static void cut_off(struct get *g)
     }
 }
 
+static double monotonic_s(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
 static void finish(struct get *g)
 {
     if (g->finished)
         return;
     g->finished = true;
-    g->end_ms = belay_loop_now_ms(g->loop);
+    g->end_s = monotonic_s();
     belay_loop_stop(g->loop);
 }
 
@@ -194,7 +203,7 @@ static void set_schedule(struct get *g)
 
     g->begin_ms = belay_loop_now_ms(g->loop);
     g->answered_ms = -1;
-    g->counted_ms = g->begin_ms + o->warm_up_ms;
+    g->begin_s = monotonic_s() + (double)o->warm_up_ms / 1000;
     g->schedule = (struct schedule){
         .requests = o->requests != GET_UNSET ? o->requests
                     : o->for_ms != GET_UNSET ? -1
@@ -234,6 +243,8 @@ static int report(struct get *g)
         good = summary_print_json(&summary);
     else if (!o->quiet)
         summary_print(&summary, o->write_out ? 2 : 1);
+    else
+        summary_print_failures(&summary);
     summary_free(&summary);
     if (fflush(stdout) != 0 || ferror(stdout))
         good = false;

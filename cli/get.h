@@ -69,8 +69,9 @@ struct get {
     struct slot *slots, *free_slots;
     size_t slots_n;
     struct tally tally;
-    int64_t begin_ms, counted_ms, end_ms; /* of the loop's clock; counted_ms: the warm-up's end */
-    uint64_t bytes_seen;                  /* of bodies, while they come */
+    int64_t begin_ms;      /* of the loop's clock */
+    double begin_s, end_s; /* the same, finer: when counting began, and ended */
+    uint64_t bytes_seen;   /* of bodies, while they come */
 
     struct belay_timer *pace;   /* the next start */
     struct belay_timer *redraw; /* the line of progress */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The program `belay`: its commands. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "get.h"
 #include "say.h"
@@ -93,10 +95,26 @@ static int help_main(int argc, char **argv)
     return flush_stdout();
 }
 
+/*
+ * A program may be started without them, and the next file opened would be taken for one. What takes their place can be
+ * neither written nor, on input, found to have anything.
+ */
+static void fill_standard_streams(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDONLY);
+    while (fd >= 0 && fd <= 2);
+    if (fd > 2)
+        close(fd);
+}
+
 int main(int argc, char **argv)
 {
     const struct command *command;
 
+    fill_standard_streams();
     if (argc < 2) {
         say("what shall be done? (belay help)");
         return EXIT_USAGE;

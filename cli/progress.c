@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define BAR_WIDTH 20
+#define BAR_MAX 20
 
 struct line {
     char *out;
@@ -24,19 +24,20 @@ static void add(struct line *l, const char *part, const char *colour)
     l->columns += gap + len;
 }
 
+/* Half as long where there is little room. */
 static void add_bar(struct line *l, double share, bool colours)
 {
-    char bar[BAR_WIDTH + 3] = "[";
-    size_t full;
+    char bar[BAR_MAX + 3] = "[";
+    size_t width = l->width < 99 ? BAR_MAX / 2 : BAR_MAX, full;
 
     if (share < 0 || l->width < 60)
         return;
-    full = share < 1 ? (size_t)(share * BAR_WIDTH) : BAR_WIDTH;
+    full = share < 1 ? (size_t)(share * (double)width) : width;
     memset(bar + 1, '=', full);
-    memset(bar + 1 + full, ' ', BAR_WIDTH - full);
-    if (full > 0 && full < BAR_WIDTH)
+    memset(bar + 1 + full, ' ', width - full);
+    if (full > 0 && full < width)
         bar[full] = '>';
-    bar[BAR_WIDTH + 1] = ']';
+    bar[width + 1] = ']';
     add(l, bar, colours ? "\033[36m" : NULL);
 }
 

@@ -58,8 +58,8 @@ void summary_take(struct summary *s, struct get *g)
 
     memset(s, 0, sizeof *s);
     s->tally = &g->tally;
-    if (g->end_ms > g->counted_ms)
-        s->elapsed_s = (double)(g->end_ms - g->counted_ms) / 1000;
+    if (g->end_s > g->begin_s)
+        s->elapsed_s = g->end_s - g->begin_s;
     s->cpu_s = cpu_seconds();
     s->interrupted_by = g->interrupted_by;
     s->cut_off = g->cut_off;
@@ -260,6 +260,16 @@ static void print_connections(const struct page *p, const struct summary *s)
     label(p, "closed");
     list_counts(p, s->pool.closed, BELAY_REASONS_N, reason_name);
     fputc('\n', p->out);
+}
+
+void summary_print_failures(const struct summary *s)
+{
+    for (size_t i = 0; i < s->tally->examples_n; i++) {
+        const struct tally_example *e = &s->tally->examples[i];
+
+        say("%llu of %llu requests failed: %s", (unsigned long long)e->n,
+            (unsigned long long)s->tally->requests, e->text);
+    }
 }
 
 void summary_print(const struct summary *s, int fd)

@@ -29,6 +29,8 @@ void summary_free(struct summary *s);
 
 /* On standard output, or where -w has taken that, on standard error. */
 void summary_print(const struct summary *s, int fd);
+/* What failed, on standard error: for -q. */
+void summary_print_failures(const struct summary *s);
 /* On standard output. */
 bool summary_print_json(const struct summary *s);
 

@@ -103,7 +103,7 @@ static json_t *whole(const struct summary *s)
     json_object_set_new(object, "failed", integer(t->failed));
     json_object_set_new(object, "bytes", integer(t->bytes));
     json_object_set_new(object, "bytes_sent", integer(t->sent_bytes));
-    json_object_set_new(object, "elapsed_s", json_real(s->elapsed_s));
+    json_object_set_new(object, "elapsed_s", json_real(round(s->elapsed_s * 1e6) / 1e6));
     json_object_set_new(object, "cpu_s", json_real(round(s->cpu_s * 1e6) / 1e6));
     json_object_set_new(object, "rate", json_real(round(rate * 100) / 100));
     json_object_set_new(object, "latency_ms", percentiles(&t->latency));

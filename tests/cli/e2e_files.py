@@ -85,6 +85,11 @@ class Files(harness.Case):
         run = self.get("-o", "/dev/full", origin.url + "/", status=1)
         self.assertIn(b"No space left", run.stderr)
 
+    def test_a_missing_standard_output_is_an_error(self):
+        run = self.start("get", origin.url + "/", stdout=None, preexec_fn=lambda: os.close(1))
+        self.assertIn(b"standard output", run.communicate(timeout=harness.LIMIT)[1])
+        self.assertEqual(run.returncode, 1)
+
     def test_a_file_is_retried_from_its_beginning(self):
         self.get("--retry-unsafe", "--retries", "1", "-o", "f", origin.url + "/gone-once?id=file")
         self.assertEqual((self.dir / "f").read_bytes(), b"hello")

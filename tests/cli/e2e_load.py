@@ -37,6 +37,9 @@ class Load(harness.Case):
     def test_quiet_says_nothing(self):
         run = self.get("-q", "-n", "100", origin.url + "/")
         self.assertEqual((run.stdout, run.stderr), (b"", b""))
+        run = self.get("-q", "-n", "5", "--retries", "0", "http://127.0.0.1:1/", status=1)
+        self.assertEqual(run.stdout, b"")
+        self.assertIn(b"5 of 5 requests failed: GET http://127.0.0.1:1/", run.stderr)
 
     def test_write_out_is_a_json_line_for_each_request(self):
         run = self.get("-w", "-n", "50", origin.url + "/")

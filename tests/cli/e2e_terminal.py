@@ -42,7 +42,7 @@ class Terminal(harness.Case):
     def test_progress_is_drawn_and_taken_away(self):
         out = self.on_terminal("--for", "400ms", origin.url + "/delay/1")
         self.assertIn("0 failed", out)
-        self.assertRegex(out, r"\[[=> ]{20}\]")
+        self.assertRegex(out, r"\[[=> ]{10}\]")
         self.assertIn("10 connections", out)
         self.assertIn("\r\033[K", out)
         self.assertIn("requests", out.rsplit("\033[K", 1)[1])
