@@ -87,9 +87,10 @@ static int64_t patience_ms(const struct get_options *o)
 }
 
 /*
- * Retries and the pool's backoff would make many requests to a server that is gone last for hours. Once every URL has been
- * tried, no connection is open or being opened, and nothing ever answered, or not for long, the rest is not started. A
- * run that was told how long to last (--for) sits an outage out.
+ * Retries and the pool's backoff would make many requests to a server that is gone last for hours.
+ * Once every URL has been tried, no connection is open or being opened, and nothing ever answered,
+ * or not for long, the rest is not started. A run that was told how long to last (--for) sits an
+ * outage out.
  */
 bool get_is_hopeless(const struct get *g, const struct belay_error *error)
 {

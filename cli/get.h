@@ -108,7 +108,10 @@ void get_request_fail(struct slot *slot, const struct belay_error *error);
 
 /* get.c: a slot's request is done, retries included. */
 void get_slot_done(struct slot *slot);
-/* Whether an error of dialling means that nothing can be reached; and, that being so, all others fail with it. */
+/*
+ * Whether an error of dialling means that nothing can be reached; and, that being so, all others
+ * fail with it.
+ */
 bool get_is_hopeless(const struct get *g, const struct belay_error *error);
 void get_give_up(struct get *g, const struct belay_error *error);
 /* Starts what may start now. */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* What a run of `belay get` stands on: loop, TLS identity, client, and the URLs, each parsed once.
+/*
+ * What a run of `belay get` stands on: loop, TLS identity, client, and the URLs, each parsed once.
  */
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/resource.h>
 
 #include "get.h"
@@ -43,10 +45,28 @@ static int open_loop(struct get *g)
     return EXIT_FINE;
 }
 
+/*
+ * Reading the system's authorities takes longer than a plain request. A redirect to https finds the
+ * library's own identity, which is the same.
+ */
+static bool needs_tls(const struct get_options *o)
+{
+    const struct belay_tls_options none = belay_tls_options_init();
+
+    if (memcmp(&o->tls, &none, sizeof none) != 0)
+        return true;
+    for (size_t i = 0; i < o->urls.n; i++)
+        if (strncasecmp(o->urls.items[i], "http:", 5) != 0)
+            return true;
+    return false;
+}
+
 static int open_tls(struct get *g)
 {
     struct belay_error error;
 
+    if (!needs_tls(g->o))
+        return EXIT_FINE;
     return belay_tls_new(g->loop, &g->o->tls, &g->tls, &error) < 0 ? refuse("preparing TLS", &error)
                                                                    : EXIT_FINE;
 }
@@ -90,7 +110,8 @@ static void set_pool(const struct get_options *o, struct belay_pool_options *poo
         pool->max_connections_total = (int32_t)o->max_total;
     if (o->idle_timeout_ms != GET_UNSET)
         pool->max_idle_time_ms = o->idle_timeout_ms ? o->idle_timeout_ms : BELAY_NONE;
-    /* -c is the limit of those who wait, --timeout that of how long. Retries are the requests' own.
+    /*
+     * -c is the limit of those who wait, --timeout that of how long. Retries are the requests' own.
      */
     pool->max_waiters = (int32_t)o->concurrency + 1;
     pool->acquire_timeout_ms = BELAY_FOREVER;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What `belay get` reads before it starts: files of URLs, bodies, uploads. "-" is standard input.
+/*
+ * What `belay get` reads before it starts: files of URLs, bodies, uploads. "-" is standard input.
  */
 #ifndef CLI_INPUT_H
 #define CLI_INPUT_H

@@ -96,8 +96,8 @@ static int help_main(int argc, char **argv)
 }
 
 /*
- * A program may be started without them, and the next file opened would be taken for one. What takes their place can be
- * neither written nor, on input, found to have anything.
+ * A program may be started without them, and the next file opened would be taken for one. What
+ * takes their place can be neither written nor, on input, found to have anything.
  */
 static void fill_standard_streams(void)
 {

@@ -31,7 +31,8 @@ bool complain(struct complaint *complaint, const char *format, ...) TEXT_PRINTF(
  */
 const char *text_show(char *out, size_t size, const char *text);
 
-/* Letters to put in, leave out, replace or swap to make one word of the other, regardless of case.
+/*
+ * Letters to put in, leave out, replace or swap to make one word of the other, regardless of case.
  */
 size_t text_distance(const char *a, const char *b);
 

@@ -8,7 +8,8 @@
 
 #define VALUES_TIME_MAX_MS INT64_C(86400000) /* what the library takes as a limit: a day */
 
-/* "500ms", "2s", "1.5m", "1h", "0.5": a bare number is seconds. Something above 0 is at least 1 ms.
+/*
+ * "500ms", "2s", "1.5m", "1h", "0.5": a bare number is seconds. Something above 0 is at least 1 ms.
  */
 bool values_time(const char *text, int64_t *ret_ms, struct complaint *why);
 
