@@ -6,10 +6,8 @@
 #include "sim/scenarios.h"
 
 static const struct sim_scenario *const sim_tables[] = {
-    sim_waiter_scenarios,
-    sim_failure_scenarios,
-    sim_limit_scenarios,
-    sim_end_scenarios,
+    sim_waiter_scenarios, sim_failure_scenarios, sim_limit_scenarios,
+    sim_end_scenarios,    sim_stream_scenarios,
 };
 
 /* The first scenario of the tables from `table` on; NULL when there is none. */

@@ -17,6 +17,8 @@
 
 #define ALLOCATIONS_MAX 20000 /* no scenario makes so many */
 
+static size_t runs;
+
 static void sweep(void **state)
 {
     const struct sim_scenario *scenario = *state;
@@ -26,6 +28,7 @@ static void sweep(void **state)
     for (size_t n = 1; failures > 0; n++) {
         if (n > ALLOCATIONS_MAX)
             fail_msg("%s allocates without end", scenario->name);
+        runs++;
         if (sim_scenario_run(scenario, n, false, &failures, text, sizeof text) < 0)
             fail_msg("with allocation %zu failing: %s", n, text);
     }
@@ -50,6 +53,7 @@ int main(int argc, char **argv)
 {
     struct CMUnitTest *tests;
     size_t n = 0;
+    int failed;
 
     if (argc == 3)
         return run_one(argv[1], strtoul(argv[2], NULL, 10));
@@ -65,5 +69,8 @@ int main(int argc, char **argv)
         tests[n].test_func = sweep;
         tests[n++].initial_state = (void *)(uintptr_t)s;
     }
-    return _cmocka_run_group_tests("out_of_memory", tests, n, NULL, NULL);
+    failed = _cmocka_run_group_tests("out_of_memory", tests, n, NULL, NULL);
+    free(tests);
+    printf("%zu allocations failed, one in each run\n", runs - n);
+    return failed;
 }

@@ -39,6 +39,7 @@ int main(int argc, char **argv)
 {
     struct CMUnitTest *tests;
     size_t n = 0;
+    int failed;
 
     if (argc > 1)
         return run_one(argv[1]);
@@ -54,5 +55,7 @@ int main(int argc, char **argv)
         tests[n].test_func = run;
         tests[n++].initial_state = (void *)(uintptr_t)s;
     }
-    return _cmocka_run_group_tests("pool_scenarios", tests, n, NULL, NULL);
+    failed = _cmocka_run_group_tests("pool_scenarios", tests, n, NULL, NULL);
+    free(tests);
+    return failed;
 }
