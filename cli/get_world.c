@@ -155,6 +155,17 @@ static const char *url_hint(const char *url)
     return "";
 }
 
+/* -4 and -6 choose among the addresses of a name; an address that is the other cannot be chosen. */
+static bool is_other_family(const struct get_options *o, const struct belay_http_target *target)
+{
+    const char *host = belay_endpoint_host(belay_peer_endpoint(belay_http_target_peer(target)));
+    struct belay_addr addr;
+
+    if (!(o->ipv4 || o->ipv6) || belay_addr_parse_ip(host, strlen(host), 0, &addr) < 0)
+        return false;
+    return (addr.family == BELAY_FAMILY_IPV4) != o->ipv4;
+}
+
 static int make_targets(struct get *g)
 {
     g->targets = memory_get(g->o->urls.n, sizeof *g->targets);
