@@ -172,8 +172,13 @@ static int make_targets(struct get *g)
     for (size_t i = 0; i < g->o->urls.n; i++) {
         struct belay_error error;
 
-        if (belay_http_target_new(g->http, g->o->urls.items[i], &g->targets[i], &error) == 0)
-            continue;
+        if (belay_http_target_new(g->http, g->o->urls.items[i], &g->targets[i], &error) == 0) {
+            if (!is_other_family(g->o, g->targets[i]))
+                continue;
+            say("reading URLs: %s: is not an IPv%c address", belay_http_target_url(g->targets[i]),
+                g->o->ipv4 ? '4' : '6');
+            return EXIT_USAGE;
+        }
         say("reading URLs: %s%s", error.text,
             error.kind == BELAY_KIND_USAGE ? url_hint(g->o->urls.items[i]) : "");
         return error.kind == BELAY_KIND_USAGE ? EXIT_USAGE : EXIT_PROBLEM;

@@ -62,6 +62,8 @@ BAD = [
     (["--interface", "no-such0", URL], "no-such0"),
     (["--resolve", "a:1", URL], "--resolve"),
     (["--unix", "x" * 200, URL], "unix"),
+    (["-6", URL], "IPv6"),
+    (["-4", "http://[::1]:1/"], "IPv4"),
     (["--http2", URL], "not in this version yet"),
 ]
 
