@@ -105,7 +105,8 @@ class Load(harness.Case):
         closing = harness.Origin("--close-after", "10")
         s = self.json("-n", "200", closing.url + "/")
         self.assertEqual(s["failed"], 0)
-        self.assertGreaterEqual(sum(s["connections"]["closed"].values()), 15)
+        # Each closed one served 10, each of the 10 that may be open at the end at most 9.
+        self.assertGreaterEqual(sum(s["connections"]["closed"].values()), 11)
 
     def test_a_silent_close_loses_nothing(self):
         silent = harness.Origin("--silent-close-after", "7")
