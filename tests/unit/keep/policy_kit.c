@@ -197,7 +197,7 @@ struct pk_conn *pk_try(struct pk *k, int peer)
 
 void pk_changed(struct pk *k, struct pk_conn *c, bool can_check)
 {
-    bl_pp_changed(&c->pp, &c->facts, can_check, k->now);
+    bl_pp_changed(&c->pp, &c->facts, can_check);
     pk_run(k);
 }
 
@@ -206,7 +206,7 @@ void pk_checked(struct pk *k, struct pk_conn *c, int result)
     c->checking = false;
     if (result == 0)
         c->facts.suspect = false;
-    bl_pp_checked(&c->pp, result, k->now);
+    bl_pp_checked(&c->pp, result);
     pk_run(k);
 }
 

@@ -327,6 +327,8 @@ static bool is_true(struct pm *m, const struct pm_conn *c, enum belay_reason rea
     case BELAY_REASON_POOL_CLOSED:
         return m->closed;
     default:
+        if (c->lost_in_use && c->facts.lost_reason == BELAY_REASON_PEER_CLOSED)
+            return reason == BELAY_REASON_ERROR;
         return c->facts.lost && c->facts.lost_reason == reason;
     }
 }

@@ -22,7 +22,7 @@ struct pm_conn {
     enum pm_state state;
     int peer, leases, uses;
     uint64_t up_at, idle_since, round;
-    bool broken, cleared, can_check, check_failed;
+    bool broken, cleared, can_check, check_failed, lost_in_use;
     bool checked; /* rests since before the check, but was looked at later */
 };
 

@@ -238,6 +238,7 @@ static void facts_change(void)
     case 1:
         if (!c->facts.lost)
             c->facts.lost_reason = below(2) ? BELAY_REASON_PEER_CLOSED : BELAY_REASON_ERROR;
+        c->lost_in_use |= !c->facts.lost && c->leases > 0;
         c->facts.lost = true;
         break;
     case 2:
@@ -248,7 +249,7 @@ static void facts_change(void)
     default:
         c->facts.capacity = below(4);
     }
-    bl_pp_changed(&c->pp, &c->facts, c->can_check, m.now);
+    bl_pp_changed(&c->pp, &c->facts, c->can_check);
 }
 
 static void a_check_ends(void)
@@ -265,7 +266,7 @@ static void a_check_ends(void)
     } else {
         c->check_failed = true;
     }
-    bl_pp_checked(&c->pp, result, m.now);
+    bl_pp_checked(&c->pp, result);
 }
 
 static void one_is_cleared(void)
