@@ -187,11 +187,15 @@ static void close_objects(void *arg)
 
 void belay_loop_close(struct belay_loop *loop, void (*on_closed)(void *arg), void *arg)
 {
-    if (!loop || loop->closing)
+    if (!loop)
+        return;
+    if (!loop->on_closed) { /* the first who asks to be told is */
+        loop->on_closed = on_closed;
+        loop->closed_arg = arg;
+    }
+    if (loop->closing)
         return;
     loop->closing = true;
-    loop->on_closed = on_closed;
-    loop->closed_arg = arg;
     bl_user_timers_stop(loop);
     bl_user_watches_stop(loop);
     bl_threads_refuse(loop);

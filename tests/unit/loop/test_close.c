@@ -132,6 +132,18 @@ static void close_loop(void *arg)
     belay_loop_close(w.loop, on_note, arg);
 }
 
+static void who_asks_later_to_be_told_is_told(void **state)
+{
+    (void)state;
+    struct thing a = {0};
+    thing_open(&a, 'a', 2);
+    belay_loop_close(w.loop, NULL, NULL);
+    belay_loop_close(w.loop, on_note, "C");
+    belay_loop_free(w.loop);
+    assert_null(w.loop);
+    assert_string_equal(ran, "aC");
+}
+
 static void closing_in_a_post_ends_the_run(void **state)
 {
     (void)state;
@@ -283,6 +295,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(closing_ends_objects_then_rooms_from_the_highest_then_tells),
         T(an_object_made_while_closing_is_closed_too),
+        T(who_asks_later_to_be_told_is_told),
         T(closing_in_a_post_ends_the_run),
         T(closing_in_a_timer_during_a_single_turn_ends_in_the_turns_that_follow),
         T(closing_in_a_watch_stops_all_watches),
