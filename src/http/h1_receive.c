@@ -30,8 +30,10 @@ static void note_promise(struct bl_h1_session *s, const struct bl_h1_parser *p)
     if (BL_LIKELY(!value.data))
         return;
     promise = bl_field_keep_alive(value);
-    if (promise.max == 0)
+    if (promise.max == 0) {
         s->idle_until = bl_now(loop);
+        return;
+    }
     if (promise.timeout_s < 0 || promise.timeout_s > INT32_MAX)
         return;
     ms = promise.timeout_s * 1000 - s->base.http->options.keep_alive_margin_ms;

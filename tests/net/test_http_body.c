@@ -209,6 +209,44 @@ static void a_request_may_be_cancelled_by_its_body(void **state)
     assert_int_equal(call.dones, 0);
 }
 
+/* The echo is not read, so the server stops reading, so the upload has to wait. */
+static void an_upload_waits_for_a_server_that_does_not_read(void **state)
+{
+    (void)state;
+    for (int in_memory = 0; in_memory < 2; in_memory++) {
+        struct belay_http_request_options o = request("PUT", "/echo?stream=1");
+        struct source s = {.size = 40000000};
+        struct call call = {.on_head = BELAY_HTTP_PAUSE};
+        struct belay_http_facts facts = belay_http_facts_init();
+        char *body = in_memory ? alphabet(s.size) : NULL;
+        int64_t before = -1;
+        struct kit k;
+
+        kit_open(&k, NULL);
+        o.body = body;
+        o.body_len = in_memory ? s.size : 0;
+        o.read_body = in_memory ? NULL : read_source;
+        o.body_arg = &s;
+        call_start(&k, &call, &o);
+        for (int quiet = 0; quiet < 10 || call.heads == 0;
+             quiet = before == facts.bytes_out ? quiet + 1 : 0) {
+            before = facts.bytes_out;
+            assert_int_equal(belay_loop_turn(k.loop, 10), 0);
+            belay_http_request_facts(call.request, &facts);
+        }
+        assert_true(facts.bytes_out < 40000000);
+        belay_http_request_resume(call.request);
+        call_wait(&call);
+        if (call.error.code)
+            fail_msg("%s", call.error.text);
+        assert_int_equal(call.len, 40000000);
+        check_alphabet(call.body, call.len);
+        call_clear(&call);
+        free(body);
+        kit_close(&k);
+    }
+}
+
 /* ---- asked for first ---- */
 
 static void run_expect(const char *path, struct call *call, struct source *s, int64_t continue_ms)
@@ -306,6 +344,7 @@ int main(void)
         cmocka_unit_test(a_body_that_cannot_be_read_ends_the_request_with_its_error),
         cmocka_unit_test(a_body_shorter_than_announced_is_an_error),
         cmocka_unit_test(a_request_may_be_cancelled_by_its_body),
+        cmocka_unit_test(an_upload_waits_for_a_server_that_does_not_read),
         cmocka_unit_test(the_body_goes_out_when_the_server_says_continue),
         cmocka_unit_test(the_body_goes_out_when_the_server_says_nothing),
         cmocka_unit_test(the_body_stays_when_the_server_refuses),

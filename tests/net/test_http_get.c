@@ -348,6 +348,40 @@ static void a_route_leads_elsewhere_and_the_host_stays(void **state)
     kit_close(&k);
 }
 
+static void a_route_of_the_client_holds_for_all_its_urls(void **state)
+{
+    struct belay_http_options o = belay_http_options_init();
+    struct belay_endpoint_options r = belay_endpoint_options_init();
+    struct belay_addr addr;
+    char path[64], bind[80];
+    struct origin local;
+    struct kit k;
+
+    (void)state;
+    snprintf(path, sizeof path, "@belay-test-%d", origin.port); /* whose port is nobody else's */
+    snprintf(bind, sizeof bind, "unix:%s", path);
+    origin_start(&local, (const char *const[]){"--bind", bind, NULL});
+    o.route = &r;
+    r.unix_path = path;
+    r.tag = "local";
+    kit_open(&k, &o);
+    memset(path, 'x', sizeof path - 1); /* the client has its own */
+    kit_expect(&k, "http://one.test/", "hello");
+    kit_expect(&k, "http://two.test/", "hello");
+    kit_close(&k);
+    origin_stop(&local, SIGKILL);
+
+    assert_int_equal(belay_addr_parse_ip("127.0.0.1", 9, (uint16_t)origin.port, &addr), 0);
+    r.unix_path = NULL;
+    r.addrs = &addr;
+    r.addrs_n = 1;
+    r.source_addr = "127.0.0.2";
+    kit_open(&k, &o);
+    memset(&addr, 0, sizeof addr);
+    kit_expect(&k, "http://three.test/", "hello");
+    kit_close(&k);
+}
+
 static void urls_beyond_the_memory_of_them_are_parsed_again(void **state)
 {
     struct belay_http_options o = belay_http_options_init();
@@ -379,6 +413,7 @@ int main(void)
         cmocka_unit_test(a_request_made_in_on_done_reuses_the_connection),
         cmocka_unit_test(a_warm_request_allocates_nothing),
         cmocka_unit_test(a_route_leads_elsewhere_and_the_host_stays),
+        cmocka_unit_test(a_route_of_the_client_holds_for_all_its_urls),
         cmocka_unit_test(urls_beyond_the_memory_of_them_are_parsed_again),
     };
 

@@ -198,6 +198,62 @@ static void methods_and_bodies_change_as_the_status_says(void **state)
     check_method("POST", 308, "POST", "payload");
 }
 
+/* ---- bodies by callback ---- */
+
+struct body {
+    size_t at;
+    int rewinds;
+};
+
+static ptrdiff_t read_body(void *out, size_t size, void *arg)
+{
+    struct body *b = arg;
+    size_t n = 7 - b->at;
+
+    assert_true(size >= 7);
+    memcpy(out, &"payload"[b->at], n);
+    b->at = 7;
+    return (ptrdiff_t)n;
+}
+
+static int rewind_body(void *arg)
+{
+    struct body *b = arg;
+
+    b->rewinds++;
+    b->at = 0;
+    return 0;
+}
+
+static void a_body_by_callback_is_rewound_or_the_redirect_is_the_response(void **state)
+{
+    struct belay_http_request_options o = request("/redirect-to?url=/echo&code=307", 3);
+    struct body body = {0};
+    struct call call = {0};
+    struct kit k;
+
+    (void)state;
+    kit_open(&k, NULL);
+    o.method = "PUT";
+    o.read_body = read_body;
+    o.body_arg = &body;
+    call_run(&k, &call, &o);
+    assert_int_equal(call.error.code, 0);
+    assert_int_equal(call.status, 307);
+    assert_int_equal(call.facts.redirects, 0);
+    call_clear(&call);
+
+    body.at = 0;
+    o.rewind_body = rewind_body;
+    call_run(&k, &call, &o);
+    assert_int_equal(call.error.code, 0);
+    assert_int_equal(call.status, 200);
+    assert_string_equal(call.body, "payload");
+    assert_int_equal(body.rewinds, 1);
+    call_clear(&call);
+    kit_close(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -207,6 +263,7 @@ int main(void)
         cmocka_unit_test(a_location_that_leads_nowhere_is_an_error),
         cmocka_unit_test(credentials_stay_behind_when_the_origin_changes),
         cmocka_unit_test(methods_and_bodies_change_as_the_status_says),
+        cmocka_unit_test(a_body_by_callback_is_rewound_or_the_redirect_is_the_response),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
