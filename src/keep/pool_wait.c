@@ -52,7 +52,8 @@ int belay_peer_acquire_wait(struct belay_peer *peer, int64_t timeout_ms,
     struct acquire_wait w = {
         .wait = {.loop = peer->loop, .start = start, .cancel = cancel},
         .peer = peer,
-        .timeout_ms = timeout_ms > 0 ? timeout_ms : BELAY_FOREVER,
+        /* The waiter's own limit has the better error; one beyond its range is bl_wait's alone. */
+        .timeout_ms = timeout_ms > 0 && timeout_ms <= INT32_MAX ? timeout_ms : BELAY_FOREVER,
     };
     int rc = bl_wait(&w.wait, timeout_ms);
 
