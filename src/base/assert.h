@@ -26,5 +26,7 @@ __attribute__((noreturn, cold)) void bl_assert_failed(const char *what, const ch
 #define BL_COUNT(array)                 (sizeof(array) / sizeof((array)[0]))
 #define BL_LIKELY(x)                    __builtin_expect(!!(x), 1)
 #define BL_UNLIKELY(x)                  __builtin_expect(!!(x), 0)
+/* Seldom called: kept out of line, so that the way past it saves no registers for it. */
+#define BL_SELDOM __attribute__((noinline))
 
 #endif

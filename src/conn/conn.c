@@ -34,31 +34,6 @@ static const bool legal[PHASES][PHASES] = {
 /* What waits to be told to the keeper. */
 enum { TELL_OPENED = 1, TELL_CHANGED = 2, TELL_CHECKED = 4, TELL_END = 8 };
 
-struct belay_conn {
-    struct belay_loop *loop;
-    struct belay_endpoint *endpoint;
-    const struct belay_connector *connector;
-    const struct belay_dial_options *dial_options;
-    const struct bl_conn_keeper_ops *keeper_ops;
-    void *keeper;
-    struct bl_dial *dial; /* DIALING only */
-    struct belay_stream *stream;
-    void *state;
-    struct bl_error_copy error; /* why it failed or was lost */
-    struct bl_task task;        /* NEW: begin; later: tell */
-    struct bl_timer timer;      /* SESSION, ENDING: limit; OPEN: the keeper's */
-    uint64_t id;
-    struct bl_conn_facts facts;
-    int32_t check_result;
-    uint8_t phase;  /* enum phase */
-    uint8_t tell;   /* TELL_ bits */
-    uint8_t reason; /* enum belay_reason */
-    bool closing;   /* the keeper asked: `closed` is told, else `failed` */
-    bool fresh;
-    bool taken;
-    _Alignas(max_align_t) char extra[];
-};
-
 static void run_task(void *arg);
 static void on_timer(void *arg);
 static void shut(struct belay_conn *c);
@@ -532,11 +507,6 @@ void bl_conn_released(struct belay_conn *c)
                                    c); /* what is held is told as idle data */
 }
 
-struct bl_timer *bl_conn_timer(struct belay_conn *c)
-{
-    return &c->timer;
-}
-
 void bl_conn_idle(struct belay_conn *c)
 {
     if (c->phase == OPEN && c->stream)
@@ -544,21 +514,6 @@ void bl_conn_idle(struct belay_conn *c)
 }
 
 /* ---- what it knows ---- */
-
-void *bl_conn_extra(struct belay_conn *c)
-{
-    return c->extra;
-}
-
-struct belay_conn *bl_conn_of_extra(void *extra)
-{
-    return BL_CONTAINER(extra, struct belay_conn, extra);
-}
-
-const struct bl_conn_facts *bl_conn_facts(const struct belay_conn *c)
-{
-    return &c->facts;
-}
 
 enum bl_conn_state bl_conn_get_state(const struct belay_conn *c)
 {

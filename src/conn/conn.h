@@ -11,6 +11,7 @@
 #define BL_CONN_CONN_H
 
 #include "belay/connector.h"
+#include "conn/error_copy.h"
 #include "net/stream.h"
 
 enum bl_conn_state {
@@ -38,7 +39,31 @@ struct bl_conn_keeper_ops {
     void (*due)(struct belay_conn *conn, void *keeper);    /* bl_conn_timer; NULL when unused */
 };
 
-struct belay_conn; /* conn.c */
+/* Only conn.c touches its fields; the struct is here for the sake of the accessors below. */
+struct belay_conn {
+    struct belay_loop *loop;
+    struct belay_endpoint *endpoint;
+    const struct belay_connector *connector;
+    const struct belay_dial_options *dial_options;
+    const struct bl_conn_keeper_ops *keeper_ops;
+    void *keeper;
+    struct bl_dial *dial; /* while dialling only */
+    struct belay_stream *stream;
+    void *state;
+    struct bl_error_copy error; /* why it failed or was lost */
+    struct bl_task task;        /* NEW: begin; later: tell */
+    struct bl_timer timer;      /* SESSION, ENDING: limit; OPEN: the keeper's */
+    uint64_t id;
+    struct bl_conn_facts facts;
+    int32_t check_result;
+    uint8_t phase;  /* enum phase */
+    uint8_t tell;   /* TELL_ bits */
+    uint8_t reason; /* enum belay_reason */
+    bool closing;   /* the keeper asked: `closed` is told, else `failed` */
+    bool fresh;
+    bool taken;
+    _Alignas(max_align_t) char extra[];
+};
 
 /*
  * Makes a connection and begins to open it. It embeds `extra` bytes for the keeper (bl_conn_extra),
@@ -66,14 +91,26 @@ void bl_conn_check(struct belay_conn *conn); /* `checked` follows */
 bool bl_conn_minds_leases(const struct belay_conn *conn);
 void bl_conn_acquired(struct belay_conn *conn);
 void bl_conn_released(struct belay_conn *conn);
-/* The connection's timer is the keeper's while it is open: `due` runs then. */
-struct bl_timer *bl_conn_timer(struct belay_conn *conn);
 /* It has been idle for a while: gives its buffers back. */
 void bl_conn_idle(struct belay_conn *conn);
 
-void *bl_conn_extra(struct belay_conn *conn);
-struct belay_conn *bl_conn_of_extra(void *extra);
-const struct bl_conn_facts *bl_conn_facts(const struct belay_conn *conn);
+/* The connection's timer is the keeper's while it is open: `due` runs then. */
+static inline struct bl_timer *bl_conn_timer(struct belay_conn *conn)
+{
+    return &conn->timer;
+}
+static inline const struct bl_conn_facts *bl_conn_facts(const struct belay_conn *conn)
+{
+    return &conn->facts;
+}
+static inline void *bl_conn_extra(struct belay_conn *conn)
+{
+    return conn->extra;
+}
+static inline struct belay_conn *bl_conn_of_extra(void *extra)
+{
+    return BL_CONTAINER(extra, struct belay_conn, extra);
+}
 enum bl_conn_state bl_conn_get_state(const struct belay_conn *conn);
 
 /* The effective options of how to dial; EINVAL names the field. */

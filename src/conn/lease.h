@@ -28,6 +28,9 @@ struct bl_lessor {
 };
 #define BL_NO_SLOT UINT32_MAX
 
+_Static_assert(offsetof(struct belay_lease, generation) == offsetof(struct belay_lease, slot) + 4,
+               "neighbours");
+
 struct bl_lease_slot {
     uint32_t generation;      /* odd: out. Never repeats, so what is stale stays stale */
     uint32_t next, prev;      /* further slots: the chain of one lessor; free ones: `next` */
@@ -52,6 +55,22 @@ void bl_lessor_fini(struct bl_lessor *lessor, struct belay_loop *loop);
 int bl_lease_reserve(struct belay_loop *loop);
 /* Never fails after bl_lease_reserve, nor when none is out. */
 int bl_lease_give_more(struct belay_loop *loop, struct bl_lessor *lessor, struct belay_lease *ret);
+/*
+ * The slot and its generation in one store: a lease is passed on in registers, and loading them
+ * together right after two stores would wait for both to reach the cache.
+ */
+static inline void bl_lease_put(struct belay_lease *ret, struct belay_lease_table *t, uint32_t slot,
+                                uint32_t generation)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    uint64_t both = (uint64_t)generation << 32 | slot;
+#else
+    uint64_t both = (uint64_t)slot << 32 | generation;
+#endif
+    ret->table = t;
+    memcpy((char *)ret + offsetof(struct belay_lease, slot), &both, sizeof both);
+}
+
 static inline int bl_lease_give(struct belay_loop *loop, struct bl_lessor *lessor,
                                 struct belay_lease *ret)
 {
@@ -61,7 +80,7 @@ static inline int bl_lease_give(struct belay_loop *loop, struct bl_lessor *lesso
     if (BL_UNLIKELY(s->generation & 1))
         return bl_lease_give_more(loop, lessor, ret);
     lessor->leases++;
-    *ret = (struct belay_lease){.table = t, .slot = lessor->slot, .generation = ++s->generation};
+    bl_lease_put(ret, t, lessor->slot, ++s->generation);
     return 0;
 }
 /* All leases out become stale; nobody is told. */

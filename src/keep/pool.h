@@ -63,7 +63,7 @@ struct bl_pool_conn {
     struct bl_pp_conn pp;
     struct bl_lessor lessor;
     struct bl_list link; /* pool->conns */
-    bool minds_leases;   /* its connector wants to hear of them */
+    bool heeded;         /* its connector, or a trace, wants to hear of its leases */
     bool trimmed;
 };
 

@@ -199,6 +199,17 @@ static void retry_later(struct bl_pp_conn *c, int code, uint64_t random, uint64_
         bl_pp_fail_oldest(peer, code);
 }
 
+static void came_to_nothing(struct bl_pp_conn *c, const struct belay_error *error, uint64_t random,
+                            uint64_t now)
+{
+    if (error->kind == BELAY_KIND_LIMIT)
+        local_failure(c->peer, error->code, now);
+    else if (error->kind == BELAY_KIND_RETRY && !error->final)
+        retry_later(c, error->code, random, now);
+    else
+        bl_pp_fail_all(c->peer, error->code);
+}
+
 void bl_pp_dial_failed(struct bl_pp_conn *c, const struct belay_error *error, uint64_t random,
                        uint64_t now)
 {
@@ -209,12 +220,14 @@ void bl_pp_dial_failed(struct bl_pp_conn *c, const struct belay_error *error, ui
     peer->dialing--;
     peer->connections--;
     peer->pool->connections--;
-    if (error->kind == BELAY_KIND_LIMIT)
-        local_failure(peer, error->code, now);
-    else if (error->kind == BELAY_KIND_RETRY && !error->final)
-        retry_later(c, error->code, random, now);
-    else
-        bl_pp_fail_all(peer, error->code);
+    came_to_nothing(c, error, random, now);
+}
+
+void bl_pp_wasted(struct bl_pp_conn *c, const struct belay_error *error, uint64_t random,
+                  uint64_t now)
+{
+    if (c->uses == 0 && c->peer->waiting > 0)
+        came_to_nothing(c, error, random, now);
 }
 
 void bl_pp_gone(struct bl_pp_conn *c)

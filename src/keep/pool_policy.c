@@ -306,15 +306,21 @@ void bl_pp_opened(struct bl_pp_conn *c, const struct bl_conn_facts *facts, uint6
     settle(c);
 }
 
-void bl_pp_changed(struct bl_pp_conn *c, const struct bl_conn_facts *facts, bool can_check,
-                   uint64_t now)
+/* A peer that closes a connection while it is in use has broken off an answer. */
+static enum belay_reason lost_as(const struct bl_pp_conn *c, const struct bl_conn_facts *facts)
 {
-    (void)now;
+    if (facts->lost_reason == BELAY_REASON_PEER_CLOSED && c->leases > 0)
+        return BELAY_REASON_ERROR;
+    return (enum belay_reason)facts->lost_reason;
+}
+
+void bl_pp_changed(struct bl_pp_conn *c, const struct bl_conn_facts *facts, bool can_check)
+{
     if (c->state != BL_PP_OPEN && c->state != BL_PP_CHECKING)
         return;
     c->capacity = facts->capacity;
     if (facts->lost) {
-        bl_pp_close(c, (enum belay_reason)facts->lost_reason, true);
+        bl_pp_close(c, lost_as(c, facts), true);
     } else if (facts->draining) {
         bl_pp_close(c, BELAY_REASON_DRAINING, true);
     } else if (facts->suspect && !can_check) {
@@ -327,7 +333,7 @@ void bl_pp_changed(struct bl_pp_conn *c, const struct bl_conn_facts *facts, bool
     settle(c);
 }
 
-void bl_pp_checked(struct bl_pp_conn *c, int result, uint64_t now)
+void bl_pp_checked(struct bl_pp_conn *c, int result)
 {
     if (c->state != BL_PP_CHECKING)
         return;
@@ -336,7 +342,6 @@ void bl_pp_checked(struct bl_pp_conn *c, int result, uint64_t now)
         return;
     }
     c->peer->checking--;
-    (void)now;
     c->state = BL_PP_OPEN;
     c->suspect = false;
     become_idle(c, c->idle_since); /* a check is no use: its idle time goes on */

@@ -188,11 +188,16 @@ void bl_pp_opened(struct bl_pp_conn *conn, const struct bl_conn_facts *facts, ui
  */
 void bl_pp_dial_failed(struct bl_pp_conn *conn, const struct belay_error *error, uint64_t random,
                        uint64_t now);
+/*
+ * One that came up ended before it served anybody. Whoever waits for it is no better off than after
+ * a failed dial, and the next one is no more urgent.
+ */
+void bl_pp_wasted(struct bl_pp_conn *conn, const struct belay_error *error, uint64_t random,
+                  uint64_t now);
 /* A dial could not even be started, for want of memory. */
 void bl_pp_dial_refused(struct bl_pp_peer *peer, int code, uint64_t now);
-void bl_pp_changed(struct bl_pp_conn *conn, const struct bl_conn_facts *facts, bool can_check,
-                   uint64_t now);
-void bl_pp_checked(struct bl_pp_conn *conn, int result, uint64_t now);
+void bl_pp_changed(struct bl_pp_conn *conn, const struct bl_conn_facts *facts, bool can_check);
+void bl_pp_checked(struct bl_pp_conn *conn, int result);
 /* Ends it for a reason: at once, or (`gently`) when the last lease is back. */
 void bl_pp_close(struct bl_pp_conn *conn, enum belay_reason reason, bool gently);
 /* It is gone. */

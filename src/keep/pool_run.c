@@ -200,18 +200,33 @@ static void look_again(struct belay_pool *pool, struct bl_pool_conn *c)
     bl_timer_at(bl_conn_timer(c->lessor.conn), pool->loop, next_look(c));
 }
 
-/* After a lease came back: most often there is nothing to do. */
-static inline void settle(struct belay_pool *pool, struct bl_pool_conn *c)
+/* After a lease came back: somebody may be waiting for it, or for its place. */
+BL_SELDOM static void settle(struct belay_pool *pool, struct bl_pool_conn *c)
 {
     struct belay_peer *peer = bl_peer_of(c->pp.peer);
 
-    if (BL_UNLIKELY(c->trimmed || !bl_timer_active(bl_conn_timer(c->lessor.conn)))) {
+    if (c->trimmed || !bl_timer_active(bl_conn_timer(c->lessor.conn))) {
         c->trimmed = false;
         look_again(pool, c);
     }
-    if (BL_UNLIKELY(bl_pp_hungry(&peer->pp) || !bl_list_empty(&pool->pp.eager) ||
-                    !bl_list_empty(&pool->pp.closes) || !bl_list_empty(&pool->pp.checks)))
+    if (bl_pp_hungry(&peer->pp) || !bl_list_empty(&pool->pp.eager) ||
+        !bl_list_empty(&pool->pp.closes) || !bl_list_empty(&pool->pp.checks))
         bl_pool_touch(peer);
+}
+
+BL_SELDOM static void release_slowly(struct belay_pool *pool, struct bl_pool_conn *c, bool broken)
+{
+    struct belay_conn *conn = c->lessor.conn;
+    const struct bl_conn_facts *facts = bl_conn_facts(conn);
+
+    BL_TRACE(pool->loop, "lease", belay_conn_id(conn), name_of(bl_peer_of(c->pp.peer)), "lent",
+             broken ? "broken" : "idle", "");
+    if (facts->draining || facts->lost) /* reported, and not told yet */
+        bl_pp_changed(&c->pp, facts, bl_conn_can_check(conn));
+    if (c->heeded)
+        bl_conn_released(conn);
+    bl_pp_release(&c->pp, broken, now_of(pool));
+    settle(pool, c);
 }
 
 static void on_release(struct belay_conn *conn, enum belay_release how, void *owner)
@@ -219,17 +234,13 @@ static void on_release(struct belay_conn *conn, enum belay_release how, void *ow
     struct belay_pool *pool = owner;
     struct bl_pool_conn *c = bl_conn_extra(conn);
     const struct bl_conn_facts *facts = bl_conn_facts(conn);
-    uint64_t now = now_of(pool);
 
-    BL_TRACE(pool->loop, "lease", belay_conn_id(conn), name_of(bl_peer_of(c->pp.peer)), "lent",
-             how == BELAY_BROKEN ? "broken" : "idle", "");
-    if (BL_UNLIKELY(facts->draining || facts->lost)) /* reported, and not told yet */
-        bl_pp_changed(&c->pp, facts, bl_conn_can_check(conn), now);
-    if (c->minds_leases)
-        bl_conn_released(conn);
-    if (!bl_pp_release_simple(&c->pp, how != BELAY_REUSE, now))
-        bl_pp_release(&c->pp, how != BELAY_REUSE, now);
-    settle(pool, c);
+    if (BL_UNLIKELY(c->heeded || facts->draining || facts->lost ||
+                    !bl_pp_release_simple(&c->pp, how != BELAY_REUSE, now_of(pool))))
+        release_slowly(pool, c, how != BELAY_REUSE);
+    else if (BL_UNLIKELY(c->trimmed || !bl_timer_active(bl_conn_timer(conn)) ||
+                         bl_pp_hungry(c->pp.peer) || !bl_list_empty(&pool->pp.eager)))
+        settle(pool, c);
 }
 
 static int on_take(struct belay_conn *conn, struct belay_stream **ret, void *owner)
@@ -248,6 +259,13 @@ static int on_take(struct belay_conn *conn, struct belay_stream **ret, void *own
 
 static const struct bl_lease_owner_ops lessor_ops = {.release = on_release, .take = on_take};
 
+BL_SELDOM static void tell_of_lease(struct belay_pool *pool, struct bl_pool_conn *c)
+{
+    bl_conn_acquired(c->lessor.conn);
+    BL_TRACE(pool->loop, "lease", belay_conn_id(c->lessor.conn), name_of(bl_peer_of(c->pp.peer)),
+             "idle", "lent", "");
+}
+
 /* There is room in the table. */
 static inline void give(struct belay_pool *pool, struct bl_pp_conn *pp, struct belay_lease *ret)
 {
@@ -255,14 +273,12 @@ static inline void give(struct belay_pool *pool, struct bl_pp_conn *pp, struct b
     int rc = bl_lease_give(pool->loop, &c->lessor, ret);
 
     BL_ASSERT(rc == 0);
-    if (c->minds_leases)
-        bl_conn_acquired(c->lessor.conn);
-    BL_TRACE(pool->loop, "lease", belay_conn_id(c->lessor.conn), name_of(bl_peer_of(pp->peer)),
-             "idle", "lent", "");
+    if (BL_UNLIKELY(c->heeded))
+        tell_of_lease(pool, c);
 }
 
 /* What is not simple: nothing is ready, somebody waits, the first has expired, or it is shared. */
-static int try_slowly(struct belay_peer *peer, struct belay_lease *ret_lease)
+BL_SELDOM static int try_slowly(struct belay_peer *peer, struct belay_lease *ret_lease)
 {
     struct belay_pool *pool = peer->pool;
     struct bl_pp_conn *c;
@@ -299,7 +315,7 @@ static void on_due(struct belay_conn *conn, void *keeper)
     uint64_t now = now_of(pool);
 
     if (c->pp.state == BL_PP_CHECKING && !bl_list_linked(&c->pp.todo))
-        bl_pp_checked(&c->pp, BELAY_ETIMEDOUT, now);
+        bl_pp_checked(&c->pp, BELAY_ETIMEDOUT);
     c->trimmed = bl_pp_is_idle(&c->pp) && now - c->pp.idle_since >= TRIM_NS;
     if (c->trimmed)
         bl_conn_idle(conn);
@@ -320,7 +336,7 @@ static void on_opened(struct belay_conn *conn, void *keeper)
     bl_error_copy_clear(&peer->last_error, &pool->loop->mem);
     peer->last_error.code = 0;
     bl_pp_opened(&c->pp, bl_conn_facts(conn), now_of(pool));
-    c->minds_leases = bl_conn_minds_leases(conn);
+    c->heeded = bl_conn_minds_leases(conn) || pool->loop->on_trace;
     look_again(pool, c);
     bl_pool_touch(peer);
 }
@@ -369,6 +385,22 @@ static void on_failed(struct belay_conn *conn, const struct belay_error *error, 
     belay_peer_unref(peer);
 }
 
+/* The peer let it come up only to end it. */
+static void waste(struct belay_pool *pool, struct bl_pool_conn *c, const struct belay_error *lost)
+{
+    struct belay_peer *peer = bl_peer_of(c->pp.peer);
+    struct belay_error error;
+
+    if (lost)
+        error = *lost;
+    else
+        bl_error_set(&error, BELAY_EEOF, BELAY_STAGE_PROTOCOL,
+                     "%s takes no requests on a new connection", name_of(peer));
+    bl_pp_wasted(&c->pp, &error, bl_rand_next(&pool->loop->rand), now_of(pool));
+    bl_error_copy_set(&peer->last_error, &pool->loop->mem, &error);
+    tell_failed(pool, &error);
+}
+
 static void on_changed(struct belay_conn *conn, const struct belay_error *lost, void *keeper)
 {
     struct belay_pool *pool = keeper;
@@ -376,8 +408,10 @@ static void on_changed(struct belay_conn *conn, const struct belay_error *lost, 
 
     if (lost)
         bl_loop_log(pool->loop, "pool", BELAY_LOG_INFO, "%s", lost->text);
-    bl_pp_changed(&c->pp, bl_conn_facts(conn), bl_conn_can_check(conn), now_of(pool));
+    bl_pp_changed(&c->pp, bl_conn_facts(conn), bl_conn_can_check(conn));
     bl_pool_touch(bl_peer_of(c->pp.peer));
+    if (c->pp.uses == 0 && c->pp.state == BL_PP_CLOSING && bl_pp_hungry(c->pp.peer))
+        waste(pool, c, lost);
 }
 
 static void on_checked(struct belay_conn *conn, int result, void *keeper)
@@ -385,7 +419,7 @@ static void on_checked(struct belay_conn *conn, int result, void *keeper)
     struct belay_pool *pool = keeper;
     struct bl_pool_conn *c = bl_conn_extra(conn);
 
-    bl_pp_checked(&c->pp, result, now_of(pool));
+    bl_pp_checked(&c->pp, result);
     look_again(pool, c);
     bl_pool_touch(bl_peer_of(c->pp.peer));
 }
