@@ -262,7 +262,7 @@ static void on_task(void *arg)
         rc = bl_request_go(r);
     if (rc == 0)
         return;
-    bl_error_set(&error, rc, rc == BELAY_ECLOSED ? BELAY_STAGE_NONE : BELAY_STAGE_QUEUE, "%s",
+    bl_error_set(&error, rc, r->sent == BELAY_NOT_SENT ? BELAY_STAGE_QUEUE : BELAY_STAGE_USE, "%s",
                  belay_strerror(rc));
     error.sent = r->sent;
     bl_request_finish(r, &error);
