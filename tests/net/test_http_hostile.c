@@ -273,6 +273,63 @@ static void what_may_have_been_sent_once_stays_so(void **state)
     scripted_stop(&s);
 }
 
+/* ---- a host of hosts ---- */
+
+static int port_of_nobody;
+
+static int lead_nowhere(struct belay_endpoint_options *options, void *arg)
+{
+    (void)arg;
+    options->port = port_of_nobody;
+    return 0;
+}
+
+/* What is kept of a host that nobody asks for any more is given up. */
+static void hosts_that_are_asked_once_are_forgotten(void **state)
+{
+    struct belay_endpoint_options route = belay_endpoint_options_init();
+    struct belay_http_options client = belay_http_options_init();
+    struct belay_pool_options pool = belay_pool_options_init();
+    struct belay_addr addr;
+    struct belay_pool_stats stats;
+    struct scripted s;
+    struct kit k;
+    size_t live = 0;
+
+    (void)state;
+    scripted_start(&s, NULL);
+    port_of_nobody = s.port;
+    scripted_deafen(&s);
+    assert_int_equal(belay_addr_parse_ip("127.0.0.1", 9, 0, &addr), 0);
+    route.addrs = &addr;
+    route.addrs_n = 1;
+    pool.connect_retry_count = BELAY_NONE;
+    client.pool = &pool;
+    client.route = &route;
+    client.on_route = lead_nowhere;
+    client.max_targets = 8;
+    kit_open(&k, &client);
+    for (int i = 0; i < 300; i++) {
+        struct belay_http_request_options o = belay_http_request_options_init();
+        struct call call = {0};
+        char url[64];
+
+        snprintf(url, sizeof url, "http://host-%d.test/", 100000 + i);
+        o.url = url;
+        call_run(&k, &call, &o);
+        assert_int_equal(call.error.code, BELAY_ECONNECT);
+        call_clear(&call);
+        if (i == 99)
+            live = failing_alloc_live(&k.memory);
+    }
+    kit_stats(&k, &stats);
+    assert_true(stats.endpoints <= 9);
+    assert_int_equal(stats.failed[BELAY_STAGE_CONNECT], 300);
+    assert_true(failing_alloc_live(&k.memory) <= live + 4);
+    kit_close(&k);
+    scripted_stop(&s);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1)
@@ -284,6 +341,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_was_cancelled_before_it_left_is_not_sent),
         cmocka_unit_test(a_post_made_in_on_done_reuses_the_connection),
         cmocka_unit_test(what_may_have_been_sent_once_stays_so),
+        cmocka_unit_test(hosts_that_are_asked_once_are_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
