@@ -1,0 +1,545 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every numeric option of the library, as its header comment promises: the default, what BELAY_NONE
+ * and BELAY_FOREVER mean, the ends of its range and what lies beyond, older and newer headers. The
+ * expectations are written down here, not read from the library's tables; a scan of the sources
+ * finds tables and fields that are missing here.
+ */
+#include <glob.h>
+#include <openssl/ssl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/options.h"
+#include "belay/belay.h"
+#include "conn/conn.h"
+#include "keep/pool.h"
+#include "net/tls.h"
+#include "support/test.h"
+#ifdef TEST_HTTP
+#include "http/request.h"
+#endif
+
+#define YEAR INT64_C(31536000000)
+#define DAY  INT64_C(86400000)
+#define HOUR INT64_C(3600000)
+#define NO   BL_NOT_ALLOWED
+#define I32  INT32_MAX
+#define I64  INT64_MAX
+
+static struct belay_loop *loop;
+static struct belay_endpoint *endpoint;
+
+/* ---- taking options, and telling what became of them ---- */
+
+/* What a struct of options is for: takes them, gives the effective ones when it can, and undoes. */
+struct subject {
+    const char *name, *file;
+    size_t size;
+    int (*take)(const void *given, void *effective, struct belay_error *error);
+    bool unnamed; /* there is no error that could name the field */
+    bool hidden;  /* the effective value cannot be seen */
+};
+
+static int take_backoff(const void *given, void *effective, struct belay_error *error)
+{
+    struct belay_backoff b;
+    int rc = belay_backoff_init(&b, given);
+
+    (void)error;
+    if (rc == 0)
+        memcpy(effective, &b.options, sizeof b.options);
+    return rc;
+}
+
+static int take_dial(const void *given, void *effective, struct belay_error *error)
+{
+    return bl_dial_options_resolve(effective, given, error);
+}
+
+static int take_pool(const void *given, void *effective, struct belay_error *error)
+{
+    struct belay_pool_options o = belay_pool_options_init();
+    struct belay_pool *pool;
+    int rc = belay_pool_open(loop, given, &pool, error);
+
+    if (rc < 0)
+        return rc;
+    belay_pool_get_options(pool, &o);
+    memcpy(effective, &o, sizeof o);
+    belay_pool_close(pool, NULL, NULL);
+    assert_int_equal(belay_loop_turn(loop, 0), 0);
+    return 0;
+}
+
+static void nobody(struct belay_lease lease, const struct belay_error *error, void *arg)
+{
+    (void)lease;
+    (void)error;
+    (void)arg;
+}
+
+/* 0 is the pool's own limit. */
+static int take_acquire(const void *given, void *effective, struct belay_error *error)
+{
+    struct belay_acquire_options *o = effective;
+    struct belay_waiter *waiter;
+    struct belay_pool *pool;
+    struct belay_peer *peer;
+    int rc;
+
+    (void)error;
+    assert_int_equal(belay_pool_open(loop, NULL, &pool, NULL), 0);
+    assert_int_equal(belay_pool_peer(pool, endpoint, &peer), 0);
+    rc = belay_peer_acquire(peer, given, &waiter, nobody, NULL);
+    if (rc == 0) {
+        o->timeout_ms = waiter->timeout_ms;
+        belay_waiter_cancel(waiter);
+    }
+    belay_peer_unref(peer);
+    belay_pool_close(pool, NULL, NULL);
+    assert_int_equal(belay_loop_turn(loop, 0), 0);
+    return rc;
+}
+
+static int take_loop(const void *given, void *effective, struct belay_error *error)
+{
+    struct belay_loop *made;
+    int rc = belay_loop_new(given, &made, error);
+
+    if (rc < 0)
+        return rc;
+    memcpy(effective, &made->options, sizeof made->options);
+    belay_loop_free(made);
+    return 0;
+}
+
+static int take_tls(const void *given, void *effective, struct belay_error *error)
+{
+    struct belay_tls_options *o = effective;
+    struct belay_tls *tls;
+    int rc = belay_tls_new(loop, given, &tls, error);
+
+    if (rc < 0)
+        return rc;
+    o->sessions_max = (int32_t)tls->sessions_max;
+    o->min_version =
+        SSL_CTX_get_min_proto_version(tls->ctx) == TLS1_3_VERSION ? BELAY_TLS_1_3 : BELAY_TLS_1_2;
+    belay_tls_unref(tls);
+    return 0;
+}
+
+#ifdef TEST_HTTP
+static int take_http(const void *given, void *effective, struct belay_error *error)
+{
+    struct belay_http *http;
+    int rc = belay_http_open(loop, given, &http, error);
+
+    if (rc < 0)
+        return rc;
+    memcpy(effective, &http->options, sizeof http->options);
+    belay_http_close(http, NULL, NULL);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(belay_loop_turn(loop, 0), 0);
+    return 0;
+}
+
+static ptrdiff_t read_body(void *out, size_t size, void *arg)
+{
+    (void)out;
+    (void)size;
+    (void)arg;
+    return 0;
+}
+
+static int take_request(const void *given, void *effective, struct belay_error *error)
+{
+    struct belay_http_request_options *o;
+    struct belay_http_request *request;
+    struct belay_http *http;
+    size_t size;
+    int rc;
+
+    (void)effective;
+    memcpy(&size, given, sizeof size);
+    o = calloc(1, size < sizeof *o ? sizeof *o : size);
+    assert_non_null(o);
+    memcpy(o, given, size);
+    if (size >= sizeof *o) {
+        o->read_body = read_body;
+        o->method = "PUT";
+    }
+    o->url = "http://127.0.0.1:1/";
+    assert_int_equal(belay_http_open(loop, NULL, &http, NULL), 0);
+    rc = belay_http_request(http, o, NULL, &request, error);
+    if (rc == 0)
+        belay_http_request_cancel(request);
+    belay_http_close(http, NULL, NULL);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(belay_loop_turn(loop, 0), 0);
+    free(o);
+    return rc;
+}
+#endif
+
+enum { BACKOFF, DIAL, POOL, ACQUIRE, LOOP, TLS, HTTP, REQUEST, SUBJECTS };
+
+static const struct subject subjects[SUBJECTS] = {
+    [BACKOFF] = {.name = "belay_backoff_options",
+                 .file = "src/conn/backoff.c",
+                 .size = sizeof(struct belay_backoff_options),
+                 .take = take_backoff,
+                 .unnamed = true},
+    [DIAL] = {.name = "belay_dial_options",
+              .file = "src/conn/dial.c",
+              .size = sizeof(struct belay_dial_options),
+              .take = take_dial},
+    [POOL] = {.name = "belay_pool_options",
+              .file = "src/keep/pool.c",
+              .size = sizeof(struct belay_pool_options),
+              .take = take_pool},
+    [ACQUIRE] = {.name = "belay_acquire_options",
+                 .file = "src/keep/pool_run.c",
+                 .size = sizeof(struct belay_acquire_options),
+                 .take = take_acquire,
+                 .unnamed = true},
+    [LOOP] = {.name = "belay_loop_options",
+              .file = "src/loop/loop_options.c",
+              .size = sizeof(struct belay_loop_options),
+              .take = take_loop},
+    [TLS] = {.name = "belay_tls_options",
+             .file = "src/net/tls_identity.c",
+             .size = sizeof(struct belay_tls_options),
+             .take = take_tls},
+#ifdef TEST_HTTP
+    [HTTP] = {.name = "belay_http_options",
+              .file = "src/http/client.c",
+              .size = sizeof(struct belay_http_options),
+              .take = take_http},
+    [REQUEST] = {.name = "belay_http_request_options",
+                 .file = "src/http/request_make.c",
+                 .size = sizeof(struct belay_http_request_options),
+                 .take = take_request,
+                 .hidden = true},
+#endif
+};
+
+/* ---- the promises ---- */
+
+struct promise {
+    int subject;
+    const char *field;
+    size_t offset, width;
+    int64_t fallback, none, forever; /* effective; NO: refused */
+    int64_t min, max;
+};
+
+#define P(subject, structure, field, ...)                                                          \
+    {                                                                                              \
+        subject, #field, offsetof(struct structure, field),                                        \
+            sizeof(((struct structure *)0)->field), __VA_ARGS__                                    \
+    }
+#define B(...) P(BACKOFF, belay_backoff_options, __VA_ARGS__)
+#define D(...) P(DIAL, belay_dial_options, __VA_ARGS__)
+#define O(...) P(POOL, belay_pool_options, __VA_ARGS__)
+#define L(...) P(LOOP, belay_loop_options, __VA_ARGS__)
+#define T(...) P(TLS, belay_tls_options, __VA_ARGS__)
+#define H(...) P(HTTP, belay_http_options, __VA_ARGS__)
+#define R(...) P(REQUEST, belay_http_request_options, __VA_ARGS__)
+
+static const struct promise promises[] = {
+    /* field, default, none, forever, least, most */
+    B(delay_ms, 100, 0, NO, 1, DAY),
+    B(delay_max_ms, 10000, NO, DAY, 1, DAY),
+    B(factor_percent, 200, 100, NO, 100, 10000),
+    B(spread_percent, 20, 0, NO, 1, 100),
+    B(attempts_max, I32, 0, I32, 1, I32),
+
+    D(resolve_timeout_ms, 5000, NO, I64, 1, DAY),
+    D(connect_timeout_ms, 10000, NO, I64, 1, DAY),
+    D(tls_timeout_ms, 10000, NO, I64, 1, DAY),
+    D(session_timeout_ms, 10000, NO, I64, 1, DAY),
+    D(close_timeout_ms, 2000, 0, NO, 1, HOUR),
+    D(race_delay_ms, 250, 0, DAY, 1, HOUR),
+    D(keepalive_idle_s, 20, 0, NO, 1, 32767),
+    D(keepalive_every_s, 5, NO, NO, 1, 32767),
+    D(keepalive_probes, 3, NO, NO, 1, 127),
+    D(user_timeout_ms, 30000, I64, I64, 1, DAY),
+    D(dial_timeout_ms, I64, NO, I64, 1, DAY),
+
+    O(max_connections_per_endpoint, 10, NO, I32, 1, I32),
+    O(max_connections_total, 1000, NO, I32, 1, I32),
+    O(max_idle_time_ms, 60000, 0, I64, 1, YEAR),
+    O(max_connection_lifetime_ms, 300000, NO, I64, 1, YEAR),
+    O(max_connection_uses, I32, NO, I32, 1, I32),
+    O(max_waiters, 10000, 0, I32, 1, I32),
+    O(acquire_timeout_ms, 30000, NO, I64, 1, YEAR),
+    O(connect_retry_count, 3, 0, I32, 1, 1000000),
+    O(connect_retry_delay_ms, 100, 0, NO, 1, DAY),
+    O(expected_capacity, 1, 0, NO, 1, 1000000),
+    P(ACQUIRE, belay_acquire_options, timeout_ms, 30000, NO, I64, 1, YEAR),
+
+    L(log_level, BELAY_LOG_WARN, NO, NO, BELAY_LOG_OFF, BELAY_LOG_DEBUG),
+    L(dns_timeout_ms, 1000, NO, NO, 1, HOUR),
+    L(dns_tries, 4, NO, NO, 1, 100),
+    L(dns_cache_max, 1024, 0, NO, 1, 1000000),
+    L(offload_threads_max, 4, NO, NO, 1, 1024),
+    L(offload_queue_max, 1024, 0, NO, 1, 1000000),
+
+    T(min_version, BELAY_TLS_1_2, NO, NO, BELAY_TLS_1_2, BELAY_TLS_1_3),
+    T(sessions_max, 1024, 0, I32, 1, I32),
+#ifdef TEST_HTTP
+    H(max_header_bytes, 65536, NO, NO, 64, 16777216),
+    H(max_headers, 128, NO, NO, 1, 65536),
+    H(max_informational, 16, 0, I32, 1, I32),
+    H(timeout_ms, I64, NO, I64, 1, YEAR),
+    H(first_byte_timeout_ms, 60000, NO, I64, 1, YEAR),
+    H(idle_timeout_ms, 60000, NO, I64, 1, YEAR),
+    H(continue_timeout_ms, 1000, 0, I64, 1, YEAR),
+    H(min_rate, 0, 0, NO, 1, I32),
+    H(min_rate_window_ms, 10000, NO, NO, 1, YEAR),
+    H(max_replays, 3, 0, NO, 1, 1000),
+    H(keep_alive_margin_ms, 1000, 0, NO, 1, YEAR),
+    H(max_targets, 1024, 0, NO, 1, 1000000),
+
+    R(body_size, 0, 0, NO, 1, I64),
+    R(max_redirects, 0, 0, NO, 1, 1000),
+    R(timeout_ms, 0, NO, I64, 1, YEAR),
+    R(first_byte_timeout_ms, 0, NO, I64, 1, YEAR),
+    R(idle_timeout_ms, 0, NO, I64, 1, YEAR),
+    R(min_rate, 0, 0, NO, 1, I32),
+#endif
+};
+
+/* ---- trying ---- */
+
+union given {
+    size_t size;
+    char bytes[1024];
+};
+
+static void put(union given *g, const struct promise *p, int64_t value)
+{
+    int32_t narrow = (int32_t)value;
+
+    memcpy(g->bytes + p->offset, p->width == 4 ? (void *)&narrow : (void *)&value, p->width);
+}
+
+static int64_t get(const union given *g, const struct promise *p)
+{
+    int32_t narrow;
+    int64_t wide;
+
+    memcpy(&narrow, g->bytes + p->offset, sizeof narrow);
+    memcpy(&wide, g->bytes + p->offset, sizeof wide);
+    return p->width == 4 ? narrow : wide;
+}
+
+static void must_give(const struct promise *p, const union given *g, int64_t value, const char *how)
+{
+    const struct subject *s = &subjects[p->subject];
+    union given effective = {0};
+    struct belay_error error = {0};
+    int rc = s->take(g, &effective, &error);
+
+    if (rc != 0)
+        fail_msg("%s.%s, %s: %s %s", s->name, p->field, how, belay_error_name(rc), error.text);
+    if (!s->hidden && get(&effective, p) != value)
+        fail_msg("%s.%s, %s: %lld instead of %lld", s->name, p->field, how,
+                 (long long)get(&effective, p), (long long)value);
+}
+
+static void must_refuse(const struct promise *p, const union given *g, const char *word,
+                        const char *how)
+{
+    const struct subject *s = &subjects[p->subject];
+    union given effective = {0};
+    struct belay_error error = {0};
+    int rc = s->take(g, &effective, &error);
+
+    if (rc != BELAY_EINVAL)
+        fail_msg("%s.%s, %s: %s", s->name, p->field, how, belay_error_name(rc));
+    if (!s->unnamed && !strstr(error.text, word))
+        fail_msg("%s.%s, %s: \"%s\" does not name it", s->name, p->field, how, error.text);
+}
+
+static void try_value(const struct promise *p, int64_t value, int64_t expected, const char *how)
+{
+    union given g = {0};
+
+    g.size = subjects[p->subject].size;
+    put(&g, p, value);
+    if (expected == NO)
+        must_refuse(p, &g, p->field, how);
+    else
+        must_give(p, &g, expected, how);
+}
+
+static bool is_word(int64_t value)
+{
+    return value == 0 || value == BELAY_NONE || value == BELAY_FOREVER;
+}
+
+static void every_option_means_what_it_promises(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < BL_COUNT(promises); i++) {
+        const struct promise *p = &promises[i];
+        int64_t widest = p->width == 4 ? I32 : I64;
+
+        try_value(p, 0, p->fallback, "0");
+        try_value(p, BELAY_NONE, p->none, "BELAY_NONE");
+        try_value(p, BELAY_FOREVER, p->forever, "BELAY_FOREVER");
+        try_value(p, p->min, p->min, "its least");
+        try_value(p, p->max, p->max, "its most");
+        try_value(p, -3, NO, "below");
+        try_value(p, -widest - 1, NO, "far below");
+        if (!is_word(p->min - 1))
+            try_value(p, p->min - 1, NO, "one less");
+        if (p->max < widest) {
+            try_value(p, p->max + 1, NO, "one more");
+            try_value(p, widest, NO, "far more");
+        }
+    }
+}
+
+static void an_older_header_gets_defaults(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < BL_COUNT(promises); i++) {
+        const struct promise *p = &promises[i];
+        union given g = {0};
+
+        g.size = p->offset;
+        put(&g, p, -77); /* the caller's memory after its shorter struct */
+        must_give(p, &g, p->fallback, "not there yet");
+        g.size = p->offset + p->width - 1; /* not wholly there */
+        must_give(p, &g, p->fallback, "half there");
+    }
+}
+
+static void a_newer_header_is_taken_while_it_asks_for_nothing_new(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < BL_COUNT(promises); i++) {
+        const struct promise *p = &promises[i];
+        size_t size = subjects[p->subject].size;
+        union given g = {0};
+
+        assert_true(size + 17 < sizeof g);
+        g.size = size + 16;
+        put(&g, p, p->max);
+        g.bytes[size + 16] = 1; /* beyond what is given */
+        must_give(p, &g, p->max, "a larger struct");
+        g.bytes[size + 15] = 1;
+        must_refuse(p, &g, "size", "something unknown is asked for");
+    }
+}
+
+static void a_size_that_is_none_is_refused(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < BL_COUNT(promises); i++) {
+        union given g = {0};
+
+        if (promises[i].subject == REQUEST)
+            continue; /* its test wants a url in it */
+        must_refuse(&promises[i], &g, "size", "size 0");
+        g.size = sizeof g.size - 1;
+        must_refuse(&promises[i], &g, "size", "size 7");
+    }
+}
+
+/* ---- nothing is forgotten ---- */
+
+static bool is_promised(const char *file, const char *line)
+{
+    for (size_t i = 0; i < BL_COUNT(promises); i++) {
+        const char *at = strstr(line, promises[i].field);
+        size_t len = strlen(promises[i].field);
+
+        if (at && at[len] == ',' && (at[-1] == ' ' || at[-1] == '(') &&
+            strcmp(subjects[promises[i].subject].file, file) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_table_row(const char *line)
+{
+    static const char *const starts[] = {"    BL_OPTION(", "    OPTION(", "    LIMIT("};
+
+    for (size_t i = 0; i < BL_COUNT(starts); i++)
+        if (strncmp(line, starts[i], strlen(starts[i])) == 0)
+            return true;
+    return false;
+}
+
+static size_t scan(const char *path, const char *file)
+{
+    FILE *in = fopen(path, "r");
+    char line[400];
+    size_t rows = 0;
+
+    assert_non_null(in);
+    while (fgets(line, sizeof line, in)) {
+        if (!is_table_row(line) || strstr(line, "field,"))
+            continue;
+        if (!is_promised(file, line))
+            fail_msg("%s: no promise is tested of\n%s", file, line);
+        rows++;
+    }
+    fclose(in);
+    return rows;
+}
+
+static void every_row_of_every_table_is_here(void **state)
+{
+    const char *root = getenv("BELAY_SOURCE_DIR");
+    size_t rows = 0;
+    char pattern[4096];
+    glob_t found;
+
+    (void)state;
+    if (!root)
+        skip();
+    snprintf(pattern, sizeof pattern, "%s/src/*/*.c", root);
+    assert_int_equal(glob(pattern, 0, NULL, &found), 0);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        const char *file = found.gl_pathv[i] + strlen(root) + 1;
+#ifndef TEST_HTTP
+        if (strncmp(file, "src/http/", 9) == 0)
+            continue;
+#endif
+        rows += scan(found.gl_pathv[i], file);
+    }
+    globfree(&found);
+    assert_int_equal(rows, BL_COUNT(promises));
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    assert_int_equal(belay_loop_new(NULL, &loop, NULL), 0);
+    return belay_endpoint_parse(loop, "tcp://127.0.0.1:1", &endpoint, NULL);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    belay_endpoint_unref(endpoint);
+    belay_loop_free(loop);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_option_means_what_it_promises),
+        cmocka_unit_test(an_older_header_gets_defaults),
+        cmocka_unit_test(a_newer_header_is_taken_while_it_asks_for_nothing_new),
+        cmocka_unit_test(a_size_that_is_none_is_refused),
+        cmocka_unit_test(every_row_of_every_table_is_here),
+    };
+    return cmocka_run_group_tests_name("build_options", tests, set_up, tear_down);
+}
