@@ -62,7 +62,7 @@ static void on_dial(struct sim_seen *seen, void *arg)
     struct sim_rig *rig = arg;
 
     check_limits(rig, seen->host);
-    if (rig->closing && rig->w->turns > rig->closing_turn + 1)
+    if (rig->closing && !rig->http && rig->w->turns > rig->closing_turn + 1)
         sim_fail(rig->w, "a closing pool dials %s", seen->host->name);
 }
 
@@ -444,11 +444,12 @@ static void after_turn(struct sim_world *w, void *arg)
         return;
     quiet = sim_is_quiet(w);
     sim_rig_stats(rig, &s);
-    check_order(rig);
+    if (!rig->http)
+        check_order(rig);
     check_monotone(rig, &s);
     check_sums(rig, &s);
     check_peers(rig, &s);
-    if (!quiet)
+    if (!quiet || rig->http)
         return;
     check_asks(rig);
     check_expiry(rig);

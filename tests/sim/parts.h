@@ -19,8 +19,11 @@ bool sim_net_is_open(struct sim_world *w, int fd);
 unsigned sim_net_ready(struct sim_world *w, int fd);
 
 /* One way of a wire: bytes under way, in order. */
+struct segment;
+
 struct sim_way {
     struct bl_list segments;
+    void (*deliver)(struct sim_wire *wire, const struct segment *s);
     struct sim_event event;
     uint64_t last_ns;
     size_t under_way;

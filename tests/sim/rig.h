@@ -63,6 +63,8 @@ struct sim_ask {
 struct sim_rig {
     struct sim_world *w;
     struct belay_pool *pool;
+    struct belay_http *http; /* http_rig.c: its pool is the one */
+    struct bl_list gets;
     struct belay_pool_options options; /* effective */
     struct belay_dial_options dial;
     struct belay_tls *tls;

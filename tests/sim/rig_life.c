@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "loop/loop.h"
+#include "sim/http_rig.h"
 #include "sim/parts.h"
 #include "sim/rig.h"
 
@@ -21,6 +22,7 @@ struct sim_rig *sim_rig_new(uint64_t seed, size_t fail_alloc, bool verbose)
     bl_list_init(&rig->asks);
     bl_list_init(&rig->pending);
     bl_list_init(&rig->taken);
+    bl_list_init(&rig->gets);
     if (fail_alloc) {
         rig->lenient = true;
         failing_alloc_once(&rig->w->alloc, fail_alloc);
@@ -80,7 +82,10 @@ void sim_rig_finish(struct sim_rig *rig)
     }
     sim_rig_close_taken(rig);
     if (rig->pool) {
-        sim_rig_close(rig);
+        if (rig->http)
+            sim_http_close(rig, false);
+        else
+            sim_rig_close(rig);
         BL_LIST_EACH(node, &w->hosts)
         sim_host_heal(BL_LIST_OF(node, struct sim_host, link));
         if (!sim_run_until(w, END_MS, is_closed, rig))
@@ -124,6 +129,8 @@ void sim_rig_free(struct sim_rig *rig)
 
     while ((node = bl_list_pop_front(&rig->asks)))
         free(BL_LIST_OF(node, struct sim_ask, link));
+    while ((node = bl_list_pop_front(&rig->gets)))
+        free(BL_LIST_OF(node, struct sim_get, link));
     while ((node = bl_list_pop_front(&rig->targets)))
         free(BL_LIST_OF(node, struct sim_target, link));
     sim_world_free(rig->w);

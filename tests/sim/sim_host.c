@@ -144,6 +144,8 @@ static void babble(struct sim_wire *wire)
 
 void sim_host_garbage(struct sim_host *h)
 {
+    if (h->world->no_garbage)
+        return;
     sim_did(h->world, SIM_FAULT_GARBAGE, h);
     each_up(h, babble);
 }

@@ -14,8 +14,10 @@ struct speaker {
     struct bl_buf in, out;
     unsigned requests;
     bool end_after; /* close once `out` is said */
-    size_t body;    /* of the request under way, still to come (HTTP) */
-    bool in_body;
+    /* HTTP: the request under way */
+    size_t size, number; /* how much it wants, and who it is */
+    size_t body;         /* still to come */
+    bool in_body, chunked, headless;
 };
 
 static void speak(void *arg)
@@ -125,30 +127,43 @@ const struct sim_server_ops sim_mute_server = {
 
 /* ---- HTTP/1.1 ---- */
 
-/* The value of a header within a head that ends at `end`, as a number; or -1. */
-static long header_number(const char *head, const char *end, const char *name)
+/*
+ * What a request asks for stands in its path: "/SIZE?NUMBER" is answered with SIZE bytes, and whoever watches is told that
+ * request NUMBER was carried out. A body is read to its end first, by length or by chunks.
+ */
+static void take_path(struct speaker *s, const char *head)
+{
+    const char *path = strchr(head, ' '), *query = path ? strchr(path, '?') : NULL;
+
+    s->size = path && path[1] == '/' ? strtoul(path + 2, NULL, 10) : 0;
+    s->number = query ? strtoul(query + 1, NULL, 10) : 0;
+    s->headless = strncmp(head, "HEAD", 4) == 0;
+}
+
+/* A header within a head; NULL when it is not there. */
+static const char *header(const char *head, const char *name)
 {
     size_t n = strlen(name);
 
-    for (const char *p = head; p + n < end; p++)
-        if (p[0] == '\n' && strncasecmp(p + 1, name, n) == 0)
-            return strtol(p + 1 + n, NULL, 10);
-    return -1;
+    for (const char *p = strchr(head, '\n'); p; p = strchr(p + 1, '\n'))
+        if (strncasecmp(p + 1, name, n) == 0)
+            return p + 1 + n;
+    return NULL;
 }
 
-static void http_answer(struct speaker *s, const char *head, bool last)
+static void http_answer(struct speaker *s)
 {
-    const char *path = strchr(head, ' ');
-    size_t n = path && path[1] == '/' ? strtoul(path + 2, NULL, 10) : 0;
-    bool silent = s->wire->host->close_silently;
+    struct sim_world *w = s->wire->world;
+    bool last = count(s), silent = s->wire->host->close_silently;
     char text[160];
-    int len = snprintf(text, sizeof text, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n%s\r\n", n,
-                       last && !silent ? "Connection: close\r\n" : "");
+    int len = snprintf(text, sizeof text, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n%s\r\n",
+                       s->size, last && !silent ? "Connection: close\r\n" : "");
 
+    if (w->on_request)
+        w->on_request(s->wire->host, s->number, w->after_turn_arg);
     put(s, text, (size_t)len);
-    if (strncmp(head, "HEAD", 4) != 0)
-        for (size_t i = 0; i < n; i++)
-            put(s, &"abcdefghijklmnop"[i % 16], 1);
+    for (size_t i = 0; i < s->size && !s->headless; i++)
+        put(s, &"abcdefghijklmnop"[i % 16], 1);
     s->end_after = last;
 }
 
@@ -157,18 +172,44 @@ static bool http_head(struct speaker *s)
 {
     char *head = bl_buf_head(&s->in), *end;
     size_t len = bl_buf_len(&s->in);
-    long body;
+    const char *length, *coding;
 
     end = len ? memmem(head, len, "\r\n\r\n", 4) : NULL;
     if (!end)
         return false;
-    body = header_number(head, end + 4, "content-length:");
-    s->body = body > 0 ? (size_t)body : 0;
-    s->in_body = s->body > 0;
     *end = '\0';
-    if (!s->in_body)
-        http_answer(s, head, count(s));
+    take_path(s, head);
+    length = header(head, "content-length:");
+    coding = header(head, "transfer-encoding:");
+    s->body = length ? strtoul(length, NULL, 10) : 0;
+    s->chunked = coding != NULL;
+    s->in_body = s->body > 0 || s->chunked;
+    if (header(head, "expect:"))
+        put(s, "HTTP/1.1 100 Continue\r\n\r\n", 25);
     bl_buf_consume(&s->in, (size_t)(end - head) + 4);
+    if (!s->in_body)
+        http_answer(s);
+    return true;
+}
+
+/* Takes a chunk with its length before and its line end after; false: not all of it is here. */
+static bool http_chunk(struct speaker *s)
+{
+    char *head = bl_buf_head(&s->in);
+    size_t len = bl_buf_len(&s->in), n, line;
+    char *nl = len ? memchr(head, '\n', len) : NULL;
+
+    if (!nl)
+        return false;
+    n = strtoul(head, NULL, 16);
+    line = (size_t)(nl - head) + 1;
+    if (len < line + n + 2)
+        return false;
+    bl_buf_consume(&s->in, line + n + 2);
+    if (n > 0)
+        return true;
+    s->in_body = false;
+    http_answer(s);
     return true;
 }
 
@@ -176,6 +217,8 @@ static bool http_body(struct speaker *s)
 {
     size_t n = bl_buf_len(&s->in);
 
+    if (s->chunked)
+        return http_chunk(s);
     if (n > s->body)
         n = s->body;
     bl_buf_consume(&s->in, n);
@@ -183,7 +226,7 @@ static bool http_body(struct speaker *s)
     if (s->body)
         return false;
     s->in_body = false;
-    http_answer(s, "POST /0", count(s));
+    http_answer(s);
     return true;
 }
 

@@ -32,23 +32,36 @@ static void way_arm(struct sim_wire *wire, struct sim_way *way)
         sim_event_at(&way->event, BL_LIST_OF(first, struct segment, link)->at_ns);
 }
 
-static void way_push(struct sim_wire *wire, struct sim_way *way, enum segment_kind kind,
-                     const void *data, size_t len)
+static struct segment *segment_new(enum segment_kind kind, const void *data, size_t len)
 {
-    struct sim_world *w = wire->world;
     struct segment *s = malloc(sizeof *s + len);
-    uint64_t latency = wire->host->latency_ns;
 
     if (!s)
         abort();
-    s->at_ns = w->now_ns + latency + (latency ? sim_below(w, latency / 4 + 1) : 0);
-    if (s->at_ns < way->last_ns)
-        s->at_ns = way->last_ns;
-    way->last_ns = s->at_ns;
     s->kind = kind;
     s->len = len;
     if (len)
         memcpy(s->data, data, len);
+    return s;
+}
+
+/* Without latency it is there at once, as on loopback: within the call that sent it. */
+static void way_push(struct sim_wire *wire, struct sim_way *way, enum segment_kind kind,
+                     const void *data, size_t len)
+{
+    struct sim_world *w = wire->world;
+    struct segment *s = segment_new(kind, data, len);
+    uint64_t latency = wire->host->latency_ns;
+
+    if (latency == 0 && bl_list_empty(&way->segments) && !wire->host->stall) {
+        way->deliver(wire, s);
+        free(s);
+        return;
+    }
+    s->at_ns = w->now_ns + latency + (latency ? sim_below(w, latency / 4 + 1) : 0);
+    if (s->at_ns < way->last_ns)
+        s->at_ns = way->last_ns;
+    way->last_ns = s->at_ns;
     way->under_way += len;
     bl_list_push_back(&way->segments, &s->link);
     if (bl_list_first(&way->segments) == &s->link)
@@ -65,8 +78,7 @@ static void way_clear(struct sim_way *way)
     sim_event_stop(&way->event);
 }
 
-static void way_run(struct sim_wire *wire, struct sim_way *way,
-                    void (*deliver)(struct sim_wire *wire, const struct segment *s))
+static void way_run(struct sim_wire *wire, struct sim_way *way)
 {
     struct bl_list *node;
 
@@ -77,7 +89,7 @@ static void way_run(struct sim_wire *wire, struct sim_way *way,
             break;
         bl_list_remove(&s->link);
         way->under_way -= s->len;
-        deliver(wire, s);
+        way->deliver(wire, s);
         free(s);
     }
     way_arm(wire, way);
@@ -87,14 +99,14 @@ static void run_up(void *arg)
 {
     struct sim_wire *wire = arg;
 
-    way_run(wire, &wire->net->up, deliver_up);
+    way_run(wire, &wire->net->up);
 }
 
 static void run_down(void *arg)
 {
     struct sim_wire *wire = arg;
 
-    way_run(wire, &wire->net->down, deliver_down);
+    way_run(wire, &wire->net->down);
 }
 
 /* ---- the far side ---- */
@@ -395,6 +407,8 @@ struct sim_wire *sim_wire_new(struct sim_world *w, struct sim_host *h, unsigned 
     wire->port = port;
     bl_list_init(&net->up.segments);
     bl_list_init(&net->down.segments);
+    net->up.deliver = deliver_up;
+    net->down.deliver = deliver_down;
     sim_event_init(&net->up.event, w, run_up, wire);
     sim_event_init(&net->down.event, w, run_down, wire);
     sim_event_init(&net->connecting, w, on_connecting, wire);

@@ -7,7 +7,7 @@
 
 static const struct sim_scenario *const sim_tables[] = {
     sim_waiter_scenarios, sim_failure_scenarios, sim_limit_scenarios,
-    sim_end_scenarios,    sim_stream_scenarios,
+    sim_end_scenarios,    sim_stream_scenarios,  sim_http_scenarios,
 };
 
 /* The first scenario of the tables from `table` on; NULL when there is none. */

@@ -128,9 +128,10 @@ struct sim_world {
     uint64_t jump_ns, jumped_at; /* the last jump of the monotonic clock */
     int ended;                   /* connections that ended in this turn */
     uint64_t ended_turn;
-    int unborn;    /* connections that were made, and have not dialled yet */
-    bool spurious; /* now and then a turn or an event for nothing */
-    bool serial;   /* no shuffling: same instants in order of making */
+    int unborn;      /* connections that were made, and have not dialled yet */
+    bool spurious;   /* now and then a turn or an event for nothing */
+    bool no_garbage; /* servers say nothing unasked: it could fall into an answer */
+    bool serial;     /* no shuffling: same instants in order of making */
 
     struct sim_fd **fds;
     int fds_n, fds_open, fds_limit; /* limit 0: none */
@@ -152,8 +153,10 @@ struct sim_world {
     void (*on_close)(struct sim_seen *seen,
                      void *arg); /* belay closes what is open, for seen->reason */
     void (*on_dial)(struct sim_seen *seen, void *arg); /* belay dials */
-    void *after_turn_arg;                              /* of all three */
-    belay_trace_fn *on_trace;                          /* beside printing */
+    void (*on_request)(struct sim_host *host, size_t number,
+                       void *arg); /* an HTTP request was carried out */
+    void *after_turn_arg;          /* of all four */
+    belay_trace_fn *on_trace;      /* beside printing */
     void *trace_arg;
     uint32_t faults[SIM_FAULTS_N]; /* how often each was done */
 

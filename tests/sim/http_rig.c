@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/* Requests, and what the oracle says of them. */
+#include "sim/http_rig.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "sim/parts.h"
+
+#define BODY                                                                                       \
+    "01234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901" \
+    "23456789"
+
+static void enter(struct sim_get *get, const char *what)
+{
+    if (get->rig->in_call)
+        sim_fail(get->rig->w, "%s runs inside a call", what);
+    if (get->done || get->cancelled || get->rig->closed)
+        sim_fail(get->rig->w, "%s of request %zu runs after its end", what, get->number);
+}
+
+static enum belay_http_action on_headers(const struct belay_http_response *response, void *arg)
+{
+    struct sim_get *get = arg;
+
+    enter(get, "on_headers");
+    get->status = response->status;
+    get->got = 0;
+    return BELAY_HTTP_GO_ON;
+}
+
+static enum belay_http_action on_data(struct belay_http_request *request, const char *data,
+                                      size_t len, void *arg)
+{
+    struct sim_get *get = arg;
+
+    enter(get, "on_data");
+    if (request != get->request)
+        sim_fail(get->rig->w, "data of another request");
+    for (size_t i = 0; i < len; i++)
+        if (data[i] != "abcdefghijklmnop"[(get->got + i) % 16])
+            get->wrong = true;
+    get->got += len;
+    return BELAY_HTTP_GO_ON;
+}
+
+/* ---- laws ---- */
+
+static bool is_break(const struct belay_error *e)
+{
+    return e->code == BELAY_ERESET || e->code == BELAY_EEOF;
+}
+
+static void check_end(struct sim_get *get, const struct belay_error *e)
+{
+    struct sim_world *w = get->rig->w;
+    int32_t replays = get->facts.replays;
+
+    if (get->post && get->executed > 1)
+        sim_fail(w, "request %zu, a POST, was carried out %d times", get->number, get->executed);
+    if (get->executed > replays + 1)
+        sim_fail(w, "request %zu was carried out %d times with %d replays", get->number,
+                 get->executed, replays);
+    if (!e) {
+        if (get->status != 200 || get->got != get->size || get->wrong || get->executed == 0)
+            sim_fail(w,
+                     "request %zu succeeds: status %d, %zu of %zu bytes, %s, carried out %d times",
+                     get->number, get->status, get->got, get->size, get->wrong ? "wrong" : "right",
+                     get->executed);
+        return;
+    }
+    if (e->sent == BELAY_NOT_SENT && get->executed > 0)
+        sim_fail(w, "request %zu is said not to be sent, and was carried out", get->number);
+    if (e->sent != BELAY_ANSWERED && get->status)
+        sim_fail(w, "request %zu is said not to be answered, and was", get->number);
+    if (!get->post && is_break(e) && e->sent != BELAY_ANSWERED && e->stage == BELAY_STAGE_USE &&
+        replays < 3)
+        sim_fail(w, "request %zu is lost after %d replays: %s", get->number, replays, e->text);
+}
+
+static void on_done(struct belay_http_request *request, const struct belay_error *error, void *arg)
+{
+    struct sim_get *get = arg;
+    struct sim_rig *rig = get->rig;
+
+    enter(get, "on_done");
+    get->facts = belay_http_facts_init();
+    belay_http_request_facts(request, &get->facts);
+    get->facts.url = NULL;
+    sim_note(rig->w, "request %zu: %s", get->number, error ? error->text : "done");
+    if (error) {
+        get->error = *error;
+        get->error.tried = NULL;
+        get->failed = true;
+        rig->refused++;
+        rig->stages[error->stage]++;
+        if (!error->text[0] || error->code >= 0 || error->stage == BELAY_STAGE_NONE)
+            sim_fail(rig->w, "an error without substance: code %d, stage %d", error->code,
+                     (int)error->stage);
+        if (error->code == BELAY_ECLOSED && !rig->closing)
+            sim_fail(rig->w, "request %zu is told that the client is closed", get->number);
+        if (error->code == BELAY_ENOMEM && !rig->lenient)
+            sim_fail(rig->w, "out of memory, and there was enough");
+    } else {
+        rig->given++;
+    }
+    check_end(get, error);
+    get->done = true;
+    get->request = NULL;
+}
+
+static void on_request(struct sim_host *host, size_t number, void *arg)
+{
+    struct sim_rig *rig = arg;
+
+    BL_LIST_EACH(node, &rig->gets)
+    {
+        struct sim_get *get = BL_LIST_OF(node, struct sim_get, link);
+
+        if (get->number != number)
+            continue;
+        get->executed++;
+        sim_note(rig->w, "request %zu is carried out at %s", number, host->name);
+        return;
+    }
+}
+
+/* ---- calls ---- */
+
+int sim_http_open(struct sim_rig *rig, const struct belay_http_options *options)
+{
+    int r;
+
+    if (!rig->w->loop)
+        return BELAY_ENOMEM;
+    rig->in_call++;
+    r = belay_http_open(rig->w->loop, options, &rig->http, NULL);
+    rig->in_call--;
+    if (r < 0) {
+        rig->http = NULL;
+        return r;
+    }
+    rig->pool = belay_http_pool(rig->http);
+    rig->wires = rig->lax = true;
+    rig->options = belay_pool_options_init();
+    belay_pool_get_options(rig->pool, &rig->options);
+    rig->w->on_request = on_request;
+    rig->w->no_garbage = true;
+    sim_oracle_attach(rig);
+    return 0;
+}
+
+static ptrdiff_t read_body(void *out, size_t size, void *arg)
+{
+    struct sim_get *get = arg;
+    size_t n = get->body_left < size ? get->body_left : size;
+
+    if (n > 7)
+        n = 7;
+    memcpy(out, BODY, n);
+    get->body_left -= n;
+    return (ptrdiff_t)n;
+}
+
+static int rewind_body(void *arg)
+{
+    struct sim_get *get = arg;
+
+    get->body_left = sizeof BODY - 1;
+    return 0;
+}
+
+static void give_body(struct sim_get *get, struct belay_http_request_options *o)
+{
+    if (get->number % 2 == 0) {
+        o->body = BODY;
+        o->body_len = sizeof BODY - 1;
+        return;
+    }
+    get->body_left = sizeof BODY - 1;
+    o->read_body = read_body;
+    o->rewind_body = rewind_body;
+    o->body_arg = get;
+    o->body_size = get->number % 3 ? BELAY_NONE : (int64_t)(sizeof BODY - 1);
+    o->expect_continue = get->number % 5 == 0;
+}
+
+struct sim_get *sim_get(struct sim_rig *rig, struct sim_host *host, const char *method, size_t size,
+                        int *ret_code)
+{
+    static const struct belay_http_callbacks callbacks = {
+        .size = sizeof callbacks, .on_headers = on_headers, .on_data = on_data, .on_done = on_done};
+    struct belay_http_request_options o = belay_http_request_options_init();
+    struct sim_get *get = calloc(1, sizeof *get);
+    char url[128];
+    int r;
+
+    if (!get)
+        abort();
+    get->rig = rig;
+    get->number = (size_t)++rig->next_seq;
+    get->size = size;
+    get->post = strcmp(method, "POST") == 0;
+    snprintf(url, sizeof url, "%s://%s:%d/%zu?%zu", host->tls ? "https" : "http", host->name,
+             host->port, size, get->number);
+    o.method = method;
+    o.url = url;
+    o.callbacks = &callbacks;
+    if (get->post)
+        give_body(get, &o);
+    bl_list_push_back(&rig->gets, &get->link);
+    rig->in_call++;
+    r = belay_http_request(rig->http, &o, get, &get->request, NULL);
+    rig->in_call--;
+    sim_note(rig->w, "request %zu: %s %s: %d", get->number, method, url, r);
+    if (ret_code)
+        *ret_code = r;
+    if (r < 0) {
+        bl_list_remove(&get->link);
+        free(get);
+        return NULL;
+    }
+    return get;
+}
+
+void sim_get_cancel(struct sim_get *get)
+{
+    if (get->done || get->cancelled)
+        return;
+    sim_note(get->rig->w, "request %zu: cancel", get->number);
+    get->rig->in_call++;
+    belay_http_request_cancel(get->request);
+    get->rig->in_call--;
+    get->cancelled = true;
+    get->request = NULL;
+}
+
+unsigned sim_gets_under_way(struct sim_rig *rig)
+{
+    unsigned n = 0;
+
+    BL_LIST_EACH(node, &rig->gets)
+    {
+        struct sim_get *get = BL_LIST_OF(node, struct sim_get, link);
+
+        n += !get->done && !get->cancelled;
+    }
+    return n;
+}
+
+static void on_closed(void *arg)
+{
+    struct sim_rig *rig = arg;
+
+    if (rig->in_call || rig->closed)
+        sim_fail(rig->w, "on_closed of the client runs inside a call, or twice");
+    if (sim_gets_under_way(rig))
+        sim_fail(rig->w, "the client has ended, and %u requests have not", sim_gets_under_way(rig));
+    rig->closed = true;
+    rig->pool = NULL;
+    rig->http = NULL;
+}
+
+void sim_http_close(struct sim_rig *rig, bool drain)
+{
+    if (!rig->http || rig->closed)
+        return;
+    sim_note(rig->w, drain ? "drain the client" : "close the client");
+    rig->in_call++;
+    if (drain)
+        belay_http_drain(rig->http, on_closed, rig);
+    else
+        belay_http_close(rig->http, rig->closing ? NULL : on_closed, rig);
+    rig->in_call--;
+    if (!rig->closing)
+        rig->closing_turn = rig->w->turns;
+    rig->closing = true;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Requests in a rig: each has a number that its server reports when it carries the request out, so that the oracle knows who was
+ * asked how often, whatever came back. Laws, checked at every end of a request:
+ *
+ *     it ends once, never inside a call, never after its cancelling or the client's end;
+ *     a success has status 200 and the whole body, as the server made it, and the server was asked;
+ *     what is not idempotent is carried out once at most;
+ *     "not sent" is true: nobody carried it out;
+ *     what may be repeated is, until the replays are spent: no safe request is lost to a broken connection before.
+ */
+#ifndef TEST_SIM_HTTP_RIG_H
+#define TEST_SIM_HTTP_RIG_H
+
+#include "sim/rig.h"
+
+struct sim_get {
+    struct bl_list link; /* of the rig's gets */
+    struct sim_rig *rig;
+    size_t number, size, got;
+    bool post, chunked, done, cancelled, wrong, pause;
+    int executed; /* times, as the servers say */
+    int status;
+    bool failed;
+    struct belay_error error;
+    struct belay_http_facts facts;
+    struct belay_http_request *request;
+    size_t body_left;
+};
+
+/* Opens a client in place of a pool; its pool is watched by the oracle. */
+int sim_http_open(struct sim_rig *rig, const struct belay_http_options *options);
+/* Asks for so many bytes; NULL when refused. POST has a body of 100 bytes. */
+struct sim_get *sim_get(struct sim_rig *rig, struct sim_host *host, const char *method, size_t size,
+                        int *ret_code);
+void sim_get_cancel(struct sim_get *get);
+unsigned sim_gets_under_way(struct sim_rig *rig);
+void sim_http_close(struct sim_rig *rig, bool drain);
+
+#endif
