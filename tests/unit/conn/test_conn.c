@@ -8,31 +8,19 @@
 #include <stdio.h>
 
 #include "conn/endpoint.h"
-#include "support/failing_alloc.h"
-#include "support/fake_dns.h"
+#include "unit/conn/conn_world.h"
 #include "unit/conn/keeper_kit.h"
-#include "unit/loop/fake_world.h"
 
-static struct failing_alloc alloc;
-static struct fake_world world;
-static struct fake_dns dns;
+static struct conn_world world;
 static struct belay_endpoint *endpoint;
 static struct puppet puppet;
 static struct keeper keeper;
 
 static int set_up(void **state)
 {
-    struct belay_loop_options o = belay_loop_options_init();
-    struct belay_loop *loop;
-
     (void)state;
-    failing_alloc_init(&alloc);
-    fake_dns_init(&dns);
-    fake_world_init(&world, &alloc.allocator);
-    world.world.dns = &dns.dns;
-    o.world = &world.world;
-    assert_int_equal(belay_loop_new(&o, &loop, NULL), 0);
-    assert_int_equal(belay_endpoint_parse(world.loop, "tcp://a.test:1", &endpoint, NULL), 0);
+    conn_world_set_up(&world);
+    endpoint = conn_world_endpoint(&world, "tcp://a.test:1");
     puppet_init(&puppet);
     keeper_init(&keeper);
     return 0;
@@ -40,23 +28,12 @@ static int set_up(void **state)
 
 static void settle(void)
 {
-    for (int i = 0; i < 50; i++) {
-        assert_int_equal(belay_loop_turn(world.loop, 0), 0);
-        if (!belay_backend_pending(world.loop))
-            return;
-    }
-    fail_msg("the loop spins");
+    conn_world_settle(&world);
 }
 
 static void pass(int64_t ms)
 {
-    uint64_t end = world.now_ns + BL_MS(ms);
-
-    settle();
-    while (world.now_ns < end)
-        assert_int_equal(belay_loop_turn(world.loop, (int64_t)((end - world.now_ns) / BL_MS(1))),
-                         0);
-    settle();
+    conn_world_pass(&world, ms);
 }
 
 static int tear_down(void **state)
@@ -71,8 +48,7 @@ static int tear_down(void **state)
         assert_null(keeper.conn);
     }
     belay_endpoint_unref(endpoint);
-    fake_world_close(&world);
-    assert_int_equal(failing_alloc_live(&alloc), 0);
+    conn_world_tear_down(&world);
     return 0;
 }
 
@@ -383,7 +359,7 @@ static void start_dial(void)
     puppet_init_session(&puppet);
     open_conn();
     settle();
-    assert_int_equal(fake_dns_open(&dns), 2);
+    assert_int_equal(fake_dns_open(&world.dns), 2);
     assert_int_equal(bl_conn_get_state(keeper.conn), BL_CONN_OPENING);
 }
 
@@ -395,7 +371,7 @@ static void closing_while_dialling_starts_no_session(void **state)
         call_up(keeper.conn, (enum up_call)call); /* what has no session cannot say anything */
     bl_conn_close(keeper.conn, BELAY_REASON_POOL_CLOSED);
     assert_int_equal(keeper.closed, 0);
-    assert_int_equal(fake_dns_open(&dns), 0);
+    assert_int_equal(fake_dns_open(&world.dns), 0);
     settle();
     assert_int_equal(keeper.closed, 1);
     assert_int_equal(keeper_told(&keeper), 1);
@@ -406,8 +382,8 @@ static void a_dial_that_fails_is_told(void **state)
 {
     (void)state;
     start_dial();
-    fake_dns_answer(fake_dns_find(&dns, "a.test", BELAY_DNS_A), BELAY_ENONAME, NULL, 0);
-    fake_dns_answer(fake_dns_find(&dns, "a.test", BELAY_DNS_AAAA), BELAY_ENONAME, NULL, 0);
+    fake_dns_answer(fake_dns_find(&world.dns, "a.test", BELAY_DNS_A), BELAY_ENONAME, NULL, 0);
+    fake_dns_answer(fake_dns_find(&world.dns, "a.test", BELAY_DNS_AAAA), BELAY_ENONAME, NULL, 0);
     settle();
     assert_int_equal(keeper.failed, 1);
     assert_int_equal(keeper.code, BELAY_ENONAME);
@@ -557,7 +533,7 @@ static void every_allocation_may_fail(void **state)
         if (n > 1)
             set_up(NULL);
         puppet.capacity = 1;
-        failing_alloc_once(&alloc, n);
+        failing_alloc_once(&world.alloc, n);
         if (keeper_open(&keeper, endpoint, &puppet.connector) == 0) {
             settle();
             assert_int_equal(keeper.opened, 1);
@@ -567,9 +543,9 @@ static void every_allocation_may_fail(void **state)
             assert_int_equal(keeper.stage, BELAY_STAGE_USE);
         } else {
             assert_null(keeper.conn);
-            assert_int_equal(failing_alloc_failures(&alloc), 1);
+            assert_int_equal(failing_alloc_failures(&world.alloc), 1);
         }
-        refused = failing_alloc_failures(&alloc);
+        refused = failing_alloc_failures(&world.alloc);
         if (refused == 0)
             break;
         tear_down(NULL);
@@ -582,10 +558,10 @@ static void a_failure_without_memory_keeps_what_matters(void **state)
     (void)state;
     bring_to(SESSION);
     puppet.final = true;
-    failing_alloc_from(&alloc, 1);
+    failing_alloc_from(&world.alloc, 1);
     puppet_fail(puppet_conn(&puppet, 0), BELAY_ECONNECT);
     settle();
-    failing_alloc_from(&alloc, 0);
+    failing_alloc_from(&world.alloc, 0);
     assert_int_equal(keeper.failed, 1);
     assert_int_equal(keeper.code, BELAY_ECONNECT);
     assert_int_equal(keeper.stage, BELAY_STAGE_PROTOCOL);

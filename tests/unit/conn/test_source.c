@@ -3,15 +3,11 @@
 #include "belay/source.h"
 
 #include "conn/endpoint.h"
-#include "support/failing_alloc.h"
-#include "support/fake_dns.h"
-#include "unit/loop/fake_world.h"
+#include "unit/conn/conn_world.h"
 
 #define MAX 8
 
-static struct failing_alloc alloc;
-static struct fake_world world;
-static struct fake_dns dns;
+static struct conn_world world;
 
 struct answer {
     unsigned told;
@@ -25,44 +21,26 @@ struct answer {
 
 static int set_up(void **state)
 {
-    struct belay_loop_options o = belay_loop_options_init();
-    struct belay_loop *loop;
-
     (void)state;
-    failing_alloc_init(&alloc);
-    fake_dns_init(&dns);
-    fake_world_init(&world, &alloc.allocator);
-    world.world.dns = &dns.dns;
-    o.world = &world.world;
-    assert_int_equal(belay_loop_new(&o, &loop, NULL), 0);
+    conn_world_set_up(&world);
     return 0;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    fake_world_close(&world);
-    assert_int_equal(failing_alloc_live(&alloc), 0);
-    assert_int_equal(fake_dns_open(&dns), 0);
+    conn_world_tear_down(&world);
     return 0;
 }
 
 static void settle(void)
 {
-    for (int i = 0; i < 50; i++) {
-        assert_int_equal(belay_loop_turn(world.loop, 0), 0);
-        if (!belay_backend_pending(world.loop))
-            return;
-    }
-    fail_msg("the loop spins");
+    conn_world_settle(&world);
 }
 
 static struct belay_endpoint *endpoint_of(const char *url)
 {
-    struct belay_endpoint *e;
-
-    assert_int_equal(belay_endpoint_parse(world.loop, url, &e, NULL), 0);
-    return e;
+    return conn_world_endpoint(&world, url);
 }
 
 static void on_answer(struct belay_endpoint *const *endpoints, size_t n,
@@ -193,10 +171,10 @@ static void a_name_is_an_endpoint_per_address(void **state)
     (void)state;
     ask(source, &a);
     settle();
-    fake_dns_answer_ips(fake_dns_find(&dns, "db.test", BELAY_DNS_A), "192.0.2.1 192.0.2.2");
+    fake_dns_answer_ips(fake_dns_find(&world.dns, "db.test", BELAY_DNS_A), "192.0.2.1 192.0.2.2");
     settle();
     assert_int_equal(a.told, 0); /* the other family is awaited, and then told with it */
-    fake_dns_answer(fake_dns_find(&dns, "db.test", BELAY_DNS_AAAA), BELAY_ENONAME, NULL, 0);
+    fake_dns_answer(fake_dns_find(&world.dns, "db.test", BELAY_DNS_AAAA), BELAY_ENONAME, NULL, 0);
     settle();
     assert_int_equal(a.told, 1);
     assert_int_equal(a.n, 2);
@@ -219,11 +197,11 @@ static void all_addresses_come_in_one_answer(void **state)
     (void)state;
     ask(source, &a);
     settle();
-    fake_dns_answer_ips(fake_dns_find(&dns, "db.test", BELAY_DNS_A), "192.0.2.1");
+    fake_dns_answer_ips(fake_dns_find(&world.dns, "db.test", BELAY_DNS_A), "192.0.2.1");
     assert_int_equal(belay_loop_turn(world.loop, 200), 0); /* long after the second was due */
     settle();
     assert_int_equal(a.told, 0);
-    fake_dns_answer_ips(fake_dns_find(&dns, "db.test", BELAY_DNS_AAAA), "2001:db8::1");
+    fake_dns_answer_ips(fake_dns_find(&world.dns, "db.test", BELAY_DNS_AAAA), "2001:db8::1");
     settle();
     assert_int_equal(a.told, 1);
     assert_int_equal(a.n, 2);
@@ -239,8 +217,8 @@ static void a_name_that_does_not_resolve_says_so(void **state)
     (void)state;
     ask(source, &a);
     settle();
-    fake_dns_answer(fake_dns_find(&dns, "db.test", BELAY_DNS_A), BELAY_EDNS, NULL, 0);
-    fake_dns_answer(fake_dns_find(&dns, "db.test", BELAY_DNS_AAAA), BELAY_ENONAME, NULL, 0);
+    fake_dns_answer(fake_dns_find(&world.dns, "db.test", BELAY_DNS_A), BELAY_EDNS, NULL, 0);
+    fake_dns_answer(fake_dns_find(&world.dns, "db.test", BELAY_DNS_AAAA), BELAY_ENONAME, NULL, 0);
     settle();
     assert_int_equal(a.told, 1);
     assert_int_equal(a.code, BELAY_EDNS);
@@ -258,7 +236,7 @@ static void an_address_is_no_question(void **state)
     (void)state;
     ask(source, &a);
     settle();
-    assert_int_equal(dns.n, 0);
+    assert_int_equal(world.dns.n, 0);
     assert_string_equal(dials(&a, 0), "[2001:db8::7]:7");
     drop(&a);
     belay_source_unref(source);
@@ -277,15 +255,17 @@ static void fresh_passes_by_the_cache(void **state)
         memset(&a, 0, sizeof a);
         assert_int_equal(belay_source_get(source, round == 2, NULL, on_answer, &a), 0);
         settle();
-        assert_int_equal(dns.n, round < 2 ? 2 : 4); /* the second is answered from the cache */
+        assert_int_equal(world.dns.n,
+                         round < 2 ? 2 : 4); /* the second is answered from the cache */
         if (round != 1) {
-            fake_dns_answer_ips(fake_dns_find(&dns, "db.test", BELAY_DNS_AAAA), "2001:db8::1");
-            fake_dns_answer_ips(fake_dns_find(&dns, "db.test", BELAY_DNS_A), "192.0.2.1");
+            fake_dns_answer_ips(fake_dns_find(&world.dns, "db.test", BELAY_DNS_AAAA),
+                                "2001:db8::1");
+            fake_dns_answer_ips(fake_dns_find(&world.dns, "db.test", BELAY_DNS_A), "192.0.2.1");
         }
         settle();
         assert_int_equal(a.told, 1);
         drop(&a);
-        world.now_ns += BL_MS(2000);
+        world.world.now_ns += BL_MS(2000);
     }
     belay_source_unref(source);
 }
@@ -316,7 +296,7 @@ static void srv_records_are_endpoints_in_order(void **state)
     (void)state;
     ask(source, &a);
     settle();
-    fake_dns_answer(fake_dns_find(&dns, "_db._tcp.test", BELAY_DNS_SRV), 0, records, 2);
+    fake_dns_answer(fake_dns_find(&world.dns, "_db._tcp.test", BELAY_DNS_SRV), 0, records, 2);
     settle();
     assert_int_equal(a.n, 2);
     assert_string_equal(belay_endpoint_name(a.endpoints[0]), "tls://first.test:1111");
@@ -337,15 +317,15 @@ static void a_target_that_is_no_name_is_left_out(void **state)
     (void)state;
     ask(source, &a);
     settle();
-    fake_dns_answer(fake_dns_find(&dns, "_db._tcp.test", BELAY_DNS_SRV), 0, records, 2);
+    fake_dns_answer(fake_dns_find(&world.dns, "_db._tcp.test", BELAY_DNS_SRV), 0, records, 2);
     settle();
     assert_int_equal(a.n, 1);
     assert_string_equal(belay_endpoint_name(a.endpoints[0]), "tcp://good.test:2");
     drop(&a);
-    world.now_ns += BL_MS(100000);
+    world.world.now_ns += BL_MS(100000);
     ask(source, &a);
     settle();
-    fake_dns_answer(fake_dns_find(&dns, "_db._tcp.test", BELAY_DNS_SRV), 0, records, 1);
+    fake_dns_answer(fake_dns_find(&world.dns, "_db._tcp.test", BELAY_DNS_SRV), 0, records, 1);
     settle();
     assert_int_equal(a.told, 1);
     assert_true(a.code < 0);
@@ -362,7 +342,8 @@ static void without_records_there_is_an_error(void **state)
     (void)state;
     ask(source, &a);
     settle();
-    fake_dns_answer(fake_dns_find(&dns, "_db._tcp.test", BELAY_DNS_SRV), BELAY_ENONAME, NULL, 0);
+    fake_dns_answer(fake_dns_find(&world.dns, "_db._tcp.test", BELAY_DNS_SRV), BELAY_ENONAME, NULL,
+                    0);
     settle();
     assert_int_equal(a.told, 1);
     assert_int_equal(a.code, BELAY_ENONAME);
@@ -516,7 +497,7 @@ static void the_end_of_the_loop_answers_all(void **state)
     belay_loop_close(world.loop, NULL, NULL);
     for (int i = 0; i < 3; i++)
         belay_source_unref(sources[i]);
-    while (world.loop)
+    while (world.world.loop)
         belay_loop_turn(world.loop, 0);
     for (int i = 0; i < 3; i++) {
         assert_int_equal(answers[i].told, 1);
@@ -549,17 +530,17 @@ static void scenario(void)
             struct fake_query *q;
 
             settle();
-            if ((q = fake_dns_find(&dns, "db.test", BELAY_DNS_AAAA)))
+            if ((q = fake_dns_find(&world.dns, "db.test", BELAY_DNS_AAAA)))
                 fake_dns_answer_ips(q, "2001:db8::1 2001:db8::2");
-            if ((q = fake_dns_find(&dns, "db.test", BELAY_DNS_A)))
+            if ((q = fake_dns_find(&world.dns, "db.test", BELAY_DNS_A)))
                 fake_dns_answer_ips(q, "192.0.2.1");
-            if ((q = fake_dns_find(&dns, "_db._tcp.test", BELAY_DNS_SRV)))
+            if ((q = fake_dns_find(&world.dns, "_db._tcp.test", BELAY_DNS_SRV)))
                 fake_dns_answer(q, 0, records, 2);
             settle();
             assert_int_equal(a.told, 1);
             if (a.code)
                 assert_int_equal(a.code, BELAY_ENOMEM);
-            else if (failing_alloc_failures(&alloc) == 0)
+            else if (failing_alloc_failures(&world.alloc) == 0)
                 assert_int_equal(a.n, kind == 0 ? 1 : kind == 1 ? 3 : 2);
             else if (kind == 2)
                 assert_int_equal(a.n, 2); /* all, or an error */
@@ -582,10 +563,10 @@ static void every_allocation_may_fail(void **state)
 
         if (n > 1)
             set_up(NULL);
-        failing_alloc_once(&alloc, n);
+        failing_alloc_once(&world.alloc, n);
         scenario();
-        refused = failing_alloc_failures(&alloc);
-        failing_alloc_once(&alloc, 0);
+        refused = failing_alloc_failures(&world.alloc);
+        failing_alloc_once(&world.alloc, 0);
         if (refused == 0)
             break;
         tear_down(NULL);

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+#include "unit/conn/conn_world.h"
+
+void conn_world_set_up(struct conn_world *w)
+{
+    struct belay_loop_options o = belay_loop_options_init();
+
+    memset(w, 0, sizeof *w);
+    failing_alloc_init(&w->alloc);
+    fake_dns_init(&w->dns);
+    fake_world_init(&w->world, &w->alloc.allocator);
+    w->world.world.dns = &w->dns.dns;
+    o.world = &w->world.world;
+    assert_int_equal(belay_loop_new(&o, &w->loop, NULL), 0);
+}
+
+void conn_world_tear_down(struct conn_world *w)
+{
+    fake_world_close(&w->world);
+    assert_int_equal(failing_alloc_live(&w->alloc), 0);
+    assert_int_equal(fake_dns_open(&w->dns), 0);
+}
+
+void conn_world_settle(struct conn_world *w)
+{
+    for (int i = 0; i < 50; i++) {
+        assert_int_equal(belay_loop_turn(w->loop, 0), 0);
+        if (!belay_backend_pending(w->loop))
+            return;
+    }
+    fail_msg("the loop spins");
+}
+
+void conn_world_pass(struct conn_world *w, int64_t ms)
+{
+    uint64_t end = w->world.now_ns + BL_MS(ms);
+
+    conn_world_settle(w);
+    while (w->world.now_ns < end)
+        assert_int_equal(
+            belay_loop_turn(w->loop, (int64_t)((end - w->world.now_ns + 999999) / BL_MS(1))), 0);
+    conn_world_settle(w);
+}
+
+struct belay_endpoint *conn_world_endpoint(struct conn_world *w, const char *url)
+{
+    struct belay_endpoint *e;
+
+    assert_int_equal(belay_endpoint_parse(w->loop, url, &e, NULL), 0);
+    return e;
+}
