@@ -196,6 +196,8 @@ void bl_h1_fill_head(struct bl_h1_parser *p, const char *base)
         head->keep_alive = false;
     if (head->minor == 0 && (!(raw->flags & F_CONNECTION_KEEP_ALIVE) || head->chunked))
         head->keep_alive = false;
+    if (status == 204 && (head->chunked || head->content_length > 0))
+        head->keep_alive = false; /* what it announces may come, and be taken for the next head */
 
     if (no_body || head->content_length == 0)
         p->phase = PHASE_END;
