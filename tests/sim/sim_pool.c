@@ -1,88 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * sim_pool [--seed N] [--histories N] [--alloc-fail] [--verbose]: runs histories from seed N on (1), and prints what they
- * met. One that fails is run again with all that happens on standard error, and ends the program with 1;
- * `sim_pool --seed N` replays it exactly. What was hardly met ends it with 1, too.
- */
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+/* sim_pool: histories of a pool (history.c), and the table of what they met. */
+#include "sim/history_main.h"
 
-#include "sim/history.h"
+static struct coverage coverage;
 
-static char current[64]; /* the seed, for those who die */
-
-static void die(int signal_number)
+static int run(uint64_t seed, const struct history_options *options, char *text, size_t size)
 {
-    ssize_t ignored = write(STDERR_FILENO, current, strlen(current));
-
-    (void)ignored;
-    signal(signal_number, SIG_DFL);
-    raise(signal_number);
+    return history_run(seed, options, &coverage, text, size);
 }
 
-struct arguments {
-    uint64_t seed, histories;
-    struct history_options options;
-};
-
-static int usage(void)
+static int report(uint64_t histories)
 {
-    fputs("usage: sim_pool [--seed N] [--histories N] [--alloc-fail] [--verbose]\n", stderr);
-    return 2;
-}
-
-static int parse(int argc, char **argv, struct arguments *a)
-{
-    bool one = false, many = false;
-
-    *a = (struct arguments){.seed = 1, .histories = 200};
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--verbose") == 0) {
-            a->options.verbose = true;
-        } else if (strcmp(argv[i], "--alloc-fail") == 0) {
-            a->options.alloc_fails = true;
-        } else if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc) {
-            a->seed = strtoull(argv[++i], NULL, 10);
-            one = true;
-        } else if (strcmp(argv[i], "--histories") == 0 && i + 1 < argc) {
-            a->histories = strtoull(argv[++i], NULL, 10);
-            many = true;
-        } else {
-            return -1;
-        }
-    }
-    if (one && !many)
-        a->histories = 1;
-    return 0;
+    coverage_print(&coverage);
+    return histories >= 1000 ? coverage_lacking(&coverage) : 0;
 }
 
 int main(int argc, char **argv)
 {
-    static struct coverage coverage;
-    struct arguments a;
-    char text[600];
-    int lacking;
-
-    if (parse(argc, argv, &a) < 0)
-        return usage();
-    signal(SIGABRT, die);
-    signal(SIGSEGV, die);
-    for (uint64_t seed = a.seed; seed < a.seed + a.histories; seed++) {
-        snprintf(current, sizeof current, "in the history of seed %llu\n",
-                 (unsigned long long)seed);
-        if (history_run(seed, &a.options, &coverage, text, sizeof text) == 0)
-            continue;
-        if (!a.options.verbose) {
-            a.options.verbose = true;
-            history_run(seed, &a.options, &coverage, text, sizeof text);
-        }
-        printf("FAILED: seed %llu: %s\n", (unsigned long long)seed, text);
-        return 1;
-    }
-    coverage_print(&coverage);
-    lacking = a.histories >= 1000 ? coverage_lacking(&coverage) : 0;
-    return lacking ? 1 : 0;
+    return history_main(argc, argv, run, report);
 }

@@ -313,6 +313,7 @@ ptrdiff_t sim_wire_client_write(struct sim_wire *wire, const struct belay_bytes 
     if (left == 0)
         return -EAGAIN;
     left = portion(wire, total < left ? total : left);
+    wire->world->turns_of_instant = 0;
     for (size_t i = 0; i < n && left; i++) {
         size_t part = bytes[i].len < left ? bytes[i].len : left;
 
@@ -337,6 +338,7 @@ ptrdiff_t sim_wire_client_read(struct sim_wire *wire, void *out, size_t size)
         return net->rx_reset ? -ECONNRESET : net->rx_end ? 0 : -EAGAIN;
     }
     n = portion(wire, n < size ? n : size);
+    wire->world->turns_of_instant = 0; /* something happens */
     memcpy(out, bl_buf_head(&net->rx), n);
     bl_buf_consume(&net->rx, n);
     flush_outbox(wire);
