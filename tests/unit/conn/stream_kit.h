@@ -22,10 +22,14 @@ struct belay_endpoint *stream_kit_endpoint(struct stream_kit *k, uint16_t port);
 void stream_kit_turn(struct stream_kit *k);
 /* Turns until something holds; a test that waits 10 s for it has failed. */
 #define STREAM_KIT_UNTIL(k, condition)                                                             \
-    for (int turns_ = 0; !(condition); turns_++) {                                                 \
-        if (turns_ > 10000)                                                                        \
-            fail_msg("waited in vain for: %s", #condition);                                        \
-        stream_kit_turn(k);                                                                        \
-    }
+    do {                                                                                           \
+        int turns_ = 0;                                                                            \
+                                                                                                   \
+        while (!(condition)) {                                                                     \
+            if (turns_++ > 10000)                                                                  \
+                fail_msg("waited in vain for: %s", #condition);                                    \
+            stream_kit_turn(k);                                                                    \
+        }                                                                                          \
+    } while (0)
 
 #endif
