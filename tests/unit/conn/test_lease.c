@@ -132,6 +132,7 @@ static void no_lease_is_stale(void **state)
 
 static void shared_leases_are_each_their_own(void **state)
 {
+    struct belay_stream *stream;
     struct belay_lease a, b, c;
     struct lender l;
 
@@ -141,6 +142,8 @@ static void shared_leases_are_each_their_own(void **state)
     b = lend(&l);
     c = lend(&l);
     assert_int_equal(l.lessor.leases, 3);
+    assert_int_equal(belay_lease_take(b, &stream), BELAY_EAGAIN); /* others have it too */
+    assert_true(belay_lease_valid(b));
     assert_int_equal(belay_lease_release(a, BELAY_REUSE), 0); /* the first slot is kept for it */
     assert_stale(a);
     assert_true(belay_lease_valid(b) && belay_lease_valid(c));

@@ -2,6 +2,8 @@
 /* A connection over an opened stream (form 1), and the plain one, on real sockets. */
 #include "conn/conn.h"
 
+#include <stdio.h>
+
 #include "unit/conn/keeper_kit.h"
 #include "unit/conn/stream_kit.h"
 
@@ -247,6 +249,35 @@ static void a_taken_stream_that_dies_is_not_the_connections_loss(void **state)
     belay_stream_close(stream, 0, NULL, NULL);
 }
 
+static char trace[2000];
+
+static void write_trace(const struct belay_trace *t, void *arg)
+{
+    size_t len = strlen(trace);
+
+    (void)arg;
+    if (strcmp(t->noun, "conn") == 0)
+        snprintf(trace + len, sizeof trace - len, "%s>%s ", t->from ? t->from : "",
+                 t->to ? t->to : "");
+    if (strcmp(t->noun, "conn") == 0 && t->to && strcmp(t->to, "open") == 0)
+        assert_non_null(strstr(t->cause, "127.0.0.1:")); /* to whom it came */
+}
+
+static void the_trace_tells_a_connections_life(void **state)
+{
+    (void)state;
+    trace[0] = '\0';
+    kit.net.loop->on_trace = write_trace;
+    open_session();
+    bl_conn_idle(keeper.conn); /* its buffers go, it stays */
+    assert_int_equal(belay_stream_write(stream_of(), "after\n", 6), 0);
+    STREAM_KIT_UNTIL(&kit, kit.server.conns[0].lines == 1);
+    bl_conn_close(keeper.conn, BELAY_REASON_IDLE);
+    STREAM_KIT_UNTIL(&kit, keeper.closed == 1);
+    assert_string_equal(trace, ">new new>dialing dialing>starting starting>open open>ending "
+                               "ending>shutting shutting>closed closed> ");
+}
+
 /* ---- plain streams ---- */
 
 static char got[64];
@@ -367,6 +398,7 @@ int main(void)
         TEST(the_first_to_say_lost_is_believed),
         TEST(what_is_taken_lives_on),
         TEST(a_taken_stream_that_dies_is_not_the_connections_loss),
+        TEST(the_trace_tells_a_connections_life),
         TEST(a_plain_stream_is_up_as_soon_as_it_is_open),
         TEST(bytes_on_an_idle_plain_stream_end_it),
         TEST(an_idle_plain_stream_sees_its_end),

@@ -312,6 +312,60 @@ static void a_pool_at_rest_wakes_nobody(void **state)
     assert_true(k.world.turns - turns < 10);
 }
 
+/* After a second of rest, whatever the limits; and again after the next use. */
+static void an_idle_connection_gives_its_buffers_back(void **state)
+{
+    struct bl_pool_conn *c;
+    struct ask ask;
+
+    (void)state;
+    for (int forever = 0; forever < 2; forever++) {
+        if (forever) {
+            pool_kit_end(&k);
+            pool_kit_begin(&k);
+            k.options.max_idle_time_ms = BELAY_FOREVER;
+            k.options.max_connection_lifetime_ms = BELAY_FOREVER;
+            pool_kit_open(&k);
+        }
+        ask_now(&ask, &k, k.a);
+        c = bl_conn_extra(belay_lease_conn(ask.lease));
+        for (int use = 0; use < 3; use++) {
+            pool_kit_pass(&k, 3000);
+            assert_false(c->trimmed); /* in use */
+            belay_lease_release(ask.lease, BELAY_REUSE);
+            pool_kit_pass(&k, 999);
+            assert_false(c->trimmed);
+            pool_kit_pass(&k, 1);
+            assert_true(c->trimmed);
+            assert_int_equal(belay_peer_try_acquire(k.a, &ask.lease), 0);
+            belay_lease_release(ask.lease, BELAY_REUSE);
+            assert_int_equal(belay_peer_try_acquire(k.a, &ask.lease), 0);
+        }
+        belay_lease_release(ask.lease, BELAY_REUSE);
+    }
+}
+
+static void many_may_wait_at_a_time(void **state)
+{
+    static struct ask asks[300];
+    size_t live;
+
+    (void)state;
+    k.puppet.capacity = 0;
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 300; i++) {
+            ask_init(&asks[i], &k);
+            assert_int_equal(ask_peer(&asks[i], k.a, 0, false), 0);
+        }
+        assert_int_equal(pool_kit_stats(&k).waiting, 300);
+        live = failing_alloc_live(&k.alloc);
+        for (int i = 0; i < 300; i++)
+            belay_waiter_cancel(asks[i].waiter);
+        assert_true(failing_alloc_live(&k.alloc) < live); /* only some are kept for the next */
+        assert_int_equal(pool_kit_stats(&k).waiting, 0);
+    }
+}
+
 /* ---- what becomes of connections ---- */
 
 static void a_broken_connection_is_replaced(void **state)
@@ -509,6 +563,8 @@ int main(void)
         BARE(no_idle_time_ends_a_connection_at_its_release),
         BARE(lifetimes_end_idle_connections_and_lent_ones_at_release),
         BARE(a_pool_at_rest_wakes_nobody),
+        OPEN(an_idle_connection_gives_its_buffers_back),
+        OPEN(many_may_wait_at_a_time),
         OPEN(a_broken_connection_is_replaced),
         OPEN(a_lost_connection_is_not_lent_again),
         OPEN(what_was_lost_a_moment_ago_is_not_lent),

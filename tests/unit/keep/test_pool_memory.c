@@ -147,11 +147,46 @@ static void every_allocation_may_be_the_last(void **state)
     sweep(failing_alloc_from);
 }
 
+/* The table of leases grows as the connections do, in the middle of dialling. */
+static void more_connections_than_ever_before(void **state)
+{
+    enum { FULL = 63 };
+    static struct ask many[FULL + 2];
+    size_t n, refused = 1;
+
+    (void)state;
+    for (n = 1; refused && n < 50; n++) {
+        pool_kit_begin(&k);
+        k.options.max_connections_per_endpoint = 100;
+        pool_kit_open(&k);
+        for (int i = 0; i < FULL; i++)
+            ask_now(&many[i], &k, k.a);
+        failing_alloc_once(&k.alloc, n);
+        for (int i = FULL; i < FULL + 2; i++) {
+            ask_init(&many[i], &k);
+            accepted[i - FULL] = ask_peer(&many[i], k.a, 0, false) == 0;
+        }
+        pool_kit_pass(&k, 1000);
+        refused = failing_alloc_failures(&k.alloc);
+        failing_alloc_once(&k.alloc, 0);
+        for (int i = FULL; i < FULL + 2; i++)
+            assert_int_equal(many[i].told, accepted[i - FULL]);
+        for (int i = 0; i < FULL + 2; i++)
+            if (many[i].told && many[i].code == 0)
+                assert_int_equal(belay_lease_release(many[i].lease, BELAY_REUSE), 0);
+        pool_kit_settle(&k);
+        assert_int_equal(pool_kit_stats(&k).leases, 0);
+        pool_kit_end(&k);
+    }
+    assert_true(n > 4 && n < 50);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_allocation_may_fail_once),
         cmocka_unit_test(every_allocation_may_be_the_last),
+        cmocka_unit_test(more_connections_than_ever_before),
     };
     return cmocka_run_group_tests_name("keep_pool_memory", tests, NULL, NULL);
 }
