@@ -16,6 +16,8 @@ uint64_t bl_sys_monotonic_ns(void);
 /* A point in the loop's time as one of the kernel's monotonic clock; they differ where the clock is
  * replaced. */
 uint64_t bl_sys_monotonic_of(struct belay_loop *loop, uint64_t at_ns);
+/* Whether the loop's clock is the kernel's. */
+bool bl_sys_clock_is_system(const struct belay_loop *loop);
 
 /*
  * The libuv backend, on the caller's uv_loop_t or with NULL on its own. Its state is the loop's

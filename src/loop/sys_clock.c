@@ -32,9 +32,14 @@ const struct belay_clock bl_sys_clock = {
     .wall_ms = clock_wall_ms,
 };
 
+bool bl_sys_clock_is_system(const struct belay_loop *loop)
+{
+    return loop->clock.now_ns == clock_now_ns;
+}
+
 uint64_t bl_sys_monotonic_of(struct belay_loop *loop, uint64_t at_ns)
 {
-    if (loop->clock.now_ns == clock_now_ns)
+    if (bl_sys_clock_is_system(loop))
         return at_ns;
     uint64_t now = loop->clock.now_ns(loop->clock.arg);
     uint64_t rest = at_ns > now ? at_ns - now : 0;
