@@ -302,6 +302,8 @@ void belay_stream_set_callbacks(struct belay_stream *s,
 {
     if (s->closing)
         return;
+    if (callbacks != s->callbacks || arg != s->arg)
+        s->end_told = s->lost_told = 0; /* that the former ones know helps nobody */
     s->callbacks = callbacks;
     s->arg = arg;
     s->paused = 0;

@@ -778,6 +778,32 @@ static void the_loops_end_waits_for_a_close_with_a_limit(void **state)
     close(t.peer);
 }
 
+/* Such as a pool's, which listens to idle connections with callbacks of its own. */
+static void callbacks_that_come_late_are_told_of_the_end_too(void **state)
+{
+    static const struct belay_stream_callbacks deaf = {.size = sizeof deaf};
+    struct story t;
+    (void)state;
+    for (int reset = 0; reset < 2; reset++) {
+        begin(&t);
+        belay_stream_set_callbacks(t.stream, &deaf, &t);
+        bl_stream_set_gone(t.stream, on_gone, &t);
+        if (reset) {
+            struct linger hard = {.l_onoff = 1};
+            assert_int_equal(setsockopt(t.peer, SOL_SOCKET, SO_LINGER, &hard, sizeof hard), 0);
+        }
+        close(t.peer);
+        t.peer = -1;
+        net_kit_until(&t.kit, &t.gone);
+        assert_false(t.end || t.lost);
+        belay_stream_set_callbacks(t.stream, &callbacks, &t);
+        net_kit_until(&t.kit, reset ? &t.lost : &t.end);
+        belay_stream_set_callbacks(t.stream, &callbacks, &t); /* once is enough */
+        net_kit_settle(&t.kit);
+        finish(&t);
+    }
+}
+
 static void the_loops_end_closes_a_stream_that_nobody_keeps(void **state)
 {
     struct story t;
@@ -1058,6 +1084,7 @@ int main(void)
         cmocka_unit_test(close_is_quiet_in_every_callback),
         cmocka_unit_test(close_allocates_nothing),
         cmocka_unit_test(the_loops_end_waits_for_a_close_with_a_limit),
+        cmocka_unit_test(callbacks_that_come_late_are_told_of_the_end_too),
         cmocka_unit_test(the_loops_end_closes_a_stream_that_nobody_keeps),
         cmocka_unit_test(a_probe_sees_what_the_loop_has_not_seen_yet),
         cmocka_unit_test(a_probe_of_a_reset_stream_fails),
