@@ -373,8 +373,9 @@ static void every_option_makes_another_fingerprint(void **state)
         for (size_t j = 0; j < i; j++)
             assert_memory_not_equal(bl_tls_fingerprint(tls[i]), bl_tls_fingerprint(tls[j]), 32);
         check_same(kit, &o[i], &o[i], true);
-        belay_tls_unref(tls[i]);
     }
+    for (size_t i = 0; i < n; i++)
+        belay_tls_unref(tls[i]);
     SSL_CTX_free(own[0]);
     SSL_CTX_free(own[1]);
     free(ca);
