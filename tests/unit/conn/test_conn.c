@@ -454,6 +454,20 @@ static void who_closes_hears_nothing_else(void **state)
     assert_int_equal(puppet.conns[0].reason, BELAY_REASON_EVICTED);
 }
 
+static void who_closes_before_it_was_told_open_hears_only_closed(void **state)
+{
+    (void)state;
+    bring_to(SESSION);
+    puppet_up(puppet_conn(&puppet, 0), 1);
+    bl_conn_close(keeper.conn, BELAY_REASON_EVICTED);
+    settle();
+    assert_int_equal(keeper_told(&keeper), 0);
+    puppet_closed(puppet_conn(&puppet, 0));
+    settle();
+    assert_int_equal(keeper.closed, 1);
+    assert_int_equal(keeper_told(&keeper), 1);
+}
+
 static void closing_from_within_opened(void **state)
 {
     (void)state;
@@ -588,6 +602,7 @@ int main(void)
         TEST(each_stage_has_its_own_limit),
         TEST(closing_in_each_phase_is_told_once),
         TEST(who_closes_hears_nothing_else),
+        TEST(who_closes_before_it_was_told_open_hears_only_closed),
         TEST(closing_from_within_opened),
         TEST(what_is_missing_is_done_at_once),
         TEST(checks_and_leases_reach_the_connector),

@@ -503,8 +503,10 @@ static void a_copy_keeps_all_but_what_is_said(void **state)
         like = make(kit, o);
         assert_int_equal(bl_endpoint_like(like, "b.test", 2, NULL, 0, &copy, NULL), 0);
         o.url = "tls://b.test:2";
+        o.server_name = named ? "other.test" : "a.test"; /* who is meant stays */
         same = make(kit, o);
         assert_true(belay_endpoint_equal(copy, same));
+        o.server_name = named ? "other.test" : NULL;
         belay_endpoint_unref(copy);
         belay_endpoint_unref(same);
 

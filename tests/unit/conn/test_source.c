@@ -291,6 +291,7 @@ static void srv_records_are_endpoints_in_order(void **state)
         {.ttl_s = 60, .target = "first.test", .port = 1111, .priority = 10},
     };
     struct belay_source *source = srv_source("tls://like.test:1");
+    struct bl_dial_plan plan;
     struct answer a;
 
     (void)state;
@@ -301,6 +302,10 @@ static void srv_records_are_endpoints_in_order(void **state)
     assert_int_equal(a.n, 2);
     assert_string_equal(belay_endpoint_name(a.endpoints[0]), "tls://first.test:1111");
     assert_string_equal(belay_endpoint_name(a.endpoints[1]), "tls://second.test:2222");
+    for (size_t i = 0; i < 2; i++) { /* whose certificate is wanted does not come from DNS */
+        bl_endpoint_plan(a.endpoints[i], &plan);
+        assert_string_equal(plan.server_name, "like.test");
+    }
     drop(&a);
     belay_source_unref(source);
 }
