@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The name server on strings: questions are kept until the test answers. */
 #include "support/fake_dns.h"
 
 #include <stdio.h>

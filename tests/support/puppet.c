@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The connector on strings: down-calls are counted, up-calls made on demand. */
 #include "support/puppet.h"
 
 #include "base/error.h"

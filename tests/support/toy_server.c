@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The echo server of lines: plain sockets that never block. */
 #include "support/toy_server.h"
 
 #include <arpa/inet.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Virtual time and names without sockets. */
 #include "unit/conn/conn_world.h"
 
 void conn_world_set_up(struct conn_world *w)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The keeper that only listens. */
 #include "unit/conn/keeper_kit.h"
 
 #include "conn/endpoint.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Turns of a loop and of the server beside it. */
 #include "unit/conn/stream_kit.h"
 
 #include <stdio.h>

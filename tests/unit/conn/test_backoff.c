@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Delays as a table, jitter within its bounds, and failures without end. */
 #include "belay/backoff.h"
 
 #include "base/assert.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Performing what the policy decided, and writing it down. */
 #include "unit/keep/policy_kit.h"
 
 struct bl_pp_limits pk_limits(void)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The model: facts as they came, and the judgement of each decision. */
 #include "unit/keep/policy_model.h"
 
 #define EACH_CONN(m, c)                                                                            \

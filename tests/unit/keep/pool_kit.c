@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* A pool in virtual time, and asks that remember what they were told. */
 #include "unit/keep/pool_kit.h"
 
 #include <stdio.h>
