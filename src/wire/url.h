@@ -86,8 +86,8 @@ size_t bl_url_host(const struct bl_url *url, char out[BL_HOST_MAX + 2]);
  * without the base's user and password. Bytes of the reference's path, query and fragment that URLs
  * may not have, but servers send (blanks and non-ASCII), come out as %XX.
  *
- * BELAY_EINVAL: a control character, no scheme in the base, or longer than BL_URL_MAX;
- * BELAY_ENOMEM. `out` is then as it was.
+ * BELAY_EINVAL: a control character, no scheme in the base, longer than BL_URL_MAX, or a result
+ * without a host whose path would be taken for one; BELAY_ENOMEM. `out` is then as it was.
  */
 int bl_url_resolve(struct bl_span base, struct bl_span reference, struct bl_buf *out,
                    struct bl_mem *mem);

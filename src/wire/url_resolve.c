@@ -159,6 +159,7 @@ static void put_target(struct writer *w, const struct parts *base, const struct 
     bool own_authority = own_scheme || ref->authority.data;
     struct bl_span scheme = own_scheme ? ref->scheme : base->scheme;
     struct bl_span authority = own_authority ? ref->authority : without_userinfo(base->authority);
+    size_t path_at;
 
     put(w, scheme.data, scheme.len);
     put_text(w, ":");
@@ -166,12 +167,16 @@ static void put_target(struct writer *w, const struct parts *base, const struct 
         put_text(w, "//");
         put(w, authority.data, authority.len);
     }
+    path_at = bl_buf_len(w->out);
     if (!own_authority && ref->path.len == 0) {
         put_escaped(w, base->path);
         put_rest(w, ref->query.data ? ref->query : base->query, ref->fragment);
         return;
     }
     put_path(w, base, ref->path, !own_authority && ref->path.data[0] != '/');
+    if (w->rc == 0 && !authority.data &&
+        starts(bl_span(bl_buf_head(w->out) + path_at, bl_buf_len(w->out) - path_at), "//"))
+        w->rc = BELAY_EINVAL; /* section 3.3: it would be read as a host */
     put_rest(w, ref->query, ref->fragment);
 }
 

@@ -142,6 +142,9 @@ static void bad_references_leave_the_buffer_as_it_was(void **state)
     assert_int_equal(bl_url_resolve(base, bl_span(longest, BL_URL_MAX + 1), &out, &mem),
                      BELAY_EINVAL);
     assert_int_equal(bl_url_resolve(base, bl_span(longest, BL_URL_MAX), &out, &mem), BELAY_EINVAL);
+    /* A path is no host, whatever its dots leave of it. */
+    assert_int_equal(bl_url_resolve(base, bl_span_of("http:/..//b/"), &out, &mem), BELAY_EINVAL);
+    assert_int_equal(bl_url_resolve(base, bl_span_of("http:/.//b/"), &out, &mem), BELAY_EINVAL);
     assert_int_equal(bl_buf_len(&out), 4);
     assert_memory_equal(bl_buf_head(&out), "kept", 4);
     bl_buf_free(&out, &mem);
