@@ -133,16 +133,18 @@ const char *bl_h1_block_end(struct bl_h1_parser *p, const char *to)
 int bl_h1_check_status_line(struct bl_h1_parser *p, const char *base)
 {
     const llhttp_t *raw = bl_h1_raw(p);
+    size_t digits = base[12] >= '0' && base[12] <= '9' ? 4 : 3;
+    char shown[24];
 
     if (memcmp(base, "HTTP/", 5) != 0)
         return bl_h1_fail_beginning(p, base, 16);
     if (!bl_h1_begins(base, 7) || raw->http_major != 1 || raw->http_minor > 1)
         return bl_h1_parser_fail(p, BELAY_EPROTO, "the response has version HTTP/%u.%u",
                                  raw->http_major, raw->http_minor);
-    if (raw->status_code < 100 || raw->status_code > 599 || (base[12] >= '0' && base[12] <= '9'))
+    if (raw->status_code < 100 || raw->status_code > 599 || digits > 3)
         return bl_h1_parser_fail(p, BELAY_EPROTO,
-                                 "the response has status \"%.*s\", which does not exist",
-                                 base[12] >= '0' && base[12] <= '9' ? 4 : 3, base + 9);
+                                 "the response has status \"%s\", which does not exist",
+                                 bl_text_show(shown, sizeof shown, base + 9, digits));
     for (uint32_t i = 0; i < p->reason_len; i++) {
         unsigned char c = (unsigned char)base[p->reason_at + i];
 
