@@ -139,7 +139,6 @@ static int on_body(llhttp_t *raw, const char *at, size_t len)
     if (len == 0)
         return 0;
     p->body = bl_span(at, len);
-    p->framing = 0;
     return HPE_PAUSED;
 }
 
@@ -311,7 +310,7 @@ static int parse_trailers(struct bl_h1_parser *p, const char *data, size_t len, 
 
 static int parse_chunks(struct bl_h1_parser *p, const char *data, size_t len, size_t *used)
 {
-    size_t more;
+    size_t more, lines;
     bool paused;
     int rc;
 
@@ -319,12 +318,13 @@ static int parse_chunks(struct bl_h1_parser *p, const char *data, size_t len, si
     rc = run_raw(p, data, len, used, &paused);
     if (rc < 0)
         return rc;
-    if (p->body.data)
-        return BL_H1_BODY;
-    p->framing += (uint32_t)*used;
-    if (p->framing > FRAMING_MAX)
+    lines = p->body.data ? (size_t)(p->body.data - data) : *used;
+    if (lines > FRAMING_MAX - p->framing)
         return bl_h1_parser_fail(p, BELAY_ELIMIT,
                                  "the response has chunk lines of more than %u bytes", FRAMING_MAX);
+    p->framing = p->body.data ? 0 : p->framing + (uint32_t)lines;
+    if (p->body.data)
+        return BL_H1_BODY;
     if (!p->last_chunk)
         return BL_H1_MORE;
     bl_h1_block_begin(p, data + *used, true);

@@ -484,6 +484,27 @@ static void endless_chunk_extensions_are_refused(void **state)
     bl_h1_parser_fini(&p);
 }
 
+static void long_chunk_extensions_are_refused_in_one_piece_too(void **state)
+{
+    static const char start[] = OK_CHUNKED "1;a=", end[] = "\r\nx\r\n0\r\n\r\n";
+    static char input[20000];
+    const struct bl_h1_limits limits = {.header_bytes = 65536, .headers = 128};
+    struct bl_mem mem;
+    struct bl_h1_parser p;
+    size_t used, more;
+
+    (void)state;
+    memset(input, 'x', sizeof input);
+    memcpy(input, start, sizeof start - 1);
+    memcpy(input + sizeof input - (sizeof end - 1), end, sizeof end - 1);
+    bl_mem_init(&mem, NULL);
+    bl_h1_parser_init(&p, &mem);
+    bl_h1_parser_begin(&p, &limits, false);
+    assert_int_equal(bl_h1_parse(&p, input, sizeof input, &used), BL_H1_HEAD);
+    assert_int_equal(bl_h1_parse(&p, input + used, sizeof input - used, &more), BELAY_ELIMIT);
+    bl_h1_parser_fini(&p);
+}
+
 static void every_failing_allocation_is_told_and_nothing_is_lost(void **state)
 {
     struct failing_alloc failing;
@@ -515,6 +536,7 @@ int main(void)
         cmocka_unit_test(bad_responses_are_refused_however_they_are_cut),
         cmocka_unit_test(a_head_in_one_piece_is_not_copied),
         cmocka_unit_test(endless_chunk_extensions_are_refused),
+        cmocka_unit_test(long_chunk_extensions_are_refused_in_one_piece_too),
         cmocka_unit_test(every_failing_allocation_is_told_and_nothing_is_lost),
     };
 
