@@ -7,6 +7,7 @@
 
 #include "sim/parts.h"
 
+#define REPLAYS_MAX 3 /* the client's default */
 #define BODY                                                                                       \
     "01234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901" \
     "23456789"
@@ -58,6 +59,8 @@ static void check_end(struct sim_get *get, const struct belay_error *e)
 
     if (get->post && get->executed > 1)
         sim_fail(w, "request %zu, a POST, was carried out %d times", get->number, get->executed);
+    if (replays > REPLAYS_MAX)
+        sim_fail(w, "request %zu was replayed %d times", get->number, replays);
     if (get->executed > replays + 1)
         sim_fail(w, "request %zu was carried out %d times with %d replays", get->number,
                  get->executed, replays);
@@ -74,7 +77,7 @@ static void check_end(struct sim_get *get, const struct belay_error *e)
     if (e->sent != BELAY_ANSWERED && get->status)
         sim_fail(w, "request %zu is said not to be answered, and was", get->number);
     if (!get->post && is_break(e) && e->sent != BELAY_ANSWERED && e->stage == BELAY_STAGE_USE &&
-        replays < 3)
+        replays < REPLAYS_MAX)
         sim_fail(w, "request %zu is lost after %d replays: %s", get->number, replays, e->text);
 }
 

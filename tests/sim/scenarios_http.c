@@ -163,6 +163,22 @@ static void get_survives_a_server_that_dies_before_answering(struct sim_rig *rig
     SIM_EXPECT(rig, get->done && !get->failed && get->executed == 2 && get->facts.replays == 1);
 }
 
+static void get_is_asked_4_times_at_most(struct sim_rig *rig)
+{
+    struct sim_host *h = sim_host_add(rig->w, "web.test", 8080, &sim_mute_server);
+    struct sim_get *get;
+
+    open_client(rig, 1);
+    get = ask_for(rig, h, "GET", 10);
+    for (int i = 0; i < 8; i++) {
+        sim_run_ms(rig->w, 50);
+        sim_host_kill(h);
+        h->refuse = false;
+    }
+    SIM_EXPECT(rig, get->done && get->failed && get->error.sent == BELAY_MAYBE_SENT);
+    SIM_EXPECT(rig, get->facts.replays == 3 && h->dials == 4);
+}
+
 static void answer_cut_short_is_an_error(struct sim_rig *rig)
 {
     struct sim_host *h = http_host(rig, "web.test");
@@ -268,6 +284,7 @@ const struct sim_scenario sim_http_scenarios[] = {
     SIM_SCENARIO(post_on_a_connection_that_was_just_closed_is_not),
     SIM_SCENARIO(post_finds_a_dead_connection_before_it_is_sent),
     SIM_SCENARIO(get_survives_a_server_that_dies_before_answering),
+    SIM_SCENARIO(get_is_asked_4_times_at_most),
     SIM_SCENARIO(answer_cut_short_is_an_error),
     SIM_SCENARIO(cancelled_request_does_not_return_its_connection),
     SIM_SCENARIO(silent_server_ends_at_the_first_byte_limit),

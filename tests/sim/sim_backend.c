@@ -7,6 +7,7 @@
 #include "sim/parts.h"
 
 #define TURNS_OF_INSTANT_MAX 20000
+#define TURNS_MAX            5000000
 
 struct sim_watch {
     struct bl_list link;
@@ -188,7 +189,8 @@ static int run(int64_t timeout_ns, void *arg)
     if (++w->turns_of_instant > TURNS_OF_INSTANT_MAX)
         sim_fail(w, "the loop spins: %d turns, and no time has passed", TURNS_OF_INSTANT_MAX);
     w->woken = false;
-    w->turns++;
+    if (++w->turns > TURNS_MAX)
+        sim_fail(w, "this goes on for %d turns and does not end", TURNS_MAX);
     belay_backend_begin(w->loop);
     run_events(w);
     tell_watches(w);
