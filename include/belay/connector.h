@@ -60,10 +60,12 @@ struct belay_connector_ops {
     void (*cancel)(struct belay_conn *conn, void *arg);
 
     /*
-     * End it, and make belay_conn_closed; in `open_done` .. `closed` it comes exactly once. Form 1:
-     * may still write; after `closed`, or close_timeout_ms, belay closes the stream. Leases that
-     * were revoked are not released first. With BELAY_REASON_TAKEN the stream is in other hands:
-     * belay_conn_stream is NULL, and one that was kept must not be used. NULL: closed at once.
+     * End it, and make belay_conn_closed, which is waited for as long as it takes; in `open_done` ..
+     * `closed` it comes exactly once. Form 1: may still write; after `closed` what was written is
+     * flushed and the stream closed, and after close_timeout_ms it is closed in any case:
+     * belay_conn_stream is NULL then, and a stream that was kept must not be used. So it is with
+     * BELAY_REASON_TAKEN, when the stream is in other hands. Leases that were revoked are not
+     * released first. NULL: closed at once.
      */
     void (*close)(struct belay_conn *conn, enum belay_reason reason, void *arg);
 

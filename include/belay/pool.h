@@ -29,11 +29,11 @@ struct belay_pool_options {
     int64_t max_idle_time_ms;              /* 60,000, from the last release */
     int64_t max_connection_lifetime_ms;    /* 300,000; one in use ends at its release */
     int32_t max_connection_uses;           /* BELAY_FOREVER; N is N uses */
-    int32_t max_waiters;            /* per endpoint; 10,000, BELAY_NONE: acquire never waits */
-    int64_t acquire_timeout_ms;     /* waiting for a connection; 30,000 */
-    int32_t connect_retry_count;    /* 3: up to 4 dials before a waiter fails */
-    int64_t connect_retry_delay_ms; /* 100, doubling up to 10,000, +-20 % */
-    int32_t expected_capacity;      /* uses of one connection at a time, before one is open: 1;
+    int32_t max_waiters;                   /* per endpoint; 10,000 */
+    int64_t acquire_timeout_ms;            /* waiting for a connection; 30,000 */
+    int32_t connect_retry_count;           /* 3: up to 4 dials before a waiter fails */
+    int64_t connect_retry_delay_ms;        /* 100, doubling up to 10,000, +-20 % */
+    int32_t expected_capacity; /* uses of one connection at a time, before one is open: 1;
                                        BELAY_NONE: unknown (dial one, then one more every 50 ms) */
 };
 BELAY_OPTIONS_INIT(belay_pool_options)

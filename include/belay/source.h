@@ -47,7 +47,8 @@ BELAY_API int belay_source_dns(struct belay_endpoint *like, struct belay_source 
 
 /*
  * SRV records of `name` ("_http._tcp.example.com"): one endpoint per target, like `like` with its
- * host and port.
+ * host and port. TLS goes on to verify the name of `like`, not the target's: DNS may be lied to
+ * (RFC 6125 section 6.2.1).
  */
 BELAY_API int belay_source_srv(struct belay_endpoint *like, const char *name,
                                struct belay_source **ret_source);

@@ -37,6 +37,7 @@ enum { TELL_OPENED = 1, TELL_CHANGED = 2, TELL_CHECKED = 4, TELL_END = 8 };
 static void run_task(void *arg);
 static void on_timer(void *arg);
 static void shut(struct belay_conn *c);
+static void cut(struct belay_conn *c);
 static void end(struct belay_conn *c, void (*down)(struct belay_conn *, void *));
 
 static const struct belay_connector_ops *ops_of(const struct belay_conn *c)
@@ -232,7 +233,7 @@ static void on_timer(void *arg)
         give_up(c, &error, "limit");
         break;
     case ENDING:
-        shut(c);
+        cut(c);
         break;
     case OPEN:
         if (c->keeper_ops->due)
@@ -250,7 +251,23 @@ static void on_stream_closed(void *arg)
     struct belay_conn *c = arg;
 
     c->stream = NULL;
-    finish(c, belay_reason_name(c->reason));
+    c->cut = false;
+    if (c->phase == SHUTTING)
+        finish(c, belay_reason_name(c->reason));
+}
+
+/* The connector takes too long to end: the stream is closed under it. It is still waited for, as it
+ * may hold on to the connection. */
+static void cut(struct belay_conn *c)
+{
+    struct belay_stream *stream = c->stream;
+
+    if (!stream)
+        return;
+    c->stream = NULL;
+    c->cut = true;
+    bl_stream_set_gone(stream, NULL, NULL);
+    belay_stream_close(stream, 0, on_stream_closed, c);
 }
 
 /* The connector is done with it; now the stream. A stream that failed or never served is not
@@ -261,6 +278,8 @@ static void shut(struct belay_conn *c)
 
     bl_timer_stop(&c->timer);
     step(c, SHUTTING, belay_reason_name(c->reason));
+    if (c->cut)
+        return; /* on_stream_closed finishes */
     if (!c->stream) {
         finish(c, belay_reason_name(c->reason));
         return;

@@ -62,6 +62,7 @@ struct belay_conn {
     bool closing;   /* the keeper asked: `closed` is told, else `failed` */
     bool fresh;
     bool taken;
+    bool cut; /* its stream is being closed under the connector */
     _Alignas(max_align_t) char extra[];
 };
 

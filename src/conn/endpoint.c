@@ -461,8 +461,7 @@ int bl_endpoint_like(const struct belay_endpoint *e, const char *host, uint16_t 
     o.interface_name = e->interface_name;
     o.family = (enum belay_family)e->family;
     o.tls = e->tls;
-    o.server_name =
-        !host || (e->server_name && strcmp(e->server_name, e->host) != 0) ? e->server_name : NULL;
+    o.server_name = e->server_name;
     o.no_sni = e->no_sni;
     alpn_text(e, alpn);
     o.alpn = e->alpn ? alpn : NULL;

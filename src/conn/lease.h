@@ -32,7 +32,7 @@ _Static_assert(offsetof(struct belay_lease, generation) == offsetof(struct belay
                "neighbours");
 
 struct bl_lease_slot {
-    uint32_t generation;      /* odd: out. Never repeats, so what is stale stays stale */
+    uint32_t generation;      /* odd: out. Comes round again after 2^31 uses of a slot */
     uint32_t next, prev;      /* further slots: the chain of one lessor; free ones: `next` */
     struct bl_lessor *lessor; /* NULL: free */
 };

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
-#include "http/client.h"
+#include "http/request.h"
 
 #define REDIRECTS_MAX 10
 
@@ -19,6 +19,7 @@ struct fetch {
     char *headers, *body;
     size_t body_len, body_room;
     bool too_large, no_memory;
+    char name[160]; /* of what is fetched, without secrets */
     struct belay_error error;
 };
 
@@ -90,8 +91,7 @@ static void on_done(struct belay_http_request *request, const struct belay_error
         bl_error_set(&f->error, f->too_large ? BELAY_ELIMIT : BELAY_ENOMEM, BELAY_STAGE_USE,
                      f->too_large ? "%s: the body has more than %zu bytes"
                                   : "%s: out of memory (%zu)",
-                     f->options.target ? belay_http_target_url(f->options.target) : f->options.url,
-                     f->too_large ? f->max_body : f->body_len);
+                     f->name, f->too_large ? f->max_body : f->body_len);
     (void)request;
     bl_wait_done(&f->wait, f->error.code);
 }
@@ -107,7 +107,11 @@ static int start(struct bl_wait *wait)
 {
     struct fetch *f = BL_CONTAINER(wait, struct fetch, wait);
 
-    return belay_http_request(f->http, &f->options, f, &f->request, &f->error);
+    int rc = belay_http_request(f->http, &f->options, f, &f->request, &f->error);
+
+    if (rc == 0)
+        snprintf(f->name, sizeof f->name, "%s", f->request->message.target->name);
+    return rc;
 }
 
 static void cancel(struct bl_wait *wait)
@@ -164,8 +168,7 @@ int belay_http_fetch_wait(struct belay_http *http, const struct belay_http_reque
     if (f.error.code == rc && error)
         *error = f.error;
     else
-        bl_error_set(error, rc, BELAY_STAGE_USE, "fetching %s: %s",
-                     f.options.target ? belay_http_target_url(f.options.target) : f.options.url,
+        bl_error_set(error, rc, BELAY_STAGE_USE, "fetching %s: %s", f.name[0] ? f.name : "a URL",
                      belay_strerror(rc));
     return rc;
 }

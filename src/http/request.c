@@ -26,7 +26,7 @@ void bl_request_step(struct belay_http_request *r, enum bl_request_state to, con
         [BL_REQUEST_DONE] = "done",       [BL_REQUEST_GONE] = "cancelled",
     };
 
-    BL_TRACE(r->http->loop, "request", r->id, r->message.target ? r->message.target->url : "",
+    BL_TRACE(r->http->loop, "request", r->id, r->message.target ? r->message.target->name : "",
              names[r->state], names[to], cause);
     r->state = (uint8_t)to;
 }
@@ -285,7 +285,7 @@ void bl_request_finish(struct belay_http_request *r, const struct belay_error *e
         told.sent = all_sent(r, told.sent);
         told.status = r->status;
         bl_error_prefix(&told, "%.*s %.160s", (int)r->message.method.len, r->message.method.data,
-                        r->message.target->url);
+                        r->message.target->name);
         r->sent = told.sent;
     } else {
         r->sent = BELAY_ANSWERED;
@@ -450,7 +450,7 @@ int belay_http_request_take(struct belay_http_request *r, struct belay_stream **
     struct bl_session *session = r->ex.session;
     int rc;
 
-    if (r->state != BL_REQUEST_RUNNING || !session || r->status != 101)
+    if (r->state != BL_REQUEST_RUNNING || !session || r->status != 101 || r->calls == 0)
         return BELAY_EINVAL;
     if (!belay_lease_valid(r->lease))
         return BELAY_ECLOSED;

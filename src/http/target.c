@@ -135,6 +135,14 @@ static int set_url(struct belay_http_target *t, const struct bl_url *url)
         t->url = bl_strndup(t->mem, bl_buf_head(&b), bl_buf_len(&b));
         rc = t->url ? 0 : BELAY_ENOMEM;
     }
+    bl_buf_clear(&b);
+    if (rc == 0)
+        rc = bl_buf_printf(&b, t->mem, "%.*s%s", (int)strcspn(t->url, "?"), t->url,
+                           strchr(t->url, '?') ? "?..." : "");
+    if (rc == 0) {
+        t->name = bl_strndup(t->mem, bl_buf_head(&b), bl_buf_len(&b));
+        rc = t->name ? 0 : BELAY_ENOMEM;
+    }
     bl_buf_free(&b, t->mem);
     return rc;
 }
@@ -158,7 +166,7 @@ static int set_endpoint(struct belay_http_target *t, struct belay_http *http,
     if (http->options.on_route)
         rc = http->options.on_route(&o, http->options.route_arg);
     if (rc < 0)
-        return bl_error_set(error, rc, BELAY_STAGE_NONE, "routing %s: %s", t->url,
+        return bl_error_set(error, rc, BELAY_STAGE_NONE, "routing %s: %s", t->name,
                             belay_strerror(rc));
     return belay_endpoint_new(http->loop, &o, &t->endpoint, error);
 }
@@ -192,7 +200,7 @@ static int make(struct belay_http_target *t, struct belay_http *http, const char
     rc = rc < 0 ? rc : set_credentials(t, url.userinfo);
     if (rc == BELAY_EINVAL)
         return bl_error_set(error, rc, BELAY_STAGE_NONE, "the URL \"%s\" holds what cannot be sent",
-                            bl_text_show(shown, sizeof shown, t->url, strlen(t->url)));
+                            bl_text_show(shown, sizeof shown, t->name, strlen(t->name)));
     if (rc < 0)
         return bl_error_set(error, rc, BELAY_STAGE_NONE, "parsing a URL: out of memory");
     return set_peer(t, http, &url, error);
@@ -250,6 +258,7 @@ void belay_http_target_unref(struct belay_http_target *t)
         memset(t->authorization, 0, strlen(t->authorization));
     bl_free(mem, t->authorization);
     bl_free(mem, t->url);
+    bl_free(mem, t->name);
     bl_free(mem, t->given);
     bl_free(mem, t);
 }

@@ -13,7 +13,9 @@ struct belay_http_target {
     uint32_t refs;
     struct belay_endpoint *endpoint;
     struct belay_peer *peer;
-    char *url;           /* without user, password and fragment */
+    char *url; /* without user, password and fragment */
+    char
+        *name; /* the same without its query, which may hold a token: for errors, logs, the trace */
     struct bl_buf line;  /* as bl_h1_write_target made it */
     size_t host_at;      /* of "Host: ..." in it */
     char *authorization; /* "Basic ...", or NULL */

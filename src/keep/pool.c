@@ -15,7 +15,7 @@ const struct bl_option bl_pool_options[] = {
               YEAR_MS),
     BL_OPTION(belay_pool_options, max_connection_uses, INT32_MAX, BL_NOT_ALLOWED, INT32_MAX, 1,
               INT32_MAX),
-    BL_OPTION(belay_pool_options, max_waiters, 10000, 0, INT32_MAX, 1, INT32_MAX),
+    BL_OPTION(belay_pool_options, max_waiters, 10000, BL_NOT_ALLOWED, INT32_MAX, 1, INT32_MAX),
     BL_OPTION(belay_pool_options, acquire_timeout_ms, 30000, BL_NOT_ALLOWED, INT64_MAX, 1, YEAR_MS),
     BL_OPTION(belay_pool_options, connect_retry_count, 3, 0, INT32_MAX, 1, 1000000),
     BL_OPTION(belay_pool_options, connect_retry_delay_ms, 100, 0, BL_NOT_ALLOWED, 1, DAY_MS),

@@ -272,7 +272,7 @@ static const struct promise promises[] = {
     O(max_idle_time_ms, 60000, 0, I64, 1, YEAR),
     O(max_connection_lifetime_ms, 300000, NO, I64, 1, YEAR),
     O(max_connection_uses, I32, NO, I32, 1, I32),
-    O(max_waiters, 10000, 0, I32, 1, I32),
+    O(max_waiters, 10000, NO, I32, 1, I32),
     O(acquire_timeout_ms, 30000, NO, I64, 1, YEAR),
     O(connect_retry_count, 3, 0, I32, 1, 1000000),
     O(connect_retry_delay_ms, 100, 0, NO, 1, DAY),
