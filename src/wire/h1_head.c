@@ -129,22 +129,24 @@ const char *bl_h1_block_end(struct bl_h1_parser *p, const char *to)
 
 /* ---- the head ---- */
 
-/* llhttp reads more forms of the status line than there are. */
-int bl_h1_check_status_line(struct bl_h1_parser *p, const char *base)
+/* llhttp reads more forms of the status line than there are; a head may be of twelve bytes, with no
+ * status at all. */
+int bl_h1_check_status_line(struct bl_h1_parser *p, const char *base, size_t len)
 {
     const llhttp_t *raw = bl_h1_raw(p);
-    size_t digits = base[12] >= '0' && base[12] <= '9' ? 4 : 3;
-    char shown[24];
+    int digits = 0;
 
     if (memcmp(base, "HTTP/", 5) != 0)
-        return bl_h1_fail_beginning(p, base, 16);
+        return bl_h1_fail_beginning(p, base, len < 16 ? len : 16);
     if (!bl_h1_begins(base, 7) || raw->http_major != 1 || raw->http_minor > 1)
         return bl_h1_parser_fail(p, BELAY_EPROTO, "the response has version HTTP/%u.%u",
                                  raw->http_major, raw->http_minor);
-    if (raw->status_code < 100 || raw->status_code > 599 || digits > 3)
+    for (size_t i = 9; i < len && base[i] >= '0' && base[i] <= '9' && digits < 4; i++)
+        digits++;
+    if (raw->status_code < 100 || raw->status_code > 599 || digits != 3)
         return bl_h1_parser_fail(p, BELAY_EPROTO,
-                                 "the response has status \"%s\", which does not exist",
-                                 bl_text_show(shown, sizeof shown, base + 9, digits));
+                                 "the response has status \"%.*s\", which does not exist", digits,
+                                 base + 9);
     for (uint32_t i = 0; i < p->reason_len; i++) {
         unsigned char c = (unsigned char)base[p->reason_at + i];
 

@@ -227,9 +227,10 @@ struct bl_span bl_h1_parser_header(const struct bl_h1_parser *p, const char *nam
 
 static int head_event(struct bl_h1_parser *p, const char *to)
 {
+    size_t len = bl_buf_len(&p->store) + (size_t)(to - p->piece_start);
     const char *base = bl_h1_block_end(p, to);
 
-    if (!base || bl_h1_check_status_line(p, base) < 0 || bl_h1_check_framing(p) < 0)
+    if (!base || bl_h1_check_status_line(p, base, len) < 0 || bl_h1_check_framing(p) < 0)
         return p->failed;
     bl_h1_fill_head(p, base);
     if (p->head.status < 200 && !p->head.upgrade) {

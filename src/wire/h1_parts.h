@@ -48,7 +48,7 @@ int bl_h1_block_keep(struct bl_h1_parser *p, const char *to);
 const char *bl_h1_block_end(struct bl_h1_parser *p, const char *to);
 
 /* Of a head that begins at `base`. */
-int bl_h1_check_status_line(struct bl_h1_parser *p, const char *base);
+int bl_h1_check_status_line(struct bl_h1_parser *p, const char *base, size_t len);
 int bl_h1_check_framing(struct bl_h1_parser *p);
 void bl_h1_fill_head(struct bl_h1_parser *p, const char *base);
 
