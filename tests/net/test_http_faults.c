@@ -163,6 +163,25 @@ static void a_peer_that_speaks_something_else_is_quoted(void **state)
     origin_stop(&other, SIGKILL);
 }
 
+static void an_error_shows_neither_query_nor_credentials(void **state)
+{
+    struct call call = {0};
+    char url[256];
+    struct kit k;
+
+    (void)state;
+    snprintf(url, sizeof url, "http://user:hunter2@%s?token=s3cret",
+             origin_url(&origin, "/bad-chunk") + strlen("http://"));
+    kit_open(&k, NULL);
+    call_get(&k, &call, url);
+    assert_int_equal(call.error.code, BELAY_EPROTO);
+    assert_non_null(strstr(call.error.text, "/bad-chunk?..."));
+    assert_null(strstr(call.error.text, "s3cret"));
+    assert_null(strstr(call.error.text, "hunter2"));
+    call_clear(&call);
+    kit_close(&k);
+}
+
 static void nobody_there_is_told_with_the_stage_and_the_address(void **state)
 {
     struct belay_http_options o = belay_http_options_init();
@@ -196,6 +215,7 @@ int main(void)
         cmocka_unit_test(garbage_after_a_response_costs_the_connection_only),
         cmocka_unit_test(a_body_after_head_costs_the_connection_only),
         cmocka_unit_test(a_peer_that_speaks_something_else_is_quoted),
+        cmocka_unit_test(an_error_shows_neither_query_nor_credentials),
         cmocka_unit_test(nobody_there_is_told_with_the_stage_and_the_address),
     };
 
