@@ -402,7 +402,7 @@ int history_run(uint64_t seed, const struct history_options *options, struct cov
 
     if (!h)
         abort();
-    h->rig = sim_rig_new(seed, 0, options->verbose);
+    h->rig = sim_rig_new(seed, (struct sim_short_memory){0}, options->verbose);
     h->rig->w->quiet_failure = !options->verbose;
     h->rig->w->on_trace = coverage_trace;
     h->rig->w->trace_arg = coverage;

@@ -90,9 +90,14 @@ struct sim_rig {
     jmp_buf *bail; /* out-of-memory runs leave a scenario here */
 };
 
-/* Makes a world and its loop. `fail_alloc`: that allocation fails (0: none); then w->loop may be
- * NULL. */
-struct sim_rig *sim_rig_new(uint64_t seed, size_t fail_alloc, bool verbose);
+/* Which allocation fails (0: none), alone or with all that follow. */
+struct sim_short_memory {
+    size_t n;
+    bool onwards;
+};
+
+/* Makes a world and its loop; w->loop is NULL when there was no memory for it. */
+struct sim_rig *sim_rig_new(uint64_t seed, struct sim_short_memory memory, bool verbose);
 /* Closes what is open, waits for it, and checks that nothing is left. */
 void sim_rig_finish(struct sim_rig *rig);
 /* The same by ending the loop alone: pool, leases and waiters are left to it. */
@@ -146,10 +151,9 @@ struct sim_scenario {
     {                                                                                              \
         .name = #f, .run = (f)                                                                     \
     }
-/* 0, or -1 with the failure in `text`; `fail_alloc` as above; *ret_failures: allocations that did
- * fail. */
-int sim_scenario_run(const struct sim_scenario *scenario, size_t fail_alloc, bool verbose,
-                     size_t *ret_failures, char *text, size_t size);
+/* 0, or -1 with the failure in `text`; *ret_failures: allocations that did fail. */
+int sim_scenario_run(const struct sim_scenario *scenario, struct sim_short_memory memory,
+                     bool verbose, size_t *ret_failures, char *text, size_t size);
 
 /* ---- the oracle ---- */
 

@@ -10,7 +10,7 @@
 
 #define END_MS 600000 /* virtual time within which everything must have come to its end */
 
-struct sim_rig *sim_rig_new(uint64_t seed, size_t fail_alloc, bool verbose)
+struct sim_rig *sim_rig_new(uint64_t seed, struct sim_short_memory memory, bool verbose)
 {
     struct sim_rig *rig = calloc(1, sizeof *rig);
 
@@ -23,10 +23,11 @@ struct sim_rig *sim_rig_new(uint64_t seed, size_t fail_alloc, bool verbose)
     bl_list_init(&rig->pending);
     bl_list_init(&rig->taken);
     bl_list_init(&rig->gets);
-    if (fail_alloc) {
-        rig->lenient = true;
-        failing_alloc_once(&rig->w->alloc, fail_alloc);
-    }
+    rig->lenient = memory.n > 0;
+    if (memory.onwards)
+        failing_alloc_from(&rig->w->alloc, memory.n);
+    else
+        failing_alloc_once(&rig->w->alloc, memory.n);
     if (sim_world_start(rig->w) < 0)
         rig->w->loop = NULL;
     return rig;
@@ -156,10 +157,10 @@ static void run_body(struct sim_rig *rig, const struct sim_scenario *scenario)
     rig->bail = NULL;
 }
 
-int sim_scenario_run(const struct sim_scenario *scenario, size_t fail_alloc, bool verbose,
-                     size_t *ret_failures, char *text, size_t size)
+int sim_scenario_run(const struct sim_scenario *scenario, struct sim_short_memory memory,
+                     bool verbose, size_t *ret_failures, char *text, size_t size)
 {
-    struct sim_rig *rig = sim_rig_new(1, fail_alloc, verbose);
+    struct sim_rig *rig = sim_rig_new(1, memory, verbose);
     jmp_buf failed;
 
     rig->w->serial = true;

@@ -93,7 +93,7 @@ static void request(struct history *h)
 {
     struct sim_world *w = h->rig->w;
     struct sim_host *host = h->targets[sim_below(w, (uint64_t)h->n)]->host;
-    size_t size = (size_t)sim_below(w, sim_chance(w, 90) ? 400 : 100000);
+    size_t size = (size_t)sim_below(w, sim_chance(w, 92) ? 400 : 40000);
     int code;
 
     if (sim_gets_under_way(h->rig) >= GETS_MAX)
@@ -197,7 +197,7 @@ static int run(uint64_t seed, const struct history_options *options, char *text,
 
     if (!h)
         abort();
-    h->rig = sim_rig_new(seed, 0, options->verbose);
+    h->rig = sim_rig_new(seed, (struct sim_short_memory){0}, options->verbose);
     h->rig->w->quiet_failure = !options->verbose;
     h->rig->w->on_fail = &failed;
     if (setjmp(failed)) {

@@ -2,7 +2,7 @@
 /*
  * Every scenario again and again: in its n-th run the n-th allocation fails, until a run ends
  * untouched. What the scenario expected may not come to pass then, but the laws hold, nothing is
- * lost, and the end is orderly. With a name and a number as arguments: that run alone, telling all
+ * lost, and the end is orderly. With a name and a number as arguments (and a third: with all that follow): that run alone, telling all
  * that happens.
  */
 #include "sim/scenarios.h"
@@ -19,9 +19,8 @@
 
 static size_t runs;
 
-static void sweep(void **state)
+static void sweep(const struct sim_scenario *scenario, bool onwards)
 {
-    const struct sim_scenario *scenario = *state;
     size_t failures = 1;
     char text[600];
 
@@ -29,18 +28,27 @@ static void sweep(void **state)
         if (n > ALLOCATIONS_MAX)
             fail_msg("%s allocates without end", scenario->name);
         runs++;
-        if (sim_scenario_run(scenario, n, false, &failures, text, sizeof text) < 0)
-            fail_msg("with allocation %zu failing: %s", n, text);
+        if (sim_scenario_run(scenario, (struct sim_short_memory){n, onwards}, false, &failures,
+                             text, sizeof text) < 0)
+            fail_msg("with allocation %zu%s failing: %s", n, onwards ? " and all that follow" : "",
+                     text);
     }
 }
 
-static int run_one(const char *name, size_t n)
+static void each_fails_once(void **state)
+{
+    sweep(*state, false);
+    sweep(*state, true);
+}
+
+static int run_one(const char *name, size_t n, bool onwards)
 {
     char text[600];
 
     SIM_EACH_SCENARIO(s)
     if (strcmp(s->name, name) == 0) {
-        if (sim_scenario_run(s, n, true, NULL, text, sizeof text) == 0)
+        if (sim_scenario_run(s, (struct sim_short_memory){n, onwards}, true, NULL, text,
+                             sizeof text) == 0)
             return 0;
         fprintf(stderr, "%s\n", text);
         return 1;
@@ -55,8 +63,8 @@ int main(int argc, char **argv)
     size_t n = 0;
     int failed;
 
-    if (argc == 3)
-        return run_one(argv[1], strtoul(argv[2], NULL, 10));
+    if (argc >= 3)
+        return run_one(argv[1], strtoul(argv[2], NULL, 10), argc > 3);
     SIM_EACH_SCENARIO(s)
     n++;
     tests = calloc(n, sizeof *tests);
@@ -66,11 +74,11 @@ int main(int argc, char **argv)
     SIM_EACH_SCENARIO(s)
     {
         tests[n].name = s->name;
-        tests[n].test_func = sweep;
+        tests[n].test_func = each_fails_once;
         tests[n++].initial_state = (void *)(uintptr_t)s;
     }
     failed = _cmocka_run_group_tests("out_of_memory", tests, n, NULL, NULL);
     free(tests);
-    printf("%zu allocations failed, one in each run\n", runs - n);
+    printf("%zu runs out of memory\n", runs - 2 * n);
     return failed;
 }

@@ -16,7 +16,8 @@ static void run(void **state)
     const struct sim_scenario *scenario = *state;
     char text[600];
 
-    if (sim_scenario_run(scenario, 0, false, NULL, text, sizeof text) < 0)
+    if (sim_scenario_run(scenario, (struct sim_short_memory){0}, false, NULL, text, sizeof text) <
+        0)
         fail_msg("%s", text);
 }
 
@@ -26,7 +27,7 @@ static int run_one(const char *name)
 
     SIM_EACH_SCENARIO(s)
     if (strcmp(s->name, name) == 0) {
-        if (sim_scenario_run(s, 0, true, NULL, text, sizeof text) == 0)
+        if (sim_scenario_run(s, (struct sim_short_memory){0}, true, NULL, text, sizeof text) == 0)
             return 0;
         fprintf(stderr, "%s\n", text);
         return 1;
