@@ -35,6 +35,9 @@ struct history_options {
     bool alloc_fails; /* in every history, not only in some */
 };
 
+/* Makes world, pool and hosts; -1 when that cannot be. */
+int history_draw(struct history *h, const struct history_options *options);
+
 /* 0, or -1: what was wrong is in `text`. */
 int history_run(uint64_t seed, const struct history_options *options, struct coverage *coverage,
                 char *text, size_t size);

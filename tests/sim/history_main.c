@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define HISTORY_S 60 /* of real time: one takes some milliseconds */
+
 static char current[64]; /* the seed, for those who die */
 
 static void die(int signal_number)
@@ -63,9 +65,11 @@ int history_main(int argc, char **argv, history_run_fn *run, history_report_fn *
     }
     signal(SIGABRT, die);
     signal(SIGSEGV, die);
+    signal(SIGALRM, die);
     for (uint64_t seed = a.seed; seed < a.seed + a.histories; seed++) {
         snprintf(current, sizeof current, "in the history of seed %llu\n",
                  (unsigned long long)seed);
+        alarm(HISTORY_S);
         if (run(seed, &a.options, text, sizeof text) == 0)
             continue;
         if (!a.options.verbose) {
@@ -75,5 +79,6 @@ int history_main(int argc, char **argv, history_run_fn *run, history_report_fn *
         printf("FAILED: seed %llu: %s\n", (unsigned long long)seed, text);
         return 1;
     }
+    alarm(0);
     return report(a.histories) ? 1 : 0;
 }

@@ -19,7 +19,15 @@ bool sim_net_is_open(struct sim_world *w, int fd);
 unsigned sim_net_ready(struct sim_world *w, int fd);
 
 /* One way of a wire: bytes under way, in order. */
-struct segment;
+enum sim_segment_kind { SIM_DATA, SIM_END, SIM_RESET, SIM_GONE };
+
+struct segment {
+    struct bl_list link;
+    uint64_t at_ns;
+    enum sim_segment_kind kind;
+    size_t len;
+    char data[];
+};
 
 struct sim_way {
     struct bl_list segments;
@@ -28,6 +36,12 @@ struct sim_way {
     uint64_t last_ns;
     size_t under_way;
 };
+
+void sim_way_arm(struct sim_wire *wire, struct sim_way *way);
+void sim_way_push(struct sim_wire *wire, struct sim_way *way, enum sim_segment_kind kind,
+                  const void *data, size_t len);
+void sim_way_clear(struct sim_way *way);
+void sim_way_run(struct sim_wire *wire, struct sim_way *way);
 
 struct sim_net {
     struct sim_way up, down; /* to the server; to the client */

@@ -158,6 +158,9 @@ int sim_scenario_run(const struct sim_scenario *scenario, struct sim_short_memor
 /* ---- the oracle ---- */
 
 void sim_oracle_attach(struct sim_rig *rig);
+void sim_oracle_stats(struct sim_rig *rig, const struct belay_pool_stats *s); /* at any time */
+void sim_oracle_counts(struct sim_rig *rig,
+                       const struct belay_pool_stats *s);          /* when all is quiet */
 void sim_oracle_given(struct sim_ask *ask);                        /* a lease was given */
 void sim_oracle_refused(struct sim_ask *ask);                      /* or an error */
 void sim_oracle_back(struct sim_ask *ask, enum belay_release how); /* the lease has ended */

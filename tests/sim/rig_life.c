@@ -2,13 +2,15 @@
 /* The life of a rig: made, finished with nothing left, freed; and a scenario run in one. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "loop/loop.h"
 #include "sim/http_rig.h"
 #include "sim/parts.h"
 #include "sim/rig.h"
 
-#define END_MS 600000 /* virtual time within which everything must have come to its end */
+#define SCENARIO_S 60     /* of real time: one takes milliseconds; the process ends at this limit */
+#define END_MS     600000 /* virtual time within which everything must have come to its end */
 
 struct sim_rig *sim_rig_new(uint64_t seed, struct sim_short_memory memory, bool verbose)
 {
@@ -163,6 +165,7 @@ int sim_scenario_run(const struct sim_scenario *scenario, struct sim_short_memor
     struct sim_rig *rig = sim_rig_new(1, memory, verbose);
     jmp_buf failed;
 
+    alarm(SCENARIO_S);
     rig->w->serial = true;
     rig->w->quiet_failure = true;
     rig->w->on_fail = &failed;

@@ -8,32 +8,14 @@
 #include <stdlib.h>
 
 #include "base/error.h"
-#include "sim/parts.h"
-
-enum fake_state { OPENING, UP, ENDING, GONE };
-
-struct fake {
-    struct sim_seen seen; /* first: a lease's state is its address */
-    struct bl_list link;
-    struct sim_world *world;
-    struct belay_conn *conn;
-    enum fake_state state;
-    struct sim_event event;
-    struct sim_event check;
-    bool told_gone;
-};
-
-static struct fake *of_seen(struct sim_seen *seen)
-{
-    return BL_CONTAINER(seen, struct fake, seen);
-}
+#include "sim/fake.h"
 
 /* The connection of a down-call; its state is set at once, before it is up. */
 static struct fake *of_conn(struct sim_world *w, struct belay_conn *conn, const char *call)
 {
     struct fake *f = belay_conn_state(conn);
 
-    if (!f || f->conn != conn || f->world != w || f->state == GONE)
+    if (!f || f->conn != conn || f->world != w || f->state == OVER)
         sim_fail(w, "%s on a connection that is not the connector's", call);
     return f;
 }
@@ -46,7 +28,7 @@ static void open_failed(struct fake *f, int code, enum belay_stage stage, const 
     struct belay_error e;
 
     bl_error_set(&e, code, stage, "connecting to %s: %s", f->seen.host->name, text);
-    f->state = GONE;
+    f->state = OVER;
     f->conn = NULL;
     sim_seen_end(&f->seen);
     belay_conn_open_failed(conn, &e);
@@ -140,7 +122,7 @@ static void fake_closed(struct fake *f)
 {
     struct belay_conn *conn = f->conn;
 
-    f->state = GONE;
+    f->state = OVER;
     f->conn = NULL;
     sim_event_stop(&f->event);
     sim_seen_end(&f->seen);
@@ -275,120 +257,6 @@ struct sim_seen *sim_seen_of_lease(struct sim_world *w, struct belay_lease lease
     if (stream)
         return sim_seen_of_stream(w, stream);
     return f && f->world == w ? &f->seen : NULL;
-}
-
-/* ---- what befalls it ---- */
-
-void sim_fake_lose(struct sim_seen *seen, enum belay_reason reason)
-{
-    struct fake *f = of_seen(seen);
-    struct belay_error e;
-
-    if (f->state != UP || f->told_gone)
-        return;
-    f->told_gone = true;
-    seen->gone_turn = f->world->turns;
-    bl_error_set(&e, reason == BELAY_REASON_PEER_CLOSED ? BELAY_EEOF : BELAY_ERESET,
-                 BELAY_STAGE_USE, "talking to %s: it went away", seen->host->name);
-    sim_note(f->world, "fake %llu: lost", (unsigned long long)seen->id);
-    belay_conn_lost(f->conn, reason, &e);
-}
-
-void sim_fake_drain(struct sim_seen *seen)
-{
-    struct fake *f = of_seen(seen);
-
-    if (f->state != UP || seen->draining_turn)
-        return;
-    seen->draining_turn = f->world->turns;
-    sim_note(f->world, "fake %llu: draining", (unsigned long long)seen->id);
-    belay_conn_draining(f->conn);
-}
-
-void sim_fake_suspect(struct sim_seen *seen)
-{
-    struct fake *f = of_seen(seen);
-
-    if (f->state != UP || seen->suspect_turn)
-        return;
-    sim_did(f->world, SIM_FAULT_SUSPECT, seen->host);
-    seen->suspect_turn = f->world->turns;
-    belay_conn_suspect(f->conn);
-}
-
-void sim_fake_capacity(struct sim_seen *seen, int capacity)
-{
-    struct fake *f = of_seen(seen);
-
-    if (f->state != UP)
-        return;
-    sim_did(f->world, SIM_FAULT_CAPACITY, seen->host);
-    if (seen->capacity_turn != f->world->turns) {
-        seen->capacity_turn = f->world->turns;
-        seen->capacity_before = seen->capacity;
-    } else if (seen->capacity > seen->capacity_before) {
-        seen->capacity_before = seen->capacity;
-    }
-    seen->capacity = capacity;
-    belay_conn_set_capacity(f->conn, capacity);
-}
-
-static void each(struct sim_host *h, void (*act)(struct fake *f, enum belay_reason reason),
-                 enum belay_reason reason)
-{
-    BL_LIST_EACH(node, &h->world->fakes)
-    {
-        struct fake *f = BL_LIST_OF(node, struct fake, link);
-
-        if (f->seen.host == h)
-            act(f, reason);
-    }
-}
-
-static void lose(struct fake *f, enum belay_reason reason)
-{
-    sim_fake_lose(&f->seen, reason);
-}
-
-static void lose_idle(struct fake *f, enum belay_reason reason)
-{
-    if (f->seen.held == 0)
-        sim_fake_lose(&f->seen, reason);
-}
-
-static void unstall(struct fake *f, enum belay_reason reason)
-{
-    (void)reason;
-    if (f->state == OPENING && f->event.entry.index == BL_HEAP_OUT)
-        sim_event_in(&f->event, 2 * f->seen.host->latency_ns);
-}
-
-static void restore(struct fake *f, enum belay_reason reason)
-{
-    (void)reason;
-    if (f->seen.capacity == 0)
-        sim_fake_capacity(&f->seen, f->seen.host->capacity);
-}
-
-void sim_fake_heal(struct sim_host *h)
-{
-    each(h, restore, BELAY_REASON_NONE);
-    sim_fake_unstall(h);
-}
-
-void sim_fake_kill(struct sim_host *h, enum belay_reason reason)
-{
-    each(h, lose, reason);
-}
-
-void sim_fake_close_idle(struct sim_host *h)
-{
-    each(h, lose_idle, BELAY_REASON_PEER_CLOSED);
-}
-
-void sim_fake_unstall(struct sim_host *h)
-{
-    each(h, unstall, BELAY_REASON_NONE);
 }
 
 void sim_fake_free(struct sim_world *w)

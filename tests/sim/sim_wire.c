@@ -8,105 +8,22 @@
 
 #include "sim/parts.h"
 
-enum segment_kind { DATA, END, RESET, GONE };
-
-struct segment {
-    struct bl_list link;
-    uint64_t at_ns;
-    enum segment_kind kind;
-    size_t len;
-    char data[];
-};
-
 static void deliver_up(struct sim_wire *wire, const struct segment *s);
 static void deliver_down(struct sim_wire *wire, const struct segment *s);
 static void flush_outbox(struct sim_wire *wire);
-
-/* ---- ways ---- */
-
-static void way_arm(struct sim_wire *wire, struct sim_way *way)
-{
-    struct bl_list *first = bl_list_first(&way->segments);
-
-    if (first && !wire->host->stall)
-        sim_event_at(&way->event, BL_LIST_OF(first, struct segment, link)->at_ns);
-}
-
-static struct segment *segment_new(enum segment_kind kind, const void *data, size_t len)
-{
-    struct segment *s = malloc(sizeof *s + len);
-
-    if (!s)
-        abort();
-    s->kind = kind;
-    s->len = len;
-    if (len)
-        memcpy(s->data, data, len);
-    return s;
-}
-
-/* Without latency it is there at once, as on loopback: within the call that sent it. */
-static void way_push(struct sim_wire *wire, struct sim_way *way, enum segment_kind kind,
-                     const void *data, size_t len)
-{
-    struct sim_world *w = wire->world;
-    struct segment *s = segment_new(kind, data, len);
-    uint64_t latency = wire->host->latency_ns;
-
-    if (latency == 0 && bl_list_empty(&way->segments) && !wire->host->stall) {
-        way->deliver(wire, s);
-        free(s);
-        return;
-    }
-    s->at_ns = w->now_ns + latency + (latency ? sim_below(w, latency / 4 + 1) : 0);
-    if (s->at_ns < way->last_ns)
-        s->at_ns = way->last_ns;
-    way->last_ns = s->at_ns;
-    way->under_way += len;
-    bl_list_push_back(&way->segments, &s->link);
-    if (bl_list_first(&way->segments) == &s->link)
-        way_arm(wire, way);
-}
-
-static void way_clear(struct sim_way *way)
-{
-    struct bl_list *node;
-
-    while ((node = bl_list_pop_front(&way->segments)))
-        free(BL_LIST_OF(node, struct segment, link));
-    way->under_way = 0;
-    sim_event_stop(&way->event);
-}
-
-static void way_run(struct sim_wire *wire, struct sim_way *way)
-{
-    struct bl_list *node;
-
-    while (!wire->host->stall && (node = bl_list_first(&way->segments))) {
-        struct segment *s = BL_LIST_OF(node, struct segment, link);
-
-        if (s->at_ns > wire->world->now_ns)
-            break;
-        bl_list_remove(&s->link);
-        way->under_way -= s->len;
-        way->deliver(wire, s);
-        free(s);
-    }
-    way_arm(wire, way);
-}
 
 static void run_up(void *arg)
 {
     struct sim_wire *wire = arg;
 
-    way_run(wire, &wire->net->up);
+    sim_way_run(wire, &wire->net->up);
 }
 
 static void run_down(void *arg)
 {
     struct sim_wire *wire = arg;
 
-    way_run(wire, &wire->net->down);
+    sim_way_run(wire, &wire->net->down);
 }
 
 /* ---- the far side ---- */
@@ -145,14 +62,14 @@ static void deliver_up(struct sim_wire *wire, const struct segment *s)
 
     if (net->server_gone)
         return;
-    if (s->kind == GONE) {
+    if (s->kind == SIM_GONE) {
         server_gone(wire);
     } else if (net->server_ended) {
-        if (s->kind == DATA && !net->half_closed && !net->server_reset)
+        if (s->kind == SIM_DATA && !net->half_closed && !net->server_reset)
             sim_wire_reset(wire); /* nobody reads there any more */
-        else if (s->kind == DATA && net->half_closed)
+        else if (s->kind == SIM_DATA && net->half_closed)
             hear(wire);
-    } else if (s->kind == DATA) {
+    } else if (s->kind == SIM_DATA) {
         hear(wire);
         if (wire->tls)
             sim_tls_bytes(wire, s->data, s->len);
@@ -169,10 +86,10 @@ static void deliver_down(struct sim_wire *wire, const struct segment *s)
 
     if (net->client_gone)
         return;
-    if (s->kind == DATA) {
+    if (s->kind == SIM_DATA) {
         if (bl_buf_append(&net->rx, &wire->world->mem, s->data, s->len) < 0)
             abort();
-    } else if (s->kind == END) {
+    } else if (s->kind == SIM_END) {
         net->rx_end = true;
     } else {
         net->rx_reset = true;
@@ -195,12 +112,12 @@ static void flush_outbox(struct sim_wire *wire)
     if (n > room)
         n = room;
     if (n) {
-        way_push(wire, &net->down, DATA, bl_buf_head(&net->outbox), n);
+        sim_way_push(wire, &net->down, SIM_DATA, bl_buf_head(&net->outbox), n);
         bl_buf_consume(&net->outbox, n);
     }
     if (net->outbox_end && bl_buf_len(&net->outbox) == 0) {
         net->outbox_end = false;
-        way_push(wire, &net->down, END, NULL, 0);
+        sim_way_push(wire, &net->down, SIM_END, NULL, 0);
     }
 }
 
@@ -274,7 +191,7 @@ void sim_wire_reset(struct sim_wire *wire)
     net->outbox_end = false;
     sim_event_stop(&net->silence);
     bl_buf_clear(&net->outbox);
-    way_push(wire, &net->down, RESET, NULL, 0);
+    sim_way_push(wire, &net->down, SIM_RESET, NULL, 0);
 }
 
 /* ---- the near side ---- */
@@ -318,7 +235,7 @@ ptrdiff_t sim_wire_client_write(struct sim_wire *wire, const struct belay_bytes 
         size_t part = bytes[i].len < left ? bytes[i].len : left;
 
         if (part)
-            way_push(wire, &net->up, DATA, bytes[i].data, part);
+            sim_way_push(wire, &net->up, SIM_DATA, bytes[i].data, part);
         left -= part;
         done += part;
     }
@@ -348,7 +265,7 @@ ptrdiff_t sim_wire_client_read(struct sim_wire *wire, void *out, size_t size)
 void sim_wire_client_end(struct sim_wire *wire)
 {
     if (!wire->net->client_ended && !wire->net->connect_error)
-        way_push(wire, &wire->net->up, END, NULL, 0);
+        sim_way_push(wire, &wire->net->up, SIM_END, NULL, 0);
     wire->net->client_ended = true;
 }
 
@@ -358,10 +275,10 @@ void sim_wire_client_close(struct sim_wire *wire)
 
     net->client_gone = true;
     sim_event_stop(&net->connecting);
-    way_clear(&net->down);
+    sim_way_clear(&net->down);
     bl_buf_free(&net->rx, &wire->world->mem);
     if (!net->connect_error)
-        way_push(wire, &net->up, GONE, NULL, 0);
+        sim_way_push(wire, &net->up, SIM_GONE, NULL, 0);
     sim_seen_end(&wire->seen);
 }
 
@@ -391,8 +308,8 @@ void sim_wire_unstall(struct sim_wire *wire)
 {
     if (wire->net->connect_error == EINPROGRESS && !wire->net->client_gone)
         sim_event_in(&wire->net->connecting, wire->host->latency_ns);
-    way_arm(wire, &wire->net->up);
-    way_arm(wire, &wire->net->down);
+    sim_way_arm(wire, &wire->net->up);
+    sim_way_arm(wire, &wire->net->down);
 }
 
 struct sim_wire *sim_wire_new(struct sim_world *w, struct sim_host *h, unsigned port)
@@ -430,8 +347,8 @@ void sim_wire_free(struct sim_wire *wire)
         server_gone(wire);
     sim_seen_end(&wire->seen);
     bl_list_remove(&wire->link);
-    way_clear(&net->up);
-    way_clear(&net->down);
+    sim_way_clear(&net->up);
+    sim_way_clear(&net->down);
     sim_event_fini(&net->up.event);
     sim_event_fini(&net->down.event);
     sim_event_fini(&net->connecting);

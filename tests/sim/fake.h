@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* A connection of the fake connector, as its two halves see it. */
+#ifndef TEST_SIM_FAKE_H
+#define TEST_SIM_FAKE_H
+
+#include "sim/parts.h"
+
+enum fake_state { OPENING, UP, ENDING, OVER };
+
+struct fake {
+    struct sim_seen seen; /* first: a lease's state is its address */
+    struct bl_list link;
+    struct sim_world *world;
+    struct belay_conn *conn;
+    enum fake_state state;
+    struct sim_event event;
+    struct sim_event check;
+    bool told_gone;
+};
+
+static inline struct fake *sim_fake_of(struct sim_seen *seen)
+{
+    return BL_CONTAINER(seen, struct fake, seen);
+}
+
+#endif
