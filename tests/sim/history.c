@@ -103,6 +103,16 @@ static void try_acquire(struct history *h)
         sim_fail(h->rig->w, "try_acquire: %s", belay_error_name(code));
 }
 
+static void acquire_wait(struct history *h)
+{
+    struct sim_world *w = h->rig->w;
+    int code;
+    struct sim_ask *ask = sim_acquire_wait(some_target(h), (int64_t)sim_between(w, 0, 3000), &code);
+
+    if (ask)
+        begin_use(h, ask);
+}
+
 /* Gives back what was held long enough, or, of a talk, what is done. */
 static void hang_up(struct history *h, bool all)
 {
@@ -169,6 +179,8 @@ static void one_step(struct history *h)
         sim_host_heal(some_target(h)->host);
     else if (dice < 96)
         sim_rig_close_taken(h->rig);
+    else if (dice < 98)
+        acquire_wait(h);
     pass_time(h);
     hang_up(h, false);
 }

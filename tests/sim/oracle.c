@@ -181,13 +181,12 @@ void sim_oracle_given(struct sim_ask *ask)
         sim_fail(rig->w, "a closing pool lends");
     ask->seen = seen;
     if (!seen->fake)
-        seen->uses++;
+        rig->w->first_uses += seen->uses++ == 0;
     ask->was_new = seen->uses <= 1;
     check_lease(rig, ask, seen);
     check_unique(rig, ask);
     seen->leases++;
     rig->given++;
-    rig->reused += !ask->was_new;
     if (t->served_turn == rig->w->turns && t->served_seq > ask->seq && !ask->fresh && !ask->tried)
         sim_fail(rig->w, "acquire %llu is served after a younger one",
                  (unsigned long long)ask->seq);
@@ -311,7 +310,7 @@ static void after_turn(struct sim_world *w, void *arg)
     if (!rig->http)
         check_order(rig);
     sim_oracle_stats(rig, &s);
-    if (!quiet || rig->http)
+    if (!quiet || rig->http || rig->waits)
         return;
     check_asks(rig);
     check_expiry(rig);

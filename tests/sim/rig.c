@@ -271,6 +271,33 @@ struct sim_ask *sim_try_acquire(struct sim_target *target, int *ret_code)
     return ask;
 }
 
+/* It waits by turning the loop: callbacks of others run meanwhile. */
+struct sim_ask *sim_acquire_wait(struct sim_target *target, int64_t timeout_ms, int *ret_code)
+{
+    struct sim_rig *rig = target->rig;
+    struct belay_lease lease = {0};
+    struct belay_error error = {0};
+    struct sim_ask *ask;
+    int r;
+
+    rig->waits++;
+    r = belay_peer_acquire_wait(target->peer, timeout_ms, &lease, &error);
+    rig->waits--;
+    if (ret_code)
+        *ret_code = r;
+    sim_note(rig->w, "acquire_wait of %s: %s", target->host->name, r ? error.text : "given");
+    rig->waits_failed += r < 0;
+    if (r < 0)
+        return NULL;
+    ask = ask_new(target, false);
+    ask->tried = true;
+    ask->state = ASK_LEASED;
+    bl_list_push_back(&rig->pending, &ask->pending);
+    answered(ask, lease);
+    sim_oracle_given(ask);
+    return ask;
+}
+
 /* A lease that has ended stays ended, whatever is tried with it. */
 static void must_be_stale(struct sim_ask *ask)
 {

@@ -71,7 +71,9 @@ struct sim_rig {
     struct bl_list targets, asks, pending;
     struct bl_list taken; /* streams that left the pool */
     uint64_t next_seq;
-    int in_call; /* a call of belay's is under way */
+    int in_call;           /* a call of belay's is under way */
+    uint64_t waits_failed; /* refused by the pool, or at a limit of their own: nobody knows */
+    int waits;             /* blocking calls under way: they are not asks yet */
     bool closing, draining, closed, abandoned;
     uint64_t closing_turn, closed_turn;
     void (*then_closed)(struct sim_rig *rig, void *arg);
@@ -81,7 +83,7 @@ struct sim_rig {
     bool lenient; /* allocations fail: an ENOMEM is no surprise */
 
     /* counted from what was seen */
-    uint64_t given, reused, refused, opened, opened_untold;
+    uint64_t given, refused;
     uint64_t
         evict_excused_ns; /* until when an eviction needs no other reason (descriptors ran out) */
     uint64_t reasons[BELAY_REASONS_N], stages[BELAY_STAGES_N];
@@ -119,6 +121,7 @@ struct sim_target *sim_target_with(struct sim_rig *rig, struct sim_host *host,
 struct sim_ask *sim_acquire(struct sim_target *target, int64_t timeout_ms, bool fresh,
                             int *ret_code);
 struct sim_ask *sim_try_acquire(struct sim_target *target, int *ret_code);
+struct sim_ask *sim_acquire_wait(struct sim_target *target, int64_t timeout_ms, int *ret_code);
 int sim_release(struct sim_ask *ask, enum belay_release how);
 void sim_cancel(struct sim_ask *ask);
 void sim_rig_close_taken(struct sim_rig *rig);

@@ -275,6 +275,42 @@ static void tag_keeps_connections_apart(struct sim_rig *rig)
     SIM_EXPECT(rig, first->seen != second->seen);
 }
 
+static void blocking_acquire_turns_the_loop(struct sim_rig *rig)
+{
+    struct sim_target *t;
+    struct sim_ask *ask;
+    int code = 0;
+
+    OPEN(rig, .max_connections_per_endpoint = 1);
+    t = target(rig, "db.test");
+    t->host->latency_ns = SIM_MS(50);
+    ask = sim_acquire_wait(t, 1000, &code);
+    SIM_EXPECT(rig, ask && code == 0);
+    SIM_EXPECT(rig, !sim_acquire_wait(t, 1000, &code) && code == BELAY_ETIMEDOUT);
+    sim_release(ask, BELAY_REUSE);
+    SIM_EXPECT(rig, sim_acquire_wait(t, 1000, &code) != NULL);
+}
+
+static void wait_inside(struct sim_ask *ask, void *arg)
+{
+    sim_acquire_wait(ask->target, 1000, arg);
+}
+
+static void blocking_acquire_in_a_callback_is_refused(struct sim_rig *rig)
+{
+    struct sim_target *t;
+    struct sim_ask *ask;
+    int code = 0;
+
+    OPEN(rig, .max_connections_per_endpoint = 2);
+    t = target(rig, "db.test");
+    ask = acquire(t);
+    ask->then = wait_inside;
+    ask->then_arg = &code;
+    sim_run_ms(rig->w, 50);
+    SIM_EXPECT(rig, ask->state == ASK_LEASED && code == BELAY_EDEADLK);
+}
+
 const struct sim_scenario sim_end_scenarios[] = {
     SIM_SCENARIO(drain_waits_for_the_leases),
     SIM_SCENARIO(drain_tells_those_who_wait),
@@ -292,5 +328,7 @@ const struct sim_scenario sim_end_scenarios[] = {
     SIM_SCENARIO(pool_without_connections_closes_at_once),
     SIM_SCENARIO(same_endpoint_has_the_same_peer),
     SIM_SCENARIO(tag_keeps_connections_apart),
+    SIM_SCENARIO(blocking_acquire_turns_the_loop),
+    SIM_SCENARIO(blocking_acquire_in_a_callback_is_refused),
     {0},
 };

@@ -218,7 +218,7 @@ static void fake_acquired(struct belay_conn *conn, void *arg)
         sim_fail(w, "connection %llu is lent, suspect and unchecked", (unsigned long long)seen->id);
     if (seen->broken)
         sim_fail(w, "connection %llu is lent after it was broken", (unsigned long long)seen->id);
-    seen->uses++;
+    w->first_uses += seen->uses++ == 0;
 }
 
 static void fake_released(struct belay_conn *conn, void *arg)

@@ -124,6 +124,7 @@ struct sim_world {
     uint64_t deadline;
     bool woken;
     uint64_t turns, events, dials;
+    uint64_t first_uses; /* connections that were lent once at least */
     int turns_of_instant;
     uint64_t jump_ns, jumped_at; /* the last jump of the monotonic clock */
     int ended;                   /* connections that ended in this turn */
