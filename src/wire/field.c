@@ -153,13 +153,16 @@ struct bl_keep_alive bl_field_keep_alive(struct bl_span value)
 
 /* ---- dates ---- */
 
-/* Days from 1970-01-01 to a day of the Gregorian calendar; the year starts in March, so that leap
- * days end it. */
+/*
+ * Days from 1970-01-01 to a day of the Gregorian calendar; the year starts in March, so that leap
+ * days end it, and is counted from 400 years (146,097 days) before the year 0, whose first two
+ * months belong to the year before.
+ */
 static int64_t days_from_1970(int64_t year, int64_t month, int64_t day)
 {
-    int64_t y = month > 2 ? year : year - 1, month_from_march = (month + 9) % 12;
+    int64_t y = 400 + (month > 2 ? year : year - 1), month_from_march = (month + 9) % 12;
 
-    return y * 365 + y / 4 - y / 100 + y / 400 + (month_from_march * 153 + 2) / 5 + day - 719469;
+    return y * 365 + y / 4 - y / 100 + y / 400 + (month_from_march * 153 + 2) / 5 + day - 865566;
 }
 
 static int64_t days_in(int64_t year, int64_t month)

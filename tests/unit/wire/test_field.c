@@ -191,6 +191,8 @@ static void dates_are_milliseconds_since_1970(void **state)
         {"Wed, 31 Dec 1969 23:59:59 GMT", -1000},
         {"Mon, 01 Mar 1600 00:00:00 GMT", -11670912000000},
         {"Fri, 31 Dec 9999 23:59:59 GMT", 253402300799000},
+        {"Sat, 01 Jan 0000 00:00:00 GMT", -62167219200000},
+        {"Tue, 29 Feb 0000 23:59:59 GMT", -62162035201000},
     };
 
     (void)state;
