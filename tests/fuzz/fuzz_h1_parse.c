@@ -68,10 +68,10 @@ static void check_place(const struct run *r, const char *data, size_t len)
               (store->data && at >= kept && at + len <= kept + store->end));
 }
 
-static void note_headers(struct run *r)
+/* `bytes`: at the least, of what precedes the headers. */
+static void note_headers(struct run *r, size_t bytes)
 {
     const struct bl_h1_parser *p = &r->parser;
-    size_t bytes = 0;
 
     BL_ASSERT(p->headers_n <= p->limits.headers);
     for (uint32_t i = 0; i < p->headers_n; i++) {
@@ -83,14 +83,14 @@ static void note_headers(struct run *r)
         BL_ASSERT(bl_field_is_token(bl_span(h->name, h->name_len)));
         BL_ASSERT(bl_field_is_value(bl_span(h->value, h->value_len)));
         BL_ASSERT(bl_field_trim(bl_span(h->value, h->value_len)).len == h->value_len);
-        bytes += h->name_len + h->value_len;
+        bytes += h->name_len + h->value_len + sizeof ":\r\n" - 1;
         note(r, "[", 1);
         note(r, h->name, h->name_len);
         note(r, "=", 1);
         note(r, h->value, h->value_len);
         note(r, "]", 1);
     }
-    BL_ASSERT(bytes <= p->limits.header_bytes);
+    BL_ASSERT(bytes + sizeof "\r\n" - 1 <= p->limits.header_bytes);
 }
 
 static void note_head(struct run *r, const char *event)
@@ -110,7 +110,7 @@ static void note_head(struct run *r, const char *event)
     note_number(r, "flags",
                 h->chunked | h->until_close << 1 | h->upgrade << 2 | h->keep_alive << 3);
     note(r, h->reason.data, h->reason.len);
-    note_headers(r);
+    note_headers(r, sizeof "HTTP/1.1 200\n" - 1 + h->reason.len);
     r->body = 0;
 }
 
@@ -139,7 +139,7 @@ static void note_end(struct run *r)
     else if (h->content_length >= 0)
         BL_ASSERT(r->body == (uint64_t)h->content_length);
     note(r, "\nEND ", 5);
-    note_headers(r);
+    note_headers(r, 0);
 }
 
 static void note_error(struct run *r, int code)

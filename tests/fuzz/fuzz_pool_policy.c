@@ -44,7 +44,9 @@ static void lend(struct pk_conn *c)
     size_t i = (size_t)(c - k.conns);
 
     BL_ASSERT(c->exists && !c->closing && c->pp.state == BL_PP_OPEN && !k.pp.closed);
-    BL_ASSERT(++leases[i] == c->pp.leases && leases[i] <= c->facts.capacity);
+    BL_ASSERT(k.now < c->pp.expires_at);
+    leases[i]++;
+    BL_ASSERT(leases[i] <= c->facts.capacity);
     lent++;
 }
 
@@ -57,10 +59,8 @@ static void tell_waiters(void)
         if (w->waiting)
             continue;
         BL_ASSERT(!w->got || !w->code);
-        if (w->got) {
-            leases[w->got - k.conns]++;
-            lent++;
-        }
+        if (w->got)
+            lend(w->got);
         memset(w, 0, sizeof *w);
     }
 }
