@@ -15,12 +15,14 @@ struct fake {
     enum fake_state state;
     struct sim_event event;
     struct sim_event check;
-    bool told_gone;
+    bool told_gone, cancelled;
 };
 
 static inline struct fake *sim_fake_of(struct sim_seen *seen)
 {
     return BL_CONTAINER(seen, struct fake, seen);
 }
+
+void sim_fake_wasted(struct fake *f);
 
 #endif

@@ -167,6 +167,7 @@ static void at_home(struct history *h)
             w->jump_ns = SIM_MS(sim_below(w, 90000));
             w->now_ns += w->jump_ns;
             w->jumped_at = w->now_ns;
+            sim_run_ms(w, 0); /* outside turns belay's clock stands still, too */
         }
         break;
     case 2:

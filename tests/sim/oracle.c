@@ -62,6 +62,7 @@ static void on_dial(struct sim_seen *seen, void *arg)
     struct sim_rig *rig = arg;
 
     check_limits(rig, seen->host);
+    sim_oracle_dialed(rig, seen);
     if (rig->closing && !rig->http && rig->w->turns > rig->closing_turn + 1)
         sim_fail(rig->w, "a closing pool dials %s", seen->host->name);
 }
@@ -124,6 +125,8 @@ static void on_close(struct sim_seen *seen, void *arg)
     if (!is_justified(rig, seen))
         sim_fail(rig->w, "connection %llu is closed as %s, which it is not", ID(seen),
                  belay_reason_name((enum belay_reason)seen->reason));
+    if (seen->reason == BELAY_REASON_EVICTED)
+        sim_oracle_evicted(rig, seen);
     if (seen->held > 0 && !dead)
         sim_fail(rig->w, "connection %llu is closed while it is lent", ID(seen));
 }
@@ -184,6 +187,8 @@ void sim_oracle_given(struct sim_ask *ask)
         rig->w->first_uses += seen->uses++ == 0;
     ask->was_new = seen->uses <= 1;
     check_lease(rig, ask, seen);
+    if (!ask->fresh && !rig->waits)
+        sim_oracle_chosen(rig, seen);
     check_unique(rig, ask);
     seen->leases++;
     rig->given++;
@@ -205,6 +210,7 @@ void sim_oracle_refused(struct sim_ask *ask)
 
     rig->refused++;
     rig->stages[e->stage]++;
+    sim_oracle_told_failure(ask);
     if (belay_lease_valid(ask->lease))
         sim_fail(rig->w, "an error comes with a lease");
     if (e->code >= 0 || e->kind != belay_error_kind_of(e->code) || !e->text[0] ||
@@ -310,9 +316,10 @@ static void after_turn(struct sim_world *w, void *arg)
     if (!rig->http)
         check_order(rig);
     sim_oracle_stats(rig, &s);
-    if (!quiet || rig->http || rig->waits)
+    if (!quiet || rig->http || rig->waits || rig->abandoned)
         return;
     check_asks(rig);
+    sim_oracle_queues(rig);
     check_expiry(rig);
     sim_oracle_counts(rig, &s);
 }
@@ -322,6 +329,7 @@ void sim_oracle_attach(struct sim_rig *rig)
     rig->w->after_turn = after_turn;
     rig->w->on_close = on_close;
     rig->w->on_dial = on_dial;
+    rig->w->on_dial_failed = sim_oracle_dial_failed;
     rig->w->after_turn_arg = rig;
 }
 

@@ -216,6 +216,7 @@ static void on_answer(struct belay_lease lease, const struct belay_error *error,
         ask->state = ASK_LEASED;
         sim_oracle_given(ask);
     }
+    sim_oracle_left(ask);
     if (ask->then)
         ask->then(ask, ask->then_arg);
 }
@@ -237,8 +238,12 @@ struct sim_ask *sim_acquire(struct sim_target *target, int64_t timeout_ms, bool 
     if (r < 0) {
         bl_list_remove(&ask->link);
         free(ask);
+        if (r == BELAY_EFULL && !rig->waits &&
+            sim_waiting(target) < (unsigned)rig->options.max_waiters)
+            sim_fail(rig->w, "the queue is full with %u waiting", sim_waiting(target));
         return NULL;
     }
+    sim_oracle_asked(ask);
     ask->deadline_ns =
         limit < 0 || limit > INT64_MAX / 2000000 ? BELAY_NEVER : rig->w->now_ns + SIM_MS(limit);
     sim_note(rig->w, "acquire %llu of %s%s", (unsigned long long)ask->seq, target->host->name,
@@ -345,6 +350,7 @@ void sim_cancel(struct sim_ask *ask)
     ask->state = ASK_CANCELLED;
     ask->waiter = NULL;
     bl_list_remove(&ask->pending);
+    sim_oracle_left(ask);
 }
 
 int sim_take(struct sim_ask *ask)
@@ -394,6 +400,19 @@ struct sim_ask *sim_oldest(struct sim_rig *rig, struct sim_target *target, enum 
             return ask;
     }
     return NULL;
+}
+
+unsigned sim_waiting(struct sim_target *target)
+{
+    unsigned n = 0;
+
+    BL_LIST_EACH(node, &target->rig->pending)
+    {
+        struct sim_ask *ask = BL_LIST_OF(node, struct sim_ask, pending);
+
+        n += ask->state == ASK_WAITING && ask->target->host == target->host;
+    }
+    return n;
 }
 
 unsigned sim_count(struct sim_rig *rig, struct sim_target *target, enum sim_ask_state state)

@@ -49,6 +49,8 @@ struct sim_ask {
     struct belay_waiter *waiter;
     struct belay_lease lease;
     struct sim_seen *seen; /* what it stands on */
+    uint64_t mark;         /* moment of asking */
+    uint64_t rounds;       /* of failed dials at its host, before it came */
     bool was_new;          /* nobody had used it before */
     struct belay_error error;
     uint64_t hold_until_ns;                       /* histories */
@@ -133,6 +135,7 @@ void sim_hang_up(struct sim_ask *ask);
 
 struct sim_ask *sim_oldest(struct sim_rig *rig, struct sim_target *target,
                            enum sim_ask_state state);
+unsigned sim_waiting(struct sim_target *target); /* at its host */
 unsigned sim_count(struct sim_rig *rig, struct sim_target *target, enum sim_ask_state state);
 unsigned sim_count_pending(struct sim_rig *rig); /* waiting or leased */
 void sim_rig_stats(struct sim_rig *rig, struct belay_pool_stats *stats);
@@ -161,6 +164,17 @@ int sim_scenario_run(const struct sim_scenario *scenario, struct sim_short_memor
 /* ---- the oracle ---- */
 
 void sim_oracle_attach(struct sim_rig *rig);
+/* oracle_dials.c */
+void sim_oracle_dialed(struct sim_rig *rig, struct sim_seen *seen);
+void sim_oracle_dial_failed(struct sim_seen *seen, enum belay_error_kind kind, void *rig);
+void sim_oracle_asked(struct sim_ask *ask);
+void sim_oracle_left(struct sim_ask *ask); /* it waits no more, whatever it got */
+void sim_oracle_told_failure(struct sim_ask *ask);
+void sim_oracle_queues(struct sim_rig *rig); /* when all is quiet */
+/* oracle_choice.c */
+void sim_oracle_chosen(struct sim_rig *rig, const struct sim_seen *seen);
+void sim_oracle_evicted(struct sim_rig *rig, const struct sim_seen *seen);
+
 void sim_oracle_stats(struct sim_rig *rig, const struct belay_pool_stats *s); /* at any time */
 void sim_oracle_counts(struct sim_rig *rig,
                        const struct belay_pool_stats *s);          /* when all is quiet */

@@ -111,12 +111,12 @@ void sim_rig_abandon(struct sim_rig *rig)
 
     failing_alloc_once(&w->alloc, 0);
     sim_note(w, "abandon the pool");
+    rig->abandoned = true;
     sim_rig_close_taken(rig);
     let_go(rig);
     if (!rig->draining) {
         rig->closing = true;
         rig->closing_turn = w->turns;
-        rig->abandoned = true;
         rig->pool = NULL; /* it goes with the loop */
     }
     sim_loop_free(w);

@@ -20,6 +20,13 @@ static struct fake *of_conn(struct sim_world *w, struct belay_conn *conn, const 
     return f;
 }
 
+/* It may have come to nothing for those who wait: only belay knows. */
+void sim_fake_wasted(struct fake *f)
+{
+    if (f->seen.uses == 0 && f->world->on_dial_failed)
+        f->world->on_dial_failed(&f->seen, BELAY_KIND_NONE, f->world->after_turn_arg);
+}
+
 /* ---- opening ---- */
 
 static void open_failed(struct fake *f, int code, enum belay_stage stage, const char *text)
@@ -31,6 +38,8 @@ static void open_failed(struct fake *f, int code, enum belay_stage stage, const 
     f->state = OVER;
     f->conn = NULL;
     sim_seen_end(&f->seen);
+    if (f->world->on_dial_failed)
+        f->world->on_dial_failed(&f->seen, e.kind, f->world->after_turn_arg);
     belay_conn_open_failed(conn, &e);
 }
 
@@ -127,6 +136,8 @@ static void fake_closed(struct fake *f)
     sim_event_stop(&f->event);
     sim_seen_end(&f->seen);
     sim_note(f->world, "fake %llu: closed", (unsigned long long)f->seen.id);
+    if (f->cancelled) /* at its limit, if not with its pool */
+        sim_fake_wasted(f);
     belay_conn_closed(conn);
 }
 
@@ -151,6 +162,7 @@ static void fake_cancel(struct belay_conn *conn, void *arg)
     if (f->state != OPENING)
         sim_fail(w, "cancel of connection %llu, which is open", (unsigned long long)f->seen.id);
     sim_note(w, "fake %llu: cancelled", (unsigned long long)f->seen.id);
+    f->cancelled = true;
     if (f->seen.host->late_cancel) {
         sim_did(w, SIM_FAULT_LATE_OPEN, f->seen.host);
         delay = SIM_MS(sim_between(w, 1, 400));

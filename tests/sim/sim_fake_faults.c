@@ -11,6 +11,7 @@ void sim_fake_lose(struct sim_seen *seen, enum belay_reason reason)
     if (f->state != UP || f->told_gone)
         return;
     f->told_gone = true;
+    sim_fake_wasted(f);
     seen->gone_turn = f->world->turns;
     bl_error_set(&e, reason == BELAY_REASON_PEER_CLOSED ? BELAY_EEOF : BELAY_ERESET,
                  BELAY_STAGE_USE, "talking to %s: it went away", seen->host->name);
@@ -25,6 +26,7 @@ void sim_fake_drain(struct sim_seen *seen)
     if (f->state != UP || seen->draining_turn)
         return;
     seen->draining_turn = f->world->turns;
+    sim_fake_wasted(f);
     sim_note(f->world, "fake %llu: draining", (unsigned long long)seen->id);
     belay_conn_draining(f->conn);
 }
@@ -54,6 +56,8 @@ void sim_fake_capacity(struct sim_seen *seen, int capacity)
         seen->capacity_before = seen->capacity;
     }
     seen->capacity = capacity;
+    if (capacity == 0)
+        sim_fake_wasted(f);
     belay_conn_set_capacity(f->conn, capacity);
 }
 

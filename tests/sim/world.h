@@ -153,10 +153,12 @@ struct sim_world {
     void (*after_turn)(struct sim_world *w, void *arg); /* the oracle */
     void (*on_close)(struct sim_seen *seen,
                      void *arg); /* belay closes what is open, for seen->reason */
+    void (*on_dial_failed)(struct sim_seen *seen, enum belay_error_kind kind,
+                           void *arg);                 /* form 2 */
     void (*on_dial)(struct sim_seen *seen, void *arg); /* belay dials */
     void (*on_request)(struct sim_host *host, size_t number,
                        void *arg); /* an HTTP request was carried out */
-    void *after_turn_arg;          /* of all four */
+    void *after_turn_arg;          /* of all these */
     belay_trace_fn *on_trace;      /* beside printing */
     void *trace_arg;
     uint32_t faults[SIM_FAULTS_N]; /* how often each was done */
@@ -253,6 +255,15 @@ struct sim_host {
     uint32_t live, peak, accepted, requests;
     uint64_t dials;
     uint64_t dialed_ns[SIM_DIALS_MAX];
+
+    /* what the oracle makes of it (oracle_dials.c) */
+    uint64_t round_failed_ns; /* when the last round of dials failed; 0: all is well */
+    uint64_t rounds;          /* that have failed */
+    uint64_t busy_since_ns;   /* since when there is always a dial under way */
+    uint64_t fatal_mark;      /* moment of the last fatal failure */
+    uint64_t failed_turn;
+    int failed, refused; /* dials, and acquires for the sake of one, in that turn */
+    bool learned;        /* a connection came up: its capacity is known */
 };
 
 struct sim_host *sim_host_add(struct sim_world *w, const char *name, uint16_t port,
