@@ -145,6 +145,7 @@ int bl_turn(struct belay_loop *loop, int64_t timeout_ns)
         return BL_TURN_GONE;
     loop->gone = NULL;
     loop->turning = false;
+    loop->now_stale = true; /* also where nothing happened but time */
     if (loop->nest) {
         bl_nest_set_deadline(loop->nest, loop);
         /* A new watch becomes part of the backend's descriptor when it polls again. */

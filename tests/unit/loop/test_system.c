@@ -116,12 +116,27 @@ static void without_descriptors_a_loop_is_not_made(void **state)
     assert_in_range(refused, 3, 11);
 }
 
+static void a_turn_in_which_nothing_happens_lets_time_pass(void **state)
+{
+    struct belay_loop *loop;
+    int64_t began;
+
+    (void)state;
+    assert_int_equal(belay_loop_new(NULL, &loop, NULL), 0);
+    began = belay_loop_now_ms(loop);
+    for (int i = 0; i < 100 && belay_loop_now_ms(loop) == began; i++)
+        assert_int_equal(belay_loop_turn(loop, 2), 0);
+    assert_true(belay_loop_now_ms(loop) > began);
+    belay_loop_free(loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(timers_follow_the_loops_clock_not_libuvs),
         cmocka_unit_test(a_nested_loop_follows_its_own_clock_too),
         cmocka_unit_test(without_descriptors_a_loop_is_not_made),
+        cmocka_unit_test(a_turn_in_which_nothing_happens_lets_time_pass),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
