@@ -13,8 +13,11 @@
  *     outstanding completes with BELAY_ECLOSED, then `on_closed` runs once, then belay touches
  *     nothing of yours and frees the object.
  *  5. Options are read during the call and strings are copied. What a callback is handed lives
- * until it returns, unless its comment says otherwise.
+ *     until it returns, unless its comment says otherwise. What is handed out by `ret_...` is the
+ *     caller's, to be given back; what a function returns is only lent.
  *  6. An object belongs to one loop and its thread. What may be called from any thread says so.
+ *     References (of endpoints, peers, targets, TLS identities, sources) are given back before the
+ *     loop is freed, and leases die with it.
  *
  * Errors are negative ints (belay/error.h). `free`, `close` and `unref` accept NULL.
  */
@@ -60,9 +63,8 @@ extern "C" {
  *     struct belay_pool_options o = belay_pool_options_init();
  *     o.max_connections_total = 100;
  *
- *     belay_pool_open(loop, &(struct belay_pool_options){ BELAY_SIZED(belay_pool_options),
- *                                                         .max_connections_total = 100 }, &pool,
- * NULL);
+ *     struct belay_pool_options o = { BELAY_SIZED(belay_pool_options),
+ *                                     .max_connections_total = 100 };
  */
 #define BELAY_SIZED(name) .size = sizeof(struct name)
 #define BELAY_OPTIONS_INIT(name)                                                                   \

@@ -3,6 +3,11 @@
  * belay/loop.h - the event loop, belay's own or the caller's: turns, timers, watches, posts,
  * offload, log.
  *
+ * Functions that end in _wait block. On the loop's own thread they turn the loop until they have
+ * their answer; in a callback of the loop, and where the loop is the caller's, they return
+ * BELAY_EDEADLK. On another thread they hand over to the loop and sleep; where nobody runs the loop
+ * they return BELAY_ENOTRUNNING at once.
+ *
  * Time is monotonic and stands still during a turn. The end of a turn runs what is due, then what
  * was posted, then flushes what was written, so that writes of a turn leave together.
  */
@@ -88,7 +93,8 @@ BELAY_API void belay_loop_close(struct belay_loop *loop, void (*on_closed)(void 
 
 /*
  * The same, and returns when it is done: turns the loop itself. Only for loops of belay's own;
- * elsewhere, and in a callback of the loop, it is belay_loop_close without on_closed.
+ * elsewhere, and in a callback of the loop, it is belay_loop_close without on_closed. References to
+ * what belongs to the loop (belay/base.h, law 6) must have been given back.
  */
 BELAY_API void belay_loop_free(struct belay_loop *loop);
 

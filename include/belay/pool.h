@@ -54,9 +54,9 @@ BELAY_API void belay_pool_close(struct belay_pool *pool, belay_fn *on_closed, vo
 BELAY_API void belay_pool_drain(struct belay_pool *pool, belay_fn *on_closed, void *arg);
 
 /*
- * The handle of an endpoint: its key is looked up once. It keeps the endpoint's place (its
- * statistics, what was learned of it) and may be held after the pool is closed. BELAY_ENOMEM,
- * BELAY_ECLOSED.
+ * The handle of an endpoint, with one reference for the caller; it holds one of the endpoint. Its
+ * key is looked up once. It keeps the endpoint's place (its statistics, what was learned of it) and
+ * may be held after the pool is closed. BELAY_ENOMEM, BELAY_ECLOSED.
  */
 BELAY_API int belay_pool_peer(struct belay_pool *pool, struct belay_endpoint *endpoint,
                               struct belay_peer **ret_peer);

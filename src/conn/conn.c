@@ -425,8 +425,16 @@ void belay_conn_open_done(struct belay_conn *c, void *state, int capacity)
 
 void belay_conn_open_failed(struct belay_conn *c, const struct belay_error *error)
 {
-    if (c->phase == SESSION)
-        fail(c, error);
+    struct belay_error told;
+
+    if (c->phase != SESSION)
+        return;
+    if (error && (error->stage <= BELAY_STAGE_NONE || error->stage >= BELAY_STAGES_N)) {
+        told = *error; /* the connector did not say: it was its own */
+        told.stage = BELAY_STAGE_PROTOCOL;
+        error = &told;
+    }
+    fail(c, error);
 }
 
 void belay_conn_set_capacity(struct belay_conn *c, int capacity)

@@ -148,7 +148,8 @@ static int compose_url(struct belay_endpoint *e, const struct belay_endpoint_opt
         return bl_error_set(error, BELAY_EINVAL, BELAY_STAGE_NONE,
                             "port: %d is out of range (1 to 65535)", (int)o->port);
     if (is_unix) {
-        rc = bl_buf_printf(url, &e->loop->mem, "unix:%s", o->path);
+        rc =
+            bl_buf_printf(url, &e->loop->mem, o->path[0] == '/' ? "unix://%s" : "unix:%s", o->path);
     } else {
         bracket = strchr(o->host, ':') && o->host[0] != '[';
         rc = bl_buf_printf(url, &e->loop->mem, bracket ? "%s://[%s]" : "%s://%s", scheme, o->host);

@@ -167,6 +167,12 @@ void bl_pp_dial_started(struct bl_pp_conn *c, struct bl_pp_peer *peer, uint64_t 
     count_connections(peer);
 }
 
+/* Other limits are met by what one peer does, and say nothing of the others. */
+static bool is_local(int code)
+{
+    return code == BELAY_EMFILE || code == BELAY_ENOMEM || code == BELAY_EOS;
+}
+
 /* The descriptors or the memory of this process have run out: nobody else is to blame, and trying
  * at once is no use. */
 static void local_failure(struct bl_pp_peer *peer, int code, uint64_t now)
@@ -202,7 +208,7 @@ static void retry_later(struct bl_pp_conn *c, int code, uint64_t random, uint64_
 static void came_to_nothing(struct bl_pp_conn *c, const struct belay_error *error, uint64_t random,
                             uint64_t now)
 {
-    if (error->kind == BELAY_KIND_LIMIT)
+    if (is_local(error->code))
         local_failure(c->peer, error->code, now);
     else if (error->kind == BELAY_KIND_RETRY && !error->final)
         retry_later(c, error->code, random, now);
