@@ -6,6 +6,7 @@
 #include "http_kit.h"
 
 #include <signal.h>
+#include <stdio.h>
 
 static struct origin origin;
 
