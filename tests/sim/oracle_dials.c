@@ -21,7 +21,7 @@ static int under_way(const struct sim_world *w, const struct sim_host *h,
     {
         struct sim_seen *seen = BL_LIST_OF(node, struct sim_seen, link);
 
-        n += seen != but && seen->host == h && !seen->open && !seen->closing;
+        n += seen != but && seen->host == h && !seen->open; /* being cancelled, too */
     }
     return n;
 }
@@ -36,12 +36,14 @@ void sim_oracle_dialed(struct sim_rig *rig, struct sim_seen *seen)
     if (!seen->fake || rig->lax)
         return;
     others = under_way(w, h, seen);
-    if (others == 0)
+    if (others == 0 && h->failed_turn + 1 < w->turns) /* else the pool may not know yet */
         h->busy_since_ns = w->now_ns;
+    if (h->round_failed_ns == w->now_ns && (!h->told || h->excused-- > 0))
+        return; /* it was decided before */
     if (h->round_failed_ns && (double)(w->now_ns - h->round_failed_ns) < delay)
         sim_fail(rig->w, "%s is dialled %.3f ms after it failed", h->name,
                  (double)(w->now_ns - h->round_failed_ns) / 1e6);
-    if (rig->options.expected_capacity == 0 && !h->learned &&
+    if (rig->options.expected_capacity == 0 && h->accepted == 0 &&
         (uint64_t)others * SPREAD_NS > w->now_ns - h->busy_since_ns + SIM_MS(1))
         sim_fail(rig->w, "%s has %d dials under way, and its capacity is not known", h->name,
                  others + 1);
@@ -62,15 +64,14 @@ void sim_oracle_dial_failed(struct sim_seen *seen, enum belay_error_kind kind, v
         h->fatal_mark = ++w->next_id;
         return;
     }
-    /* One whose end is not known to be a failure (it was cancelled) may be a round, and delays nothing. */
-    if (kind == BELAY_KIND_NONE) {
-        h->rounds++;
-        return;
-    }
-    if (h->round_failed_ns && seen->dialed_ns < h->round_failed_ns)
-        return;
+    if (kind != BELAY_KIND_NONE && seen->dialed_ns < h->round_ns)
+        return; /* of a round that has failed already */
     h->rounds++;
+    h->round_ns = w->now_ns;
+    if (kind == BELAY_KIND_NONE)
+        return; /* its end is not known to be a failure (it was cancelled): it may be a round, and delays nothing */
     h->round_failed_ns = w->now_ns;
+    h->told = false; /* until its connection is gone, the pool may not know of it */
 }
 
 void sim_oracle_asked(struct sim_ask *ask)
@@ -90,8 +91,6 @@ void sim_oracle_left(struct sim_ask *ask)
 
     if (sim_waiting(ask->target) == 0 || ask->state == ASK_LEASED)
         h->round_failed_ns = 0;
-    if (ask->state == ASK_LEASED)
-        h->learned = true;
 }
 
 void sim_oracle_told_failure(struct sim_ask *ask)

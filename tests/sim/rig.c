@@ -292,6 +292,8 @@ struct sim_ask *sim_acquire_wait(struct sim_target *target, int64_t timeout_ms, 
         *ret_code = r;
     sim_note(rig->w, "acquire_wait of %s: %s", target->host->name, r ? error.text : "given");
     rig->waits_failed += r < 0;
+    if (sim_waiting(target) == 0)
+        target->host->round_failed_ns = 0; /* its queue was empty for a moment */
     if (r < 0)
         return NULL;
     ask = ask_new(target, false);

@@ -115,8 +115,8 @@ static void fake_open(struct belay_conn *conn, struct belay_endpoint *endpoint, 
     sim_event_init(&f->event, w, on_event, f);
     sim_event_init(&f->check, w, on_check, f);
     bl_list_push_back(&w->fakes, &f->link);
-    sim_seen_begin(&f->seen, w, h);
     f->seen.fake = true;
+    sim_seen_begin(&f->seen, w, h);
     sim_note(w, "fake %llu: dialled %s", (unsigned long long)f->seen.id, h->name);
     belay_conn_set_state(conn, f);
     if (h->latency_ns == 0 && !h->stall && !h->black_hole)

@@ -141,6 +141,20 @@ void sim_did(struct sim_world *w, enum sim_fault fault, const struct sim_host *h
     sim_note(w, "fault: %s%s%s", fault_names[fault], host ? " at " : "", host ? host->name : "");
 }
 
+/* Who had it has heard of its end. */
+static void conn_gone(struct sim_world *w, const char *name)
+{
+    BL_LIST_EACH(node, &w->hosts)
+    {
+        struct sim_host *h = BL_LIST_OF(node, struct sim_host, link);
+
+        if (!h->told && strstr(name, h->name)) {
+            h->told = true;
+            h->excused = w->unborn;
+        }
+    }
+}
+
 static void on_trace(const struct belay_trace *t, void *arg)
 {
     struct sim_world *w = arg;
@@ -148,6 +162,8 @@ static void on_trace(const struct belay_trace *t, void *arg)
     if (strcmp(t->noun, "conn") == 0) {
         w->unborn += !t->from;
         w->unborn -= t->from && strcmp(t->from, "new") == 0;
+        if (!t->to)
+            conn_gone(w, t->name);
     }
     if (w->verbose)
         sim_note(w, "%s %llu %s: %s -> %s%s%s", t->noun, (unsigned long long)t->id,

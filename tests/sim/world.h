@@ -258,7 +258,10 @@ struct sim_host {
 
     /* what the oracle makes of it (oracle_dials.c) */
     uint64_t round_failed_ns; /* when the last round of dials failed; 0: all is well */
+    uint64_t round_ns;        /* when it failed, whatever came after */
     uint64_t rounds;          /* that have failed */
+    bool told;                /* its failure has reached the pool */
+    int excused;              /* dials that had been decided by then */
     uint64_t busy_since_ns;   /* since when there is always a dial under way */
     uint64_t fatal_mark;      /* moment of the last fatal failure */
     uint64_t failed_turn;
