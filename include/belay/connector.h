@@ -46,7 +46,7 @@ struct belay_connector_ops {
     void (*session_open)(struct belay_conn *conn, struct belay_stream *stream, void *arg);
 
     /*
-     * Form 2: dial and start, then open_done or open_failed. BELAY limits the whole by
+     * Form 2: dial and start, then open_done or open_failed. belay limits the whole by
      * session_timeout_ms.
      */
     void (*open)(struct belay_conn *conn, struct belay_endpoint *endpoint, void *arg);
@@ -60,9 +60,9 @@ struct belay_connector_ops {
     void (*cancel)(struct belay_conn *conn, void *arg);
 
     /*
-     * End it, and make belay_conn_closed, which is waited for as long as it takes; in `open_done` ..
-     * `closed` it comes exactly once. Form 1: may still write; after `closed` what was written is
-     * flushed and the stream closed, and after close_timeout_ms it is closed in any case:
+     * End it, and make belay_conn_closed, which is waited for as long as it takes; in `open_done`
+     * .. `closed` it comes exactly once. Form 1: may still write; after `closed` what was written
+     * is flushed and the stream closed, and after close_timeout_ms it is closed in any case:
      * belay_conn_stream is NULL then, and a stream that was kept must not be used. So it is with
      * BELAY_REASON_TAKEN, when the stream is in other hands. Leases that were revoked are not
      * released first. NULL: closed at once.
@@ -70,8 +70,8 @@ struct belay_connector_ops {
     void (*close)(struct belay_conn *conn, enum belay_reason reason, void *arg);
 
     /*
-     * Is it alive? Answer by belay_conn_checked, at once or within session_timeout_ms. It is lent to
-     * nobody meanwhile. NULL: cannot be asked.
+     * Is it alive? Answer by belay_conn_checked, at once or within session_timeout_ms. It is lent
+     * to nobody meanwhile. NULL: cannot be asked.
      */
     void (*check)(struct belay_conn *conn, void *arg);
 
@@ -89,8 +89,8 @@ struct belay_connector {
 /* ---- up-calls: loop thread ---- */
 
 /*
- * It is up: `state` is the connector's own (belay_conn_state, belay_lease_state), `capacity` how many
- * may use it at a time (1: one).
+ * It is up: `state` is the connector's own (belay_conn_state, belay_lease_state), `capacity` how
+ * many may use it at a time (1: one).
  */
 BELAY_API void belay_conn_open_done(struct belay_conn *conn, void *state, int capacity);
 
@@ -113,8 +113,8 @@ BELAY_API void belay_conn_suspect(struct belay_conn *conn);
 /*
  * It is dead; once, at any time (before open_done it is the same as open_failed). `reason` is
  * PEER_CLOSED, UNHEALTHY or ERROR (0: PEER_CLOSED when the error is BELAY_EEOF, or NULL, else
- * ERROR). `close` follows, at the latest when the last lease is back. In form 1 belay sees by itself
- * that the stream has died or ended: only what the protocol says need be told.
+ * ERROR). `close` follows, at the latest when the last lease is back. In form 1 belay sees by
+ * itself that the stream has died or ended: only what the protocol says need be told.
  */
 BELAY_API void belay_conn_lost(struct belay_conn *conn, enum belay_reason reason,
                                const struct belay_error *error);

@@ -136,8 +136,8 @@ struct belay_http_request_options {
     const char *method;               /* "GET" */
     const char *url;                  /* or: */
     struct belay_http_target *target; /* parsed before: the fast way */
-    /* Connection, Content-Length, Transfer-Encoding, Expect are belay's to set; Host, User-Agent, Accept,
-       Authorization go before belay's own; with Upgrade goes Connection: Upgrade. */
+    /* Connection, Content-Length, Transfer-Encoding, Expect are belay's to set; Host, User-Agent,
+       Accept, Authorization go before belay's own; with Upgrade goes Connection: Upgrade. */
     const struct belay_header *headers;
     size_t headers_n;
     const void *body; /* in memory; must stay until on_done, or cancel */
@@ -160,8 +160,8 @@ BELAY_OPTIONS_INIT(belay_http_request_options)
 /*
  * Starts a request. On 0, on_done runs once, later. *ret_request (may be NULL) is valid until then.
  *
- * BELAY_EINVAL  the URL, the method or a header is malformed (CR, LF, NUL, ...), the target is another
- *               client's, or an option is out of range: `error` tells
+ * BELAY_EINVAL  the URL, the method or a header is malformed (CR, LF, NUL, ...), the target is
+ *               another client's, or an option is out of range: `error` tells
  * BELAY_EFULL   max_waiters of the pool wait for a connection already
  * BELAY_ECLOSED, BELAY_ENOMEM
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Sources of addresses. A query is one question: it outlives neither its answer nor its cancel, and
- * holds its source; the end of the loop answers it. What a kind of source knows is in its `get`; all
- * kinds answer through belay_source_answer.
+ * holds its source; the end of the loop answers it. What a kind of source knows is in its `get`;
+ * all kinds answer through belay_source_answer.
  */
 #include "belay/source.h"
 
