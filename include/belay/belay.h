@@ -13,6 +13,7 @@
 #include "belay/lease.h"
 #include "belay/loop.h"
 #include "belay/pool.h"
+#include "belay/proxy.h"
 #include "belay/source.h"
 #include "belay/stream.h"
 #include "belay/tls.h"

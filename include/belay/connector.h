@@ -78,6 +78,13 @@ struct belay_connector_ops {
     /* A lease on it was given, or given back (not when it was taken). Both may be NULL. */
     void (*acquired)(struct belay_conn *conn, void *arg);
     void (*released)(struct belay_conn *conn, void *arg);
+
+    /*
+     * Asked, not called: is it good, as far as is known without waiting? Before an idle one is lent
+     * and at its release; false closes it (reason `unhealthy`). It looks and answers, nothing else.
+     * NULL: what was reported by up-calls decides.
+     */
+    bool (*is_healthy)(struct belay_conn *conn, void *arg);
 };
 
 /* A connector is its table and its own context; both must outlive the keeper that uses it. */
@@ -125,6 +132,14 @@ BELAY_API void belay_conn_checked(struct belay_conn *conn, int result);
 /* Nothing of it is left. */
 BELAY_API void belay_conn_closed(struct belay_conn *conn);
 
+/*
+ * Form 2: a descriptor of the connection's to watch while nobody uses it. When it becomes readable
+ * then, the connection is suspect: checked, or closed when it cannot be. It stays the connector's,
+ * and must stay open until `close` or `cancel` is called, or -1 is set. Any thread may close it
+ * afterwards. BELAY_ENOMEM, BELAY_EINVAL.
+ */
+BELAY_API int belay_conn_set_descriptor(struct belay_conn *conn, int fd);
+
 /* ---- what a connection knows ---- */
 
 BELAY_API struct belay_loop *belay_conn_loop(const struct belay_conn *conn);
@@ -150,6 +165,7 @@ struct belay_dial_options {
     int32_t keepalive_probes;   /* 3 */
     int64_t user_timeout_ms;    /* 30,000: unacknowledged data; a peer that reads slowly lives */
     int64_t dial_timeout_ms;    /* resolve, connect, proxy and TLS together; BELAY_FOREVER */
+    int64_t proxy_timeout_ms;   /* 10,000: of each proxy, to its answer */
 };
 BELAY_OPTIONS_INIT(belay_dial_options)
 

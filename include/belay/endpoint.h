@@ -3,8 +3,9 @@
  * belay/endpoint.h - where to connect and as whom: immutable and reference-counted.
  *
  * An endpoint is an origin (scheme, host, port), a route (what is dialled instead: addresses, a
- * Unix path, a source address) and a TLS identity. Whether two requests may share a connection is
- * decided by one canonical key made from all of it, and compared in full.
+ * Unix path, proxies, a source address) and a TLS identity. Whether two requests may share a
+ * connection is decided by one canonical key made from all of it, and compared in full. It covers
+ * what is dialled: plain HTTP through a forward proxy has no target in its key.
  *
  * Strings: "tcp://host:port", "tls://host:port", "unix:///path", "unix:@abstract",
  * "http://host[:80]", "https://host[:443]", and a bare "host:port", which is tcp. IPv6 in brackets.
@@ -21,6 +22,14 @@ extern "C" {
 #endif
 
 struct belay_endpoint;
+struct belay_proxy; /* belay/proxy.h */
+
+/* Of HAProxy: tells a server behind a load balancer whose connection it is. */
+enum belay_proxy_protocol {
+    BELAY_PROXY_PROTOCOL_NONE = 0,
+    BELAY_PROXY_PROTOCOL_V1,
+    BELAY_PROXY_PROTOCOL_V2
+};
 
 struct belay_endpoint_options {
     size_t size;
@@ -43,6 +52,12 @@ struct belay_endpoint_options {
     bool no_sni;
     const char *alpn; /* protocols to offer, "h2,http/1.1"; NULL: none */
     const char *tag;  /* keeps connections apart that would be the same: a tenant, a purpose */
+    /* Route, continued. */
+    struct belay_proxy *proxy; /* NULL: none */
+    bool proxy_from_env;       /* without `proxy`: what the environment says (belay/proxy.h) */
+    enum belay_proxy_protocol proxy_protocol; /* sent before all else, TLS included */
+    const struct belay_addr *proxy_source;    /* what it says; NULL: the socket's own addresses */
+    const struct belay_addr *proxy_destination;
 };
 BELAY_OPTIONS_INIT(belay_endpoint_options)
 

@@ -51,7 +51,8 @@ extern "C" {
     X(EREDIRECT, -10026, LIMIT, "too many redirects")                                              \
     X(ESLOW, -10027, RETRY, "slower than the minimum throughput")                                  \
     X(EABORTED, -10028, CANCELLED, "a callback asked to stop")                                     \
-    X(EUNHEALTHY, -10029, RETRY, "the connection failed its check")
+    X(EUNHEALTHY, -10029, RETRY, "the connection failed its check")                                \
+    X(EPROXY, -10030, FATAL, "the proxy refused")
 
 enum belay_error_code {
 #define X(name, number, kind, text) BELAY_##name = (number),
@@ -95,8 +96,9 @@ enum belay_stage {
     X(DRAINING, "draining")         /* the peer announced that it will close */                    \
     X(ERROR, "error")               /* it failed while in use */                                   \
     X(BROKEN, "broken")             /* released as broken */                                       \
-    X(EVICTED, "evicted")           /* made room for another endpoint, or for a descriptor */      \
+    X(EVICTED, "evicted")           /* made room: for another endpoint, a descriptor, a limit */   \
     X(CLEARED, "cleared")           /* its endpoint was cleared, or the network changed */         \
+    X(RETIRED, "retired")           /* its address is none of its name's any more */               \
     X(TAKEN, "taken")               /* belay_lease_take: it lives on in other hands */             \
     X(OPEN_FAILED, "open_failed")   /* never came up */                                            \
     X(POOL_CLOSED, "pool_closed")   /* its pool was closed or drained */                           \

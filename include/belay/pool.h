@@ -19,7 +19,51 @@ extern "C" {
 struct belay_pool;
 struct belay_peer;   /* one endpoint of a pool: what "hot" calls use */
 struct belay_waiter; /* one pending acquire */
+struct belay_cache;  /* belay/cache.h */
 
+enum belay_reuse_order {
+    BELAY_REUSE_DEFAULT = 0, /* LIFO */
+    BELAY_REUSE_LIFO,        /* the one used last: spare ones idle out */
+    BELAY_REUSE_FIFO,        /* the one idle for longest: all are kept warm */
+    BELAY_REUSE_LEAST_USED,  /* the one lent least often: the load spreads */
+};
+
+/* A lease that is out for longer than leak_threshold_ms: told once. */
+struct belay_leak {
+    size_t size;
+    struct belay_lease lease;
+    struct belay_peer *peer;
+    uint64_t connection; /* its number (belay_conn_id) */
+    const char *tag;     /* of the acquire (belay_acquire_options); NULL: none was given */
+    const char *place;   /* "file.c:12", likewise */
+    int64_t held_ms;
+};
+
+/*
+ * What a pool asks and tells; all may be NULL. The hooks run from the loop, after what they tell;
+ * every call is allowed in them. health_check and connector.is_healthy are asked *inside*
+ * try_acquire, acquire's turn and release, for what is about to be lent or has come back: they may
+ * look at the connection, and answer; other calls on the pool are not theirs to make.
+ */
+struct belay_pool_callbacks {
+    size_t size;
+    /*
+     * Is this connection good? Asked before an idle one is lent, and at its release. 1 yes, 0 no
+     * (it is closed, reason `unhealthy`, and the next one is tried), or BELAY_EAGAIN: the answer
+     * comes later by belay_conn_checked, within check_timeout_ms; nobody is lent it meanwhile.
+     */
+    int (*health_check)(struct belay_conn *conn, void *arg);
+    void (*on_connection_created)(struct belay_peer *peer, uint64_t connection, void *arg);
+    /* One that had been created. `error` is NULL where nothing failed. */
+    void (*on_connection_closed)(struct belay_peer *peer, uint64_t connection,
+                                 enum belay_reason reason, const struct belay_error *error,
+                                 void *arg);
+    /* Lent again: not at its first use. */
+    void (*on_connection_reused)(struct belay_peer *peer, uint64_t connection, void *arg);
+    void (*on_leak)(const struct belay_leak *leak, void *arg);
+};
+
+/* In this order README.md has them as a table; a test compares. */
 struct belay_pool_options {
     size_t size;
     struct belay_connector connector;      /* zero: plain streams */
@@ -35,12 +79,31 @@ struct belay_pool_options {
     int64_t connect_retry_delay_ms;        /* 100, doubling up to 10,000, +-20 % */
     int32_t expected_capacity; /* uses of one connection at a time, before one is open: 1;
                                        BELAY_NONE: unknown (dial one, then one more every 50 ms) */
+    const struct belay_pool_callbacks *callbacks; /* NULL: none; the struct is copied */
+    void *callbacks_arg;
+    int32_t min_idle; /* 0: verified connections kept ready for each endpoint whose peer is held */
+    int32_t max_idle_per_endpoint;  /* BELAY_FOREVER; BELAY_NONE: closed when nobody waits for it */
+    int32_t max_idle_total;         /* BELAY_FOREVER */
+    int32_t max_dials_per_endpoint; /* in flight at a time; 64 */
+    int32_t max_dials_total;        /* 256 */
+    int32_t lifetime_jitter;        /* BELAY_NONE; per cent taken off lifetimes at random, to 50 */
+    enum belay_reuse_order reuse_order;
+    int64_t check_after_idle_ms; /* BELAY_FOREVER; one idle for longer is checked before it is
+                                       lent */
+    int64_t check_interval_ms;   /* BELAY_FOREVER; idle ones are checked as often, lent or not:
+                                       for connections without a descriptor to watch */
+    int64_t check_timeout_ms;    /* 5,000 */
+    int64_t leak_threshold_ms;   /* BELAY_FOREVER: leaks are not looked for */
+    int64_t resolve_interval_ms; /* 30,000; names of open connections are looked up again as often:
+                                    those to addresses twice missing are retired. BELAY_FOREVER */
+    struct belay_cache *cache;   /* where idle connections are kept; NULL: the pool's own */
+    bool shared;                 /* may be used by attached threads (belay/share.h) */
 };
 BELAY_OPTIONS_INIT(belay_pool_options)
 
 /*
- * Opens a pool. BELAY_EINVAL: an option is out of range, `error` names it. BELAY_ENOMEM,
- * BELAY_ECLOSED (the loop is ending).
+ * Opens a pool. BELAY_EINVAL: an option is out of range or contradicts another, `error` names it.
+ * BELAY_ENOMEM, BELAY_ECLOSED (the loop is ending).
  */
 BELAY_API int belay_pool_open(struct belay_loop *loop, const struct belay_pool_options *options,
                               struct belay_pool **ret_pool, struct belay_error *error);
@@ -52,6 +115,42 @@ BELAY_API int belay_pool_open(struct belay_loop *loop, const struct belay_pool_o
  */
 BELAY_API void belay_pool_close(struct belay_pool *pool, belay_fn *on_closed, void *arg);
 BELAY_API void belay_pool_drain(struct belay_pool *pool, belay_fn *on_closed, void *arg);
+
+/*
+ * While a reference is held the pool may be asked and closed after its end. on_closed of a second
+ * close takes the place of the first's; who did not ask for the end may watch for it: fn runs once,
+ * after on_closed, or in a later turn when the pool is closed already. BELAY_ENOMEM.
+ */
+BELAY_API struct belay_pool *belay_pool_ref(struct belay_pool *pool);
+BELAY_API void belay_pool_unref(struct belay_pool *pool);
+BELAY_API bool belay_pool_is_closed(const struct belay_pool *pool); /* from close or drain on */
+BELAY_API int belay_pool_close_finished(struct belay_pool *pool, belay_fn *fn, void *arg);
+
+/*
+ * Changes options while it works: all numbers, and reuse_order. What the struct has besides must be
+ * zero, or as it was opened with. Connections above a lowered limit go: idle ones now (reason
+ * `evicted`), those in use at their release; limits on age hold from their next release on.
+ * BELAY_EINVAL names the option, and nothing has changed.
+ */
+BELAY_API int belay_pool_set_options(struct belay_pool *pool,
+                                     const struct belay_pool_options *options,
+                                     struct belay_error *error);
+
+/*
+ * Suspended, it lends nothing and dials nobody: acquires wait, with their time limits,
+ * and try_acquire returns BELAY_EAGAIN. Leases that are out go on. Both may be called again.
+ */
+BELAY_API void belay_pool_suspend(struct belay_pool *pool);
+BELAY_API void belay_pool_resume(struct belay_pool *pool);
+
+/*
+ * Closes connections (reason `cleared`): idle ones now, those in use at their release. With NOW
+ * both, now: leases are revoked. Those in flight are dialled anew. Waiters go on waiting, and
+ * what was learned of failures is forgotten.
+ */
+enum belay_clear { BELAY_CLEAR_GENTLY = 0, BELAY_CLEAR_NOW };
+BELAY_API void belay_peer_clear(struct belay_peer *peer, enum belay_clear how);
+BELAY_API void belay_pool_clear(struct belay_pool *pool, enum belay_clear how);
 
 /*
  * The handle of an endpoint, with one reference for the caller; it holds one of the endpoint. Its
@@ -73,10 +172,18 @@ BELAY_API int belay_peer_try_acquire(struct belay_peer *peer, struct belay_lease
 /* With a lease, or with an error and a lease that is stale. */
 typedef void belay_acquire_fn(struct belay_lease lease, const struct belay_error *error, void *arg);
 
+/* "file.c:12", of where it stands. */
+#define BELAY_HERE            __FILE__ ":" BELAY_HERE_TEXT(__LINE__)
+#define BELAY_HERE_TEXT(line) BELAY_HERE_LINE(line)
+#define BELAY_HERE_LINE(line) #line
+
 struct belay_acquire_options {
     size_t size;
     int64_t timeout_ms; /* 0: the pool's */
     bool fresh;         /* a new connection, never one that was used */
+    bool urgent;        /* served before all who are not */
+    const char *tag;    /* for on_leak: whose it is; not copied, must stay as long as the lease */
+    const char *place;  /* likewise; BELAY_HERE */
 };
 BELAY_OPTIONS_INIT(belay_acquire_options)
 
@@ -103,7 +210,7 @@ BELAY_API int belay_peer_acquire_wait(struct belay_peer *peer, int64_t timeout_m
 struct belay_pool_stats {
     size_t size;
     uint32_t endpoints;                      /* peers known (1 for a peer's own) */
-    uint32_t idle, in_use, dialing, closing; /* connections */
+    uint32_t idle, in_use, dialing, closing; /* connections; `in_use` has those being checked */
     uint32_t leases;                         /* out now */
     uint32_t waiting;                        /* acquires */
     uint32_t peak;                    /* connections at a time, dialing and closing included */
@@ -113,6 +220,9 @@ struct belay_pool_stats {
     uint64_t failed[BELAY_STAGES_N];  /* dials, by stage */
     uint64_t refused[BELAY_STAGES_N]; /* acquires, by stage of the error */
     uint64_t waited_ns;               /* in all, by acquires that were answered */
+    uint64_t checks;                  /* connections checked, by whatever means */
+    uint64_t leaks;                   /* leases reported by on_leak, or that would have been */
+    uint32_t checking;                /* of `in_use` */
 };
 BELAY_OPTIONS_INIT(belay_pool_stats)
 
@@ -129,6 +239,19 @@ BELAY_API struct belay_peer *belay_pool_next_peer(const struct belay_pool *pool,
 /* The effective options, defaults filled in. */
 BELAY_API void belay_pool_get_options(const struct belay_pool *pool,
                                       struct belay_pool_options *options);
+
+/*
+ * Options as text: "max_connections_per_endpoint 10, max_connections_total 1000, ..."; fields that
+ * are zero read `default`. Writes at most `size` bytes, terminated, and returns how long it
+ * is in full, like snprintf.
+ */
+BELAY_API size_t belay_pool_options_print(const struct belay_pool_options *options, char *out,
+                                          size_t size);
+
+/* The last error of a peer's dials: its text, stage and age; false when the last dial succeeded.
+ * `error` is filled (without `tried`). */
+BELAY_API bool belay_peer_last_error(const struct belay_peer *peer, struct belay_error *error,
+                                     int64_t *ret_age_ms);
 
 #ifdef __cplusplus
 }

@@ -8,6 +8,42 @@
 
 #include "net/stream.h"
 
+/*
+ * One proxy on the way. The dial connects to the first; each, once the filters below it stand, is
+ * asked for a way to the next, the last for one to the target. HOP_FORWARD only comes last and is
+ * asked for nothing: the session speaks to the proxy itself.
+ */
+enum bl_hop_kind {
+    BL_HOP_CONNECT, /* HTTP CONNECT */
+    BL_HOP_FORWARD, /* HTTP, absolute-form */
+    BL_HOP_SOCKS4,
+    BL_HOP_SOCKS4A,
+    BL_HOP_SOCKS5,
+    BL_HOP_SOCKS5H,
+};
+
+struct bl_hop {
+    enum bl_hop_kind kind;
+    const char *name; /* for people: "http://proxy:3128" */
+    const char *host; /* to resolve, or to name to the hop before; an IP literal too */
+    uint16_t port;
+    const struct belay_addr *addrs; /* dial these instead, when it is the first */
+    size_t addrs_n;
+    struct belay_tls *tls; /* NULL: spoken to in the clear */
+    const char *server_name;
+    const void *session_key; /* of TLS tickets */
+    size_t session_key_len;
+    const char *user, *password; /* NULL: none */
+};
+
+/* One way to the target; none of its hops: directly. */
+struct bl_route {
+    const struct bl_hop *hops;
+    size_t hops_n;
+    const void *key; /* by which its failure is remembered (net/failures.h); NULL: it is not */
+    size_t key_len;
+};
+
 /* Where to and how. The plan is copied; what it points to must stay until the callback or cancel.
  */
 struct bl_dial_plan {
@@ -29,7 +65,17 @@ struct bl_dial_plan {
     const void *session_key;
     size_t session_key_len;
 
+    /* Ways to try one after the other within this attempt; 0: directly. */
+    const struct bl_route *routes;
+    size_t routes_n;
+
+    /* The first bytes to the target, before TLS with it (PROXY protocol): 0 none, 1, 2. Addresses:
+       NULL: those of the socket. */
+    uint8_t proxy_protocol;
+    const struct belay_addr *proxy_source, *proxy_destination;
+
     int64_t resolve_timeout_ms, connect_timeout_ms, tls_timeout_ms; /* INT64_MAX: none */
+    int64_t proxy_timeout_ms;                                       /* each hop's answer */
     int64_t dial_timeout_ms;                                        /* together; 0: none */
     int64_t race_delay_ms;
     struct bl_stream_options stream;
