@@ -512,6 +512,21 @@ void bl_conn_check(struct belay_conn *c)
         belay_conn_checked(c, 0);
 }
 
+/* The table may be of a program that was compiled before is_healthy was in it. */
+bool bl_conn_minds_health(const struct belay_conn *c)
+{
+    const struct belay_connector_ops *ops = ops_of(c);
+
+    return ops->size >= offsetof(struct belay_connector_ops, is_healthy) + sizeof ops->is_healthy &&
+           ops->is_healthy;
+}
+
+bool bl_conn_is_healthy(struct belay_conn *c)
+{
+    return c->phase != OPEN || !bl_conn_minds_health(c) ||
+           ops_of(c)->is_healthy(c, c->connector->arg);
+}
+
 bool bl_conn_minds_leases(const struct belay_conn *c)
 {
     return is_plain(c) || ops_of(c)->acquired || ops_of(c)->released;

@@ -87,8 +87,13 @@ struct belay_stream *bl_conn_take(struct belay_conn *conn);
 bool bl_conn_can_check(const struct belay_conn *conn);
 void bl_conn_check(struct belay_conn *conn); /* `checked` follows */
 
-/* Whether acquired and released have anything to do: a keeper asks once and spares itself the
- * calls. */
+/* What the connector says of it now; true where it cannot be asked, or it is not open. */
+bool bl_conn_is_healthy(struct belay_conn *conn);
+/* Whether the connector has anything to say: a keeper asks once. */
+bool bl_conn_minds_health(const struct belay_conn *conn);
+
+/* Whether acquired and released have anything to do: a keeper asks once, at opened, and spares
+ * itself the calls. */
 bool bl_conn_minds_leases(const struct belay_conn *conn);
 void bl_conn_acquired(struct belay_conn *conn);
 void bl_conn_released(struct belay_conn *conn);
