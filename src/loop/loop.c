@@ -133,6 +133,7 @@ void bl_object_init(struct bl_object *object, struct belay_loop *loop, const cha
     object->id = ++loop->next_id;
     object->noun = noun;
     object->close = close;
+    object->network_changed = NULL;
     bl_list_init(&object->link);
     bl_list_push_back(&loop->objects, &object->link);
     if (loop->closing)
@@ -167,6 +168,30 @@ int belay_log_set_level(struct belay_loop *loop, const char *tag, enum belay_log
 int belay_log_set_levels(struct belay_loop *loop, const char *levels)
 {
     return levels ? bl_log_parse(&loop->log, levels) : BELAY_EINVAL;
+}
+
+/* ---- another network ---- */
+
+/* Objects may end, or be made, while they are told: those that are made know the new one only. */
+void belay_loop_network_changed(struct belay_loop *loop)
+{
+    struct bl_list open, *node;
+    if (!loop || loop->closing)
+        return;
+    bl_loop_log(loop, "loop", BELAY_LOG_INFO, "the network has changed");
+    for (int i = 0; i < BL_ROOMS_N; i++) {
+        struct bl_loop_rooms *room = &loop->rooms[i];
+        if (room->ptr && room->network_changed)
+            room->network_changed(loop, room->ptr);
+    }
+    bl_list_init(&open);
+    bl_list_splice(&open, &loop->objects);
+    while ((node = bl_list_pop_front(&open))) {
+        struct bl_object *object = BL_LIST_OF(node, struct bl_object, link);
+        bl_list_push_back(&loop->objects, node);
+        if (object->network_changed)
+            object->network_changed(object);
+    }
 }
 
 /* ---- closing ---- */

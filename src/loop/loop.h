@@ -17,6 +17,7 @@
 /* Room that an upper floor asks for in the loop; freed, last floor first, when the loop ends. */
 enum bl_loop_room {
     BL_ROOM_NET,
+    BL_ROOM_FAILURES,
     BL_ROOM_TLS,
     BL_ROOM_CONN,
     BL_ROOM_ENDPOINT,
@@ -29,6 +30,8 @@ struct bl_object;
 struct bl_loop_rooms {
     void *ptr;
     void (*free)(struct belay_loop *loop, void *ptr);
+    /* What was learned of the network is void; as for objects below. NULL: nothing was. */
+    void (*network_changed)(struct belay_loop *loop, void *ptr);
 };
 
 /* What must not run inside the caller's call; see bl_task_post. */
@@ -196,6 +199,9 @@ struct bl_object {
     uint64_t id;
     const char *noun;
     void (*close)(struct bl_object *object); /* at belay_loop_close; may be called again */
+    /* belay_loop_network_changed, after the rooms have forgotten. Must call nobody back: what does
+       comes from a task. NULL after bl_object_init: it does not mind. */
+    void (*network_changed)(struct bl_object *object);
 };
 
 void bl_object_init(struct bl_object *object, struct belay_loop *loop, const char *noun,
