@@ -4,79 +4,33 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "wire/credentials.h"
 #include "wire/h1_write.h"
 
 /* ---- user and password ---- */
 
-static int hex_value(char c)
-{
-    c = bl_lower(c);
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static int append_unescaped(struct bl_buf *out, struct bl_mem *mem, struct bl_span text)
-{
-    char *at = bl_buf_reserve(out, mem, text.len + 1);
-    size_t n = 0;
-
-    if (!at)
-        return BELAY_ENOMEM;
-    for (size_t i = 0; i < text.len; i++) {
-        int high = i + 2 < text.len && text.data[i] == '%' ? hex_value(text.data[i + 1]) : -1;
-        int low = high >= 0 ? hex_value(text.data[i + 2]) : -1;
-
-        at[n++] = low >= 0 ? (char)(high * 16 + low) : text.data[i];
-        i += low >= 0 ? 2 : 0;
-    }
-    bl_buf_commit(out, n);
-    return 0;
-}
-
-static char *base64(struct bl_mem *mem, const char *prefix, const unsigned char *in, size_t len)
-{
-    static const char letters[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    size_t prefix_len = strlen(prefix);
-    char *out = bl_alloc(mem, prefix_len + (len + 2) / 3 * 4 + 1), *at;
-
-    if (!out)
-        return NULL;
-    memcpy(out, prefix, prefix_len);
-    at = out + prefix_len;
-    for (size_t i = 0; i < len; i += 3) {
-        unsigned bits = (unsigned)in[i] << 16;
-
-        bits |= i + 1 < len ? (unsigned)in[i + 1] << 8 : 0;
-        bits |= i + 2 < len ? in[i + 2] : 0;
-        *at++ = letters[bits >> 18];
-        *at++ = letters[bits >> 12 & 63];
-        *at++ = i + 1 < len ? letters[bits >> 6 & 63] : '=';
-        *at++ = i + 2 < len ? letters[bits & 63] : '=';
-    }
-    *at = '\0';
-    return out;
-}
-
 /* "user:password" as it stands in a URL; without a colon the password is empty. */
-static int set_credentials(struct belay_http_target *t, struct bl_span userinfo)
+static int set_credentials(struct belay_http_target *t, struct bl_span info)
 {
-    struct bl_buf plain = {0};
-    int rc;
+    const char *end = info.data + info.len;
+    const char *colon = info.len ? memchr(info.data, ':', info.len) : NULL;
+    struct bl_span user, password = bl_span("", 0);
+    size_t user_len = 0, password_len = 0;
+    char *plain_user, *plain_password;
 
-    if (!userinfo.data)
+    if (!info.data)
         return 0;
-    rc = append_unescaped(&plain, t->mem, userinfo);
-    if (rc == 0 && !memchr(userinfo.data, ':', userinfo.len))
-        rc = bl_buf_append(&plain, t->mem, ":", 1);
-    if (rc == 0) {
-        t->authorization = base64(t->mem, "Basic ", (const unsigned char *)bl_buf_head(&plain),
-                                  bl_buf_len(&plain));
-        rc = t->authorization ? 0 : BELAY_ENOMEM;
-    }
-    if (plain.data)
-        memset(plain.data, 0, plain.capacity);
-    bl_buf_free(&plain, t->mem);
-    return rc;
+    user = bl_span_between(info.data, colon ? colon : end);
+    if (colon)
+        password = bl_span_between(colon + 1, end);
+    plain_user = bl_unescape(t->mem, user, &user_len);
+    plain_password = bl_unescape(t->mem, password, &password_len);
+    if (plain_user && plain_password)
+        t->authorization = bl_basic_credentials(t->mem, bl_span(plain_user, user_len),
+                                                bl_span(plain_password, password_len));
+    bl_free_secret(t->mem, plain_user, user_len);
+    bl_free_secret(t->mem, plain_password, password_len);
+    return t->authorization ? 0 : BELAY_ENOMEM;
 }
 
 /* ---- parts ---- */
@@ -255,8 +209,7 @@ void belay_http_target_unref(struct belay_http_target *t)
     belay_endpoint_unref(t->endpoint);
     bl_buf_free(&t->line, mem);
     if (t->authorization)
-        memset(t->authorization, 0, strlen(t->authorization));
-    bl_free(mem, t->authorization);
+        bl_free_secret(mem, t->authorization, strlen(t->authorization));
     bl_free(mem, t->url);
     bl_free(mem, t->name);
     bl_free(mem, t->given);
