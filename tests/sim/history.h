@@ -13,6 +13,18 @@
 
 enum history_kind { HISTORY_FAKE, HISTORY_WIRES, HISTORY_SESSIONS, HISTORY_TLS, HISTORY_KINDS };
 
+/*
+ * What a history is made of, in order: what was drawn for it (kind, options), then its steps. Each has random numbers of its
+ * own, so that leaving some out changes as little as may be of the others: that is how one that fails is shrunk.
+ */
+#define HISTORY_DRAWS     32
+#define HISTORY_ITEMS_MAX 1024
+
+struct history_items {
+    unsigned n; /* of them; none of those after */
+    uint64_t kept[HISTORY_ITEMS_MAX / 64];
+};
+
 struct history {
     struct sim_rig *rig;
     struct coverage *coverage;
@@ -22,9 +34,23 @@ struct history {
     bool alloc_fails;
     bool reckless; /* callbacks do things too */
     int steps;
+    const struct history_items *items; /* NULL: all */
+    volatile unsigned *progress;       /* the item under way; may be NULL */
 };
 
+static inline bool history_has(const struct history_items *items, unsigned item)
+{
+    return !items || (item < items->n && (items->kept[item / 64] >> item % 64 & 1));
+}
+/* From now on the random numbers are this item's. */
+void history_begin(struct history *h, unsigned item);
+
+/* history_steps.c */
 void history_acquire(struct history *h, struct sim_target *t);
+struct sim_target *history_target(struct history *h);
+struct sim_ask *history_ask(struct history *h, enum sim_ask_state state);
+void history_hang_up(struct history *h, bool all);
+void history_step(struct history *h);
 
 /* One more fault, or one less, somewhere (faults.c). */
 void history_fault(struct history *h);
@@ -33,6 +59,10 @@ void history_heal(struct history *h);
 struct history_options {
     bool verbose;
     bool alloc_fails; /* in every history, not only in some */
+    bool one_by_one;  /* no shrinking: what fails is told, and that is all */
+    enum sim_sabotage sabotage;
+    const struct history_items *items; /* NULL: all */
+    volatile unsigned *progress;       /* may be NULL */
 };
 
 /* Makes world, pool and hosts; -1 when that cannot be. */

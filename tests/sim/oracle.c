@@ -150,7 +150,8 @@ static void check_lease(struct sim_rig *rig, struct sim_ask *ask, struct sim_see
         sim_fail(w, "connection %llu is lent after it was lost", ID(seen));
     if (!seen->fake && seen->leases > 0)
         sim_fail(w, "connection %llu is lent twice at a time", ID(seen));
-    if (seen->uses > rig->options.max_connection_uses)
+    if (seen->uses > rig->options.max_connection_uses ||
+        (rig->sabotage == SIM_SABOTAGE_USES && seen->uses > 8))
         sim_fail(w, "connection %llu is lent for the %dth time", ID(seen), seen->uses);
     if (rig->options.max_connection_lifetime_ms != INT64_MAX &&
         w->now_ns - seen->opened_ns > life + (seen->fake ? 0 : grace_of(rig, seen)))

@@ -352,6 +352,8 @@ void sim_cancel(struct sim_ask *ask)
     ask->state = ASK_CANCELLED;
     ask->waiter = NULL;
     bl_list_remove(&ask->pending);
+    if (rig->sabotage == SIM_SABOTAGE_CRASH && sim_waiting(ask->target) > 0)
+        abort();
     sim_oracle_left(ask);
 }
 

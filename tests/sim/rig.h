@@ -24,6 +24,13 @@ enum sim_ask_state {
     ASK_STATES
 };
 
+/* What the rig gets wrong on purpose, to see what becomes of a failure. */
+enum sim_sabotage {
+    SIM_SABOTAGE_NONE,
+    SIM_SABOTAGE_USES, /* the ninth use of a connection is held to be one too many */
+    SIM_SABOTAGE_CRASH /* the program dies when somebody cancels and another one waits */
+};
+
 struct sim_rig;
 
 struct sim_target {
@@ -83,6 +90,7 @@ struct sim_rig {
     bool wires;   /* connections are wires (form 1), not fakes */
     bool lax;     /* hosts are shared by targets, or dials race: no exact counting */
     bool lenient; /* allocations fail: an ENOMEM is no surprise */
+    enum sim_sabotage sabotage;
 
     /* counted from what was seen */
     uint64_t given, refused;
