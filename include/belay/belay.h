@@ -14,6 +14,7 @@
 #include "belay/loop.h"
 #include "belay/pool.h"
 #include "belay/proxy.h"
+#include "belay/share.h"
 #include "belay/source.h"
 #include "belay/stream.h"
 #include "belay/tls.h"
