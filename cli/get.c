@@ -17,7 +17,7 @@
 
 static void make_slots(struct get *g)
 {
-    size_t n = (size_t)g->o->concurrency;
+    size_t n = (size_t)g->o->client.concurrency;
 
     if (g->schedule.requests >= 0 && g->o->warm_up_ms == 0 && (int64_t)n > g->schedule.requests)
         n = (size_t)g->schedule.requests;
@@ -50,7 +50,7 @@ static struct slot *take_slot(struct get *g, int64_t now, int64_t due)
     g->free_slots = slot->next_free;
     slot->busy = true;
     slot->number = (uint64_t)g->schedule.started;
-    slot->url = (size_t)(g->schedule.started - 1) % g->o->urls.n;
+    slot->url = (size_t)(g->schedule.started - 1) % g->o->client.urls.n;
     slot->counted = schedule_counts(&g->schedule, now);
     slot->retried = 0;
     slot->started_ms = now;
@@ -97,7 +97,7 @@ bool get_is_hopeless(const struct get *g, const struct belay_error *error)
     struct belay_pool_stats pool = belay_pool_stats_init();
     int64_t now = belay_loop_now_ms(g->loop);
 
-    if (g->gave_up || g->schedule.started < (int64_t)g->o->urls.n)
+    if (g->gave_up || g->schedule.started < (int64_t)g->o->client.urls.n)
         return false;
     belay_pool_get_stats(belay_http_pool(g->http), &pool);
     if (pool.idle || pool.in_use || pool.dialing)
@@ -206,9 +206,9 @@ static void set_schedule(struct get *g)
     g->answered_ms = -1;
     g->begin_s = monotonic_s() + (double)o->warm_up_ms / 1000;
     g->schedule = (struct schedule){
-        .requests = o->requests != GET_UNSET ? o->requests
-                    : o->for_ms != GET_UNSET ? -1
-                                             : (int64_t)o->urls.n,
+        .requests = o->requests != OPTION_UNSET ? o->requests
+                    : o->for_ms != OPTION_UNSET ? -1
+                                                : (int64_t)o->client.urls.n,
         .for_ms = o->for_ms,
         .warm_up_ms = o->warm_up_ms,
         .rate = o->rate,
@@ -240,9 +240,9 @@ static int report(struct get *g)
     if (get_is_single(o))
         return exit_status(g);
     summary_take(&summary, g);
-    if (o->json)
+    if (o->client.json)
         good = summary_print_json(&summary);
-    else if (!o->quiet)
+    else if (!o->client.quiet)
         summary_print(&summary, o->write_out ? 2 : 1);
     else
         summary_print_failures(&summary);

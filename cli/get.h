@@ -5,7 +5,7 @@
 
 #include <sys/types.h>
 
-#include "belay/belay.h"
+#include "client.h"
 #include "get_options.h"
 #include "output.h"
 #include "schedule.h"
@@ -125,8 +125,7 @@ void get_signals_unwatch(struct get *g);
 void get_live_start(struct get *g);
 void get_live_stop(struct get *g);
 
-/* verbose.c: -v, -vv and BELAY_LOG. */
-void verbose_setup(const struct get_options *o, struct belay_loop_options *loop);
+/* verbose.c */
 void verbose_retry(const struct slot *slot, const struct belay_error *error, int status,
                    int64_t delay_ms);
 

@@ -64,7 +64,7 @@ static void redraw(void *arg)
 void get_live_start(struct get *g)
 {
     /* A body on the terminal, or a quick single answer, is not drawn over. */
-    if (g->o->quiet || get_shows_body(g->o) || (get_is_single(g->o) && g->o->head) ||
+    if (g->o->client.quiet || get_shows_body(g->o) || (get_is_single(g->o) && g->o->client.head) ||
         !say_is_terminal(2))
         return;
     if (g->o->write_out && say_is_terminal(1))

@@ -3,55 +3,20 @@
 #ifndef CLI_GET_OPTIONS_H
 #define CLI_GET_OPTIONS_H
 
-#include "belay/tls.h"
-#include "options.h"
+#include "client_options.h"
 #include "retry.h"
-#include "route.h"
-#include "values.h"
-
-#define GET_UNSET (-1) /* of numbers: not given */
-
-struct get_data {
-    bool binary; /* --data-binary: as it is */
-    const char *text;
-};
 
 struct get_options {
-    struct strings urls; /* as given; -i adds to them */
-    struct strings url_files;
-    struct strings owned; /* URLs that were made longer: to be freed */
+    struct client_options client; /* first: the table of its options fills it */
 
-    /* the request */
-    const char *method; /* "GET" in the end */
-    bool head;
-    struct header_value *headers;
-    size_t headers_n;
-    struct get_data *data;
-    size_t data_n;
-    const char *upload;
-    const char *user;
-    bool location;
-    int64_t max_redirects;
-
-    /* output */
     const char *output, *output_dir, *dump_header;
-    bool fail, discard, json, write_out, quiet;
-    int verbose;
+    bool discard, write_out;
 
     /* how many, how fast */
-    int64_t requests, concurrency, for_ms, warm_up_ms;
+    int64_t requests, for_ms, warm_up_ms;
     double rate;
-    int64_t max_connections, max_total, idle_timeout_ms;
 
     struct retry_policy retry;
-
-    /* connections */
-    struct belay_tls_options tls;
-    const char **pins;
-    struct route_rules routes;
-    const char *server_name, *unix_path, *interface;
-    bool ipv4, ipv6;
-    int64_t connect_timeout_ms, timeout_ms;
 };
 
 extern const struct option_table get_table;

@@ -21,9 +21,9 @@ static int64_t remaining_ms(const struct slot *slot)
     const struct get_options *o = slot->get->o;
     int64_t left;
 
-    if (o->timeout_ms <= 0)
+    if (o->client.timeout_ms <= 0)
         return -1;
-    left = slot->started_ms + o->timeout_ms - belay_loop_now_ms(slot->get->loop);
+    left = slot->started_ms + o->client.timeout_ms - belay_loop_now_ms(slot->get->loop);
     return left > 0 ? left : 0;
 }
 
@@ -37,7 +37,7 @@ static int64_t retry_ms(const struct slot *slot, const struct belay_error *error
         .status = status,
         .retry_after_ms = after_ms,
         .remaining_ms = remaining_ms(slot),
-        .idempotent = retry_is_idempotent(g->o->method),
+        .idempotent = retry_is_idempotent(g->o->client.method),
         .replayable = g->plan.upload_fd < 0 || g->plan.upload_size >= 0,
         .shown = slot->body.begun || slot->headers.begun,
     };
@@ -105,7 +105,7 @@ static bool open_sinks(struct slot *slot)
     if (o->output_dir)
         return sink_to_dir(&slot->body, o->output_dir,
                            belay_http_target_url(slot->get->targets[slot->url]), &why);
-    if (get_shows_body(o) || (get_is_single(o) && o->head))
+    if (get_shows_body(o) || (get_is_single(o) && o->client.head))
         sink_to_fd(&slot->body, 1);
     return true;
 }
@@ -131,7 +131,7 @@ static void add_head(struct bytes *text, const struct belay_http_response *r)
 static bool dump_head(struct slot *slot, const struct belay_http_response *response)
 {
     const struct get_options *o = slot->get->o;
-    bool to_stdout = o->head && slot->body.kind != SINK_NONE;
+    bool to_stdout = o->client.head && slot->body.kind != SINK_NONE;
     struct bytes text = {0};
     bool good = true;
 
@@ -194,10 +194,10 @@ static enum belay_http_action on_headers(const struct belay_http_response *respo
     slot->expected = response->content_length;
     if (retry_wants_status(&g->o->retry, response->status))
         slot->retry_in_ms = retry_ms(slot, NULL, response->status, retry_after(response));
-    slot->hidden = slot->retry_in_ms >= 0 || (g->o->fail && response->status >= 400);
+    slot->hidden = slot->retry_in_ms >= 0 || (g->o->client.fail && response->status >= 400);
     if (slot->retry_in_ms >= 0)
         return BELAY_HTTP_GO_ON;
-    if (slot->hidden && !g->o->head && !g->o->dump_header)
+    if (slot->hidden && !g->o->client.head && !g->o->dump_header)
         return BELAY_HTTP_GO_ON;
     errno = 0;
     if (!open_sinks(slot) || !dump_head(slot, response))
@@ -211,7 +211,7 @@ static enum belay_http_action on_redirect(const struct belay_http_response *resp
     struct slot *slot = arg;
 
     (void)url;
-    if (!slot->get->o->dump_header && !slot->get->o->head)
+    if (!slot->get->o->dump_header && !slot->get->o->client.head)
         return BELAY_HTTP_GO_ON;
     errno = 0;
     if (!open_sinks(slot) || !dump_head(slot, response))
@@ -279,10 +279,10 @@ static int judge(struct slot *slot, const struct belay_error *error,
         describe_output(slot, text);
         return TALLY_STAGE_OUTPUT;
     }
-    if (!o->fail || facts->status < 400)
+    if (!o->client.fail || facts->status < 400)
         return -1;
-    snprintf(text, BELAY_ERROR_TEXT_MAX, "%s %.160s: the answer was %d", o->method, facts->url,
-             facts->status);
+    snprintf(text, BELAY_ERROR_TEXT_MAX, "%s %.160s: the answer was %d", o->client.method,
+             facts->url, facts->status);
     return TALLY_STAGE_STATUS;
 }
 
@@ -294,7 +294,7 @@ static void tell(const struct slot *slot, int stage, const char *text)
         return;
     if (stage >= 0 && !g->stdout_gone)
         say("%s", text);
-    else if (stage < 0 && g->o->output_dir && slot->body.path && !g->o->quiet)
+    else if (stage < 0 && g->o->output_dir && slot->body.path && !g->o->client.quiet)
         say("wrote %s", slot->body.path);
 }
 

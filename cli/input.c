@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What `belay get` reads before it starts. */
+/* What is read before anything is asked. */
 #include "input.h"
 
 #include <errno.h>
@@ -15,13 +15,16 @@ static bool is_stdin(const char *path)
     return strcmp(path, "-") == 0;
 }
 
+const char *input_name(const char *path, char shown[TEXT_SHOWN_MAX])
+{
+    return is_stdin(path) ? "standard input" : text_show(shown, TEXT_SHOWN_MAX, path);
+}
+
 static bool fail(struct complaint *why, const char *what, const char *path, const char *happened)
 {
     char shown[TEXT_SHOWN_MAX];
 
-    return complain(why, "%s: %s: %s", what,
-                    is_stdin(path) ? "standard input" : text_show(shown, sizeof shown, path),
-                    happened);
+    return complain(why, "%s: %s: %s", what, input_name(path, shown), happened);
 }
 
 static bool read_all(int fd, struct bytes *ret, const char **ret_error)
@@ -72,7 +75,14 @@ static bool looks_like_curl(const char *path)
     return strstr(path, "://") || (path[0] == '-' && path[1] != '\0');
 }
 
-static bool add_lines(struct get_options *o, const char *path, char *text, size_t len,
+static void add_url(struct client_options *o, char *url, const char *file, unsigned long line)
+{
+    strings_add(&o->urls, url);
+    o->url_lines = memory_grow(o->url_lines, o->urls.space, sizeof *o->url_lines);
+    o->url_lines[o->urls.n - 1] = (struct url_line){file, line};
+}
+
+static bool add_lines(struct client_options *o, const char *path, char *text, size_t len,
                       struct complaint *why)
 {
     char *line = text, *end = text + len;
@@ -92,17 +102,18 @@ static bool add_lines(struct get_options *o, const char *path, char *text, size_
         }
         *stop = '\0';
         if (line < stop && *line != '#')
-            strings_add(&o->urls, line);
+            add_url(o, line, path, number);
         line = newline ? newline + 1 : end;
     }
     return true;
 }
 
-bool input_urls(struct get_options *o, struct bytes *ret, struct complaint *why)
+bool input_urls(struct client_options *o, struct bytes *ret, struct complaint *why)
 {
     size_t *starts = memory_get(o->url_files.n + 1, sizeof *starts);
     bool good = true;
 
+    o->url_lines = memory_get(o->urls.n, sizeof *o->url_lines);
     for (size_t i = 0; good && i < o->url_files.n; i++) {
         const char *path = o->url_files.items[i];
         size_t used;
@@ -137,10 +148,10 @@ static void drop_line_ends(struct bytes *b, size_t from)
     b->data[to] = '\0';
 }
 
-bool input_data(const struct get_options *o, struct bytes *ret, struct complaint *why)
+bool input_data(const struct client_options *o, struct bytes *ret, struct complaint *why)
 {
     for (size_t i = 0; i < o->data_n; i++) {
-        const struct get_data *data = &o->data[i];
+        const struct data_option *data = &o->data[i];
         size_t from;
 
         if (i > 0)

@@ -18,31 +18,43 @@ struct reader {
 
 /* ---- names ---- */
 
+const struct option_row *options_row(const struct option_table *table, size_t n)
+{
+    for (size_t i = 0; i < table->groups_n; i++) {
+        if (n < table->groups[i]->n)
+            return &table->groups[i]->rows[n];
+        n -= table->groups[i]->n;
+    }
+    return NULL;
+}
+
 static const struct option_row *find_name(const struct option_table *table, const char *name,
                                           size_t len)
 {
-    for (size_t i = 0; i < table->rows_n; i++) {
-        const struct option_row *row = &table->rows[i];
+    const struct option_row *row;
 
+    for (size_t i = 0; (row = options_row(table, i)); i++)
         if (row->name && strlen(row->name) == len && memcmp(row->name, name, len) == 0)
             return row;
-    }
     return NULL;
 }
 
 static const struct option_row *find_letter(const struct option_table *table, char letter)
 {
-    for (size_t i = 0; i < table->rows_n; i++)
-        if (table->rows[i].letter && table->rows[i].letter == letter)
-            return &table->rows[i];
+    const struct option_row *row;
+
+    for (size_t i = 0; (row = options_row(table, i)); i++)
+        if (row->letter && row->letter == letter)
+            return row;
     return NULL;
 }
 
 static const char *find_hint(const struct option_table *table, const char *name)
 {
-    for (size_t i = 0; i < table->hints_n; i++)
-        if (strcmp(table->hints[i].name, name) == 0)
-            return table->hints[i].hint;
+    for (size_t i = 0; i < sizeof table->hints / sizeof table->hints[0]; i++)
+        for (const struct option_hint *h = table->hints[i]; h && h->name; h++)
+            if (strcmp(h->name, name) == 0)
+                return h->hint;
     return NULL;
 }
 
@@ -50,18 +62,16 @@ static const char *find_hint(const struct option_table *table, const char *name)
 static bool refuse_unknown(struct reader *r, const char *name)
 {
     const char *hint = find_hint(r->table, name), *nearest = NULL;
+    const struct option_row *row;
     char shown[TEXT_SHOWN_MAX];
     size_t best = SIZE_MAX;
 
     text_show(shown, sizeof shown, name);
     if (hint)
         return complain(r->why, "%s: there is no such option (%s)", shown, hint);
-    for (size_t i = 0; name[1] == '-' && i < r->table->rows_n; i++) {
-        const struct option_row *row = &r->table->rows[i];
-
+    for (size_t i = 0; name[1] == '-' && (row = options_row(r->table, i)); i++)
         if (row->name && row->kind != OPTION_LATER && text_is_nearer(name + 2, row->name, &best))
             nearest = row->name;
-    }
     if (nearest)
         return complain(r->why, "%s: there is no such option (did you mean --%s?)", shown, nearest);
     return complain(r->why, "%s: there is no such option (--help lists them)", shown);
@@ -232,10 +242,10 @@ static void print_row(const struct option_row *row)
 
 void options_print_help(const struct option_table *table)
 {
-    printf("usage: %s\n\n%s\n", table->usage, table->about);
-    for (size_t i = 0; i < table->rows_n; i++) {
-        const struct option_row *row = &table->rows[i];
+    const struct option_row *row;
 
+    printf("usage: %s\n\n%s\n", table->usage, table->about);
+    for (size_t i = 0; (row = options_row(table, i)); i++) {
         if (row->kind == OPTION_HEADING)
             printf("\n%s\n", row->help);
         else if (row->help)

@@ -38,15 +38,23 @@ struct option_hint {
     const char *name, *hint;
 };
 
+/* Rows that stand together, and that several tables may have. */
+struct option_group {
+    const struct option_row *rows;
+    size_t n;
+};
+
 struct option_table {
     const char *usage;  /* "belay get [options] URL..." */
     const char *about;  /* what follows it */
     const char *footer; /* examples; may be NULL */
-    const struct option_row *rows;
-    size_t rows_n;
-    const struct option_hint *hints;
-    size_t hints_n;
+    const struct option_group *const *groups;
+    size_t groups_n;
+    const struct option_hint *hints[2]; /* each ends with a name of NULL; may be NULL */
 };
+
+/* The rows of all groups, by number; NULL after the last. */
+const struct option_row *options_row(const struct option_table *table, size_t n);
 
 enum options_verdict { OPTIONS_GOOD, OPTIONS_BAD, OPTIONS_HELP };
 

@@ -63,7 +63,7 @@ static void on_log(enum belay_log_level level, const char *tag, const char *line
         say_plain("[%s] %s: %s", tag, names[level], line);
 }
 
-void verbose_setup(const struct get_options *o, struct belay_loop_options *loop)
+void verbose_setup(const struct client_options *o, struct belay_loop_options *loop)
 {
     verbose.level = o->verbose;
     verbose.begin_ns = 0;
@@ -74,6 +74,11 @@ void verbose_setup(const struct get_options *o, struct belay_loop_options *loop)
         return;
     loop->on_trace = on_trace;
     loop->log_level = o->verbose > 1 ? BELAY_LOG_DEBUG : BELAY_LOG_INFO;
+}
+
+int verbose_level(void)
+{
+    return verbose.level;
 }
 
 void verbose_retry(const struct slot *slot, const struct belay_error *error, int status,

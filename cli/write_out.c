@@ -39,7 +39,7 @@ void write_out_line(const struct slot *slot, const struct belay_http_facts *fact
     json_t *line = json_object();
 
     json_object_set_new(line, "request", json_integer((json_int_t)slot->number));
-    json_object_set_new(line, "method", json_string(g->o->method));
+    json_object_set_new(line, "method", json_string(g->o->client.method));
     json_object_set_new(line, "url", text_or_null(url));
     json_object_set_new(line, "url_effective", text_or_null(facts->url ? facts->url : url));
     json_object_set_new(line, "status", facts->status ? json_integer(facts->status) : json_null());
