@@ -5,8 +5,9 @@
  *
  * c-ares may call back inside the call, so every answer is copied and told by a task. It cannot
  * cancel one query, so a forgotten one stays, detached, until c-ares is done with it. It reads
- * resolv.conf once, so when that changes a new channel takes over and the old one ends with its
- * last query.
+ * resolv.conf once, and its sockets keep the source address that they were made with; so when that
+ * file changes, or the network does, a new channel takes over and the old one ends with its last
+ * query.
  */
 #include <ares.h>
 #include <netdb.h>
@@ -27,6 +28,7 @@ struct bl_dns_cares {
     struct bl_hosts hosts;
     uint64_t stamp[3]; /* of resolv.conf */
     uint64_t looked_ns;
+    bool renew;            /* the channel is of another network */
     struct bl_task retire; /* ends old channels outside c-ares's calls */
 };
 
@@ -259,16 +261,19 @@ static int current_channel(struct bl_dns_cares *dns, struct channel **ret)
 {
     uint64_t now = bl_now(dns->loop), stamp[3];
     struct bl_list *first = bl_list_first(&dns->channels);
-    if (!first ||
+    bool renew = !first || dns->renew;
+    if (renew ||
         (!dns->loop->options.dns_servers && now - dns->looked_ns >= BL_MS(LOOK_EVERY_MS))) {
         dns->looked_ns = now;
         look_at_resolv_conf(stamp);
-        if (!first || memcmp(stamp, dns->stamp, sizeof stamp) != 0) {
+        if (renew || memcmp(stamp, dns->stamp, sizeof stamp) != 0) {
             int rc = new_channel(dns);
             if (rc < 0 && !first)
                 return rc;
-            if (rc == 0)
+            if (rc == 0) {
                 memcpy(dns->stamp, stamp, sizeof stamp);
+                dns->renew = false;
+            }
             if (rc == 0 && first)
                 bl_task_post(dns->loop, &dns->retire);
         }
@@ -510,6 +515,12 @@ int bl_dns_cares_new(struct belay_loop *loop, struct belay_dns *ret)
     ret->forget = cares_forget;
     ret->arg = dns;
     return 0;
+}
+
+void bl_dns_cares_renew(struct belay_dns *seam)
+{
+    struct bl_dns_cares *dns = seam->arg;
+    dns->renew = true;
 }
 
 void bl_dns_cares_free(struct belay_loop *loop, struct belay_dns *ret)

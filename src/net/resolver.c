@@ -62,6 +62,17 @@ static void free_resolver(struct belay_loop *loop, void *ptr)
     bl_free(&loop->mem, r);
 }
 
+/* Addresses that a look-up has already stand: whoever asked decides whether to ask again. */
+static void renew_resolver(struct belay_loop *loop, void *ptr)
+{
+    struct bl_resolver *r = ptr;
+    (void)loop;
+    if (r->has_cares)
+        bl_dns_cares_renew(&r->cares);
+    if (r->has_cache)
+        bl_cache_renew(&r->cache);
+}
+
 static struct bl_resolver *resolver_of(struct belay_loop *loop)
 {
     struct bl_loop_rooms *room = &loop->rooms[BL_ROOM_NET];
@@ -74,6 +85,7 @@ static struct bl_resolver *resolver_of(struct belay_loop *loop)
     bl_list_init(&r->lookups);
     room->ptr = r;
     room->free = free_resolver;
+    room->network_changed = renew_resolver;
     return r;
 }
 
@@ -357,6 +369,22 @@ int bl_resolve_srv(struct belay_loop *loop, const char *name, bool fresh, bl_loo
         bl_task_post(loop, &l->task);
     *ret = l;
     return 0;
+}
+
+void bl_lookup_worth(const struct bl_lookup *l, struct bl_lookup_worth *ret)
+{
+    memset(ret, 0, sizeof *ret);
+    for (size_t i = 0; i < l->asks_n; i++) {
+        const struct bl_ask *a = &l->asks[i];
+        bool failed = a->status < 0 && a->status != BELAY_ENONAME;
+        bool is_ipv6 = i == 0 && l->family != BELAY_FAMILY_IPV4; /* as they were asked */
+        if (failed && is_ipv6)
+            ret->no_ipv6 = true;
+        else if (failed)
+            ret->no_ipv4 = true;
+        if (a->until > ret->until)
+            ret->until = a->until;
+    }
 }
 
 void bl_resolve_cancel(struct bl_lookup *l)

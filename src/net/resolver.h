@@ -35,6 +35,13 @@ int bl_resolve(struct belay_loop *loop, const char *host, const struct bl_lookup
                bl_lookup_fn *fn, void *arg, struct bl_lookup **ret);
 void bl_resolve_cancel(struct bl_lookup *lookup);
 
+/* Inside the last call of fn: what its answer is worth. */
+struct bl_lookup_worth {
+    uint64_t until;        /* some of it may be answered from the cache as long; 0: nothing may */
+    bool no_ipv4, no_ipv6; /* the query failed: its addresses are unknown, and not none */
+};
+void bl_lookup_worth(const struct bl_lookup *lookup, struct bl_lookup_worth *ret);
+
 struct bl_srv {
     const char *target;
     uint16_t port, priority, weight;

@@ -17,6 +17,7 @@ struct bl_answer {
     struct bl_cache *cache;
     void *query; /* the seam's */
     bool asking;
+    bool outdated; /* what it is asked for is not to be remembered */
     struct bl_list asks;
     struct bl_records *records;
     int status;       /* 0 or BELAY_ENONAME: what is remembered until `expires` */
@@ -132,6 +133,7 @@ static void give(struct bl_answer *a, struct bl_ask *ask, int status)
     ask->waiting = false;
     ask->answer = NULL;
     ask->status = status;
+    ask->until = a->expires;
     ask->records = status == 0 ? a->records : NULL;
     if (ask->records)
         ask->records->refs++;
@@ -181,6 +183,9 @@ static void on_answer(int status, const struct belay_dns_record *records, size_t
     a->asking = false;
     a->query = NULL;
     status = learn(a, status, records, n);
+    if (a->outdated)
+        a->expires = 0;
+    a->outdated = false;
     while ((node = bl_list_pop_front(&a->asks))) {
         struct bl_ask *ask = BL_LIST_OF(node, struct bl_ask, link);
         give(a, ask, status);
@@ -254,6 +259,7 @@ void bl_cache_init(struct bl_cache *cache, struct belay_loop *loop, const struct
     bl_list_init(&cache->used);
 }
 
+/* Of the answers that are being asked for, those who wait keep their places. */
 void bl_cache_clear(struct bl_cache *cache)
 {
     struct bl_map_node *node = bl_map_next(&cache->answers, NULL);
@@ -264,4 +270,25 @@ void bl_cache_clear(struct bl_cache *cache)
         if (!a->asking)
             free_answer(a);
     }
+}
+
+/* Where it cannot be asked anew, the old query answers those who wait, and nobody else. */
+static void ask_anew(struct bl_answer *a)
+{
+    struct bl_cache *cache = a->cache;
+    void *query = NULL;
+    int rc = cache->dns->query(cache->loop, a->key, a->type, on_answer, a, &query, cache->dns->arg);
+    a->outdated = rc < 0;
+    if (rc < 0)
+        return;
+    cache->dns->forget(a->query, cache->dns->arg);
+    a->query = query;
+    a->asked_ns = bl_now(cache->loop);
+}
+
+void bl_cache_renew(struct bl_cache *cache)
+{
+    bl_cache_clear(cache);
+    for (struct bl_map_node *node = NULL; (node = bl_map_next(&cache->answers, node));)
+        ask_anew(BL_CONTAINER(node, struct bl_answer, node));
 }

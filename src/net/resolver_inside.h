@@ -41,6 +41,7 @@ struct bl_ask {
     struct bl_list link;
     struct bl_answer *answer; /* while waiting */
     struct bl_records *records;
+    uint64_t until; /* the cache has it as long; 0: it was not kept */
     int status;
     bool waiting;
     struct bl_lookup *owner;
@@ -58,6 +59,8 @@ struct bl_cache {
 
 void bl_cache_init(struct bl_cache *cache, struct belay_loop *loop, const struct belay_dns *dns);
 void bl_cache_clear(struct bl_cache *cache);
+/* The same, and what is being asked for is asked for anew: the network is another one. */
+void bl_cache_renew(struct bl_cache *cache);
 /*
  * Answers at once from the cache (ask->waiting is false), or waits; `name` in lower case.
  * BELAY_ENOMEM, or why the dns seam refused.
@@ -104,6 +107,8 @@ struct bl_dns_cares;
 
 /* The default dns seam, filled into *ret. BELAY_ENOMEM. */
 int bl_dns_cares_new(struct belay_loop *loop, struct belay_dns *ret);
+/* The next query goes out on new sockets. */
+void bl_dns_cares_renew(struct belay_dns *dns);
 /* Forgets all queries. */
 void bl_dns_cares_free(struct belay_loop *loop, struct belay_dns *dns);
 

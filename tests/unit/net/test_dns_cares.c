@@ -22,6 +22,7 @@ struct server {
     uint16_t port;
     struct belay_watch *watch;
     unsigned asked, ignore; /* the first so many are not answered */
+    uint16_t from;          /* port of who asked last */
 };
 
 struct message {
@@ -106,6 +107,7 @@ static void on_question(unsigned events, void *arg)
     if (n < 17)
         return;
     s->asked++;
+    s->from = ntohs(from.sin_port);
     if (s->asked <= s->ignore)
         return;
     name_of(m.bytes + 12, name);
@@ -343,6 +345,24 @@ static void what_is_forgotten_is_never_told(void **state)
     finish(&t);
 }
 
+static void another_network_is_asked_from_other_sockets(void **state)
+{
+    struct story t;
+    uint16_t port;
+    (void)state;
+    begin(&t);
+    ask(&t, "silent.test", BELAY_DNS_A); /* keeps the socket in use */
+    ask_and_wait(&t, "good.test", BELAY_DNS_A);
+    port = t.server.from;
+    ask_and_wait(&t, "good.test", BELAY_DNS_AAAA);
+    assert_int_equal(t.server.from, port);
+    bl_dns_cares_renew(&t.dns);
+    ask_and_wait(&t, "good.test", BELAY_DNS_A);
+    assert_int_not_equal(t.server.from, port);
+    assert_int_equal(t.status, 0);
+    finish(&t);
+}
+
 static void its_end_forgets_all_queries(void **state)
 {
     struct story t;
@@ -440,6 +460,7 @@ int main(void)
         cmocka_unit_test(the_hosts_file_answers_first_and_for_both_families),
         cmocka_unit_test(a_change_of_the_hosts_file_is_seen_within_a_second),
         cmocka_unit_test(what_is_forgotten_is_never_told),
+        cmocka_unit_test(another_network_is_asked_from_other_sockets),
         cmocka_unit_test(its_end_forgets_all_queries),
         cmocka_unit_test(a_bad_list_of_servers_is_refused_at_the_first_query),
         cmocka_unit_test(the_resolver_asks_it_and_remembers),
