@@ -103,8 +103,9 @@ BELAY_API void belay_conn_open_done(struct belay_conn *conn, void *state, int ca
 
 /*
  * It did not come up; the error is copied (a kind of 0 becomes the code's). Nothing more is called
- * on it: free what is yours first. `final`: do not try again. The kind decides what a pool does:
- * RETRY is tried again, LIMIT is this process's own trouble, anything else fails all who wait.
+ * on it, but what is attached ends inside: free what is yours first, and what `end` needs after.
+ * `final`: do not try again. The kind decides what a pool does: RETRY is tried again, LIMIT is this
+ * process's own trouble, anything else fails all who wait.
  */
 BELAY_API void belay_conn_open_failed(struct belay_conn *conn, const struct belay_error *error);
 
@@ -134,11 +135,23 @@ BELAY_API void belay_conn_closed(struct belay_conn *conn);
 
 /*
  * Form 2: a descriptor of the connection's to watch while nobody uses it. When it becomes readable
- * then, the connection is suspect: checked, or closed when it cannot be. It stays the connector's,
- * and must stay open until `close` or `cancel` is called, or -1 is set. Any thread may close it
- * afterwards. BELAY_ENOMEM, BELAY_EINVAL.
+ * then, the connection is suspect: checked, or closed when it cannot be. The check reads what is
+ * there, else it is asked for again and again. While it opens, is lent, or is being checked, belay
+ * leaves the descriptor alone, and whoever has it may watch it. It stays the connector's, and must
+ * stay open until `close` or `cancel` is called, or -1 is set. Another may be set at any time; the
+ * first in the turn of open_done at the latest. BELAY_ENOMEM, BELAY_ECLOSED, BELAY_EINVAL (form 1,
+ * or too late).
  */
 BELAY_API int belay_conn_set_descriptor(struct belay_conn *conn, int fd);
+
+/*
+ * A timer, a watch, a reader that the connector attaches to its connection: `end(arg)` runs once,
+ * at the latest before `close` or `cancel` is called (the last attached ends first), when a lease
+ * takes the stream, or inside open_failed. What `end` says by up-calls is not heard. Detach is for
+ * what has ended by itself. BELAY_ENOMEM; BELAY_ECLOSED: it is ending, and `end` does not run.
+ */
+BELAY_API int belay_conn_attach(struct belay_conn *conn, belay_fn *end, void *arg);
+BELAY_API void belay_conn_detach(struct belay_conn *conn, belay_fn *end, void *arg);
 
 /* ---- what a connection knows ---- */
 

@@ -10,25 +10,23 @@
  * What is told at the end is one of `failed` (it never came up and nobody closed it) and `closed`.
  * Up-calls that come out of their phase are ignored: a connector that answers late does no harm.
  */
-#include "conn/conn.h"
-
 #include "base/error.h"
+#include "conn/conn_parts.h"
 #include "conn/describe.h"
 #include "conn/endpoint.h"
 #include "conn/error_copy.h"
 
-enum phase { NEW, DIALING, SESSION, OPEN, ENDING, SHUTTING, DONE, PHASES };
+static const char *const phase_name[BL_PHASES_N] = {"new",    "dialing",  "starting", "open",
+                                                    "ending", "shutting", "closed"};
 
-static const char *const phase_name[PHASES] = {"new",    "dialing",  "starting", "open",
-                                               "ending", "shutting", "closed"};
-
-static const bool legal[PHASES][PHASES] = {
-    [NEW] = {[DIALING] = true, [SESSION] = true, [DONE] = true},
-    [DIALING] = {[SESSION] = true, [DONE] = true},
-    [SESSION] = {[OPEN] = true, [ENDING] = true, [SHUTTING] = true},
-    [OPEN] = {[ENDING] = true},
-    [ENDING] = {[SHUTTING] = true},
-    [SHUTTING] = {[DONE] = true},
+static const bool legal[BL_PHASES_N][BL_PHASES_N] = {
+    [BL_PHASE_NEW] = {[BL_PHASE_DIALING] = true, [BL_PHASE_SESSION] = true, [BL_PHASE_DONE] = true},
+    [BL_PHASE_DIALING] = {[BL_PHASE_SESSION] = true, [BL_PHASE_DONE] = true},
+    [BL_PHASE_SESSION] =
+        {[BL_PHASE_OPEN] = true, [BL_PHASE_ENDING] = true, [BL_PHASE_SHUTTING] = true},
+    [BL_PHASE_OPEN] = {[BL_PHASE_ENDING] = true},
+    [BL_PHASE_ENDING] = {[BL_PHASE_SHUTTING] = true},
+    [BL_PHASE_SHUTTING] = {[BL_PHASE_DONE] = true},
 };
 
 /* What waits to be told to the keeper. */
@@ -40,18 +38,7 @@ static void shut(struct belay_conn *c);
 static void cut(struct belay_conn *c);
 static void end(struct belay_conn *c, void (*down)(struct belay_conn *, void *));
 
-static const struct belay_connector_ops *ops_of(const struct belay_conn *c)
-{
-    static const struct belay_connector_ops plain = {.size = sizeof plain, .name = "stream"};
-    return c->connector->ops ? c->connector->ops : &plain;
-}
-
-static bool is_plain(const struct belay_conn *c)
-{
-    return !ops_of(c)->session_open && !ops_of(c)->open;
-}
-
-static void step(struct belay_conn *c, enum phase to, const char *cause)
+static void step(struct belay_conn *c, enum bl_conn_phase to, const char *cause)
 {
     BL_ASSERT(legal[c->phase][to]);
     BL_TRACE(c->loop, "conn", c->id, belay_endpoint_name(c->endpoint), phase_name[c->phase],
@@ -67,7 +54,7 @@ static void tell(struct belay_conn *c, unsigned what)
 
 static void finish(struct belay_conn *c, const char *cause)
 {
-    step(c, DONE, cause);
+    step(c, BL_PHASE_DONE, cause);
     c->tell = 0;
     tell(c, TELL_END);
 }
@@ -95,10 +82,11 @@ int bl_conn_open(struct belay_loop *loop, struct belay_endpoint *endpoint,
     c->keeper = keeper;
     c->id = ++loop->next_id;
     c->fresh = fresh;
-    c->phase = NEW;
+    c->phase = BL_PHASE_NEW;
     bl_task_init(&c->task, run_task, c);
     bl_task_post(loop, &c->task);
-    BL_TRACE(loop, "conn", c->id, belay_endpoint_name(endpoint), NULL, phase_name[NEW], "");
+    BL_TRACE(loop, "conn", c->id, belay_endpoint_name(endpoint), NULL, phase_name[BL_PHASE_NEW],
+             "");
     *ret = c;
     return 0;
 }
@@ -115,7 +103,8 @@ static void fail(struct belay_conn *c, const struct belay_error *error)
     if (!error)
         c->error.stage = BELAY_STAGE_PROTOCOL;
     bl_timer_stop(&c->timer);
-    if (c->phase == SESSION)
+    bl_conn_let_go(c);
+    if (c->phase == BL_PHASE_SESSION)
         shut(c);
     else
         finish(c, belay_error_name(c->error.code));
@@ -125,8 +114,8 @@ static void fail(struct belay_conn *c, const struct belay_error *error)
 static void give_up(struct belay_conn *c, const struct belay_error *error, const char *cause)
 {
     bl_error_copy_set(&c->error, &c->loop->mem, error);
-    step(c, ENDING, cause);
-    end(c, ops_of(c)->cancel);
+    step(c, BL_PHASE_ENDING, cause);
+    end(c, bl_conn_ops(c)->cancel);
 }
 
 static void on_gone(struct belay_stream *stream, const struct belay_error *error, void *arg)
@@ -135,7 +124,7 @@ static void on_gone(struct belay_stream *stream, const struct belay_error *error
     struct belay_error told;
 
     (void)stream;
-    if (c->phase != SESSION) {
+    if (c->phase != BL_PHASE_SESSION) {
         belay_conn_lost(c, BELAY_REASON_NONE, error);
         return;
     }
@@ -144,36 +133,19 @@ static void on_gone(struct belay_stream *stream, const struct belay_error *error
     give_up(c, &told, belay_error_name(error->code));
 }
 
-/* While nobody holds a plain stream, bytes are nobody's: the connection is out of step. */
-static size_t idle_data(struct belay_stream *stream, const char *data, size_t len, void *arg)
-{
-    struct belay_conn *c = arg;
-    struct belay_error error;
-
-    (void)stream;
-    (void)data;
-    bl_error_set(&error, BELAY_EUNHEALTHY, BELAY_STAGE_USE,
-                 "%s sent %zu bytes on an idle connection", belay_endpoint_name(c->endpoint), len);
-    belay_conn_lost(c, BELAY_REASON_UNHEALTHY, &error);
-    return len;
-}
-
-static const struct belay_stream_callbacks idle_callbacks = {.size = sizeof idle_callbacks,
-                                                             .on_data = idle_data};
-
 static void start_session(struct belay_conn *c)
 {
-    step(c, SESSION, "");
-    if (is_plain(c)) {
-        belay_stream_set_callbacks(c->stream, &idle_callbacks, c);
+    step(c, BL_PHASE_SESSION, "");
+    if (bl_conn_is_plain(c)) {
+        bl_conn_guard_plain(c);
         belay_conn_open_done(c, NULL, 1);
         return;
     }
     limit(c, c->dial_options->session_timeout_ms);
-    if (ops_of(c)->session_open)
-        ops_of(c)->session_open(c, c->stream, c->connector->arg);
+    if (bl_conn_ops(c)->session_open)
+        bl_conn_ops(c)->session_open(c, c->stream, c->connector->arg);
     else
-        ops_of(c)->open(c, c->endpoint, c->connector->arg);
+        bl_conn_ops(c)->open(c, c->endpoint, c->connector->arg);
 }
 
 static void on_dialled(struct belay_stream *stream, const struct belay_error *error, void *arg)
@@ -197,7 +169,7 @@ static void begin(struct belay_conn *c)
     struct belay_error error;
     int rc;
 
-    if (ops_of(c)->open) {
+    if (bl_conn_ops(c)->open) {
         start_session(c);
         return;
     }
@@ -209,7 +181,7 @@ static void begin(struct belay_conn *c)
     plan.dial_timeout_ms = o->dial_timeout_ms;
     plan.race_delay_ms = o->race_delay_ms;
     plan.stream = bl_dial_stream_options(o);
-    step(c, DIALING, "");
+    step(c, BL_PHASE_DIALING, "");
     rc = bl_dial_start(c->loop, &plan, on_dialled, c, &c->dial);
     if (rc < 0) {
         bl_error_set(&error, rc, BELAY_STAGE_RESOLVE, "connecting to %s: %s", plan.target,
@@ -223,19 +195,19 @@ static void on_timer(void *arg)
     struct belay_conn *c = arg;
     struct belay_error error;
 
-    switch ((enum phase)c->phase) {
-    case SESSION:
+    switch ((enum bl_conn_phase)c->phase) {
+    case BL_PHASE_SESSION:
         bl_error_set(&error, BELAY_ETIMEDOUT, BELAY_STAGE_PROTOCOL,
                      "starting %s with %s: no result within %lld ms",
-                     ops_of(c)->name ? ops_of(c)->name : "a session",
+                     bl_conn_ops(c)->name ? bl_conn_ops(c)->name : "a session",
                      belay_endpoint_name(c->endpoint),
                      (long long)c->dial_options->session_timeout_ms);
         give_up(c, &error, "limit");
         break;
-    case ENDING:
+    case BL_PHASE_ENDING:
         cut(c);
         break;
-    case OPEN:
+    case BL_PHASE_OPEN:
         if (c->keeper_ops->due)
             c->keeper_ops->due(c, c->keeper);
         break;
@@ -252,7 +224,7 @@ static void on_stream_closed(void *arg)
 
     c->stream = NULL;
     c->cut = false;
-    if (c->phase == SHUTTING)
+    if (c->phase == BL_PHASE_SHUTTING)
         finish(c, belay_reason_name(c->reason));
 }
 
@@ -277,7 +249,7 @@ static void shut(struct belay_conn *c)
     bool flush = c->closing && !c->facts.lost;
 
     bl_timer_stop(&c->timer);
-    step(c, SHUTTING, belay_reason_name(c->reason));
+    step(c, BL_PHASE_SHUTTING, belay_reason_name(c->reason));
     if (c->cut)
         return; /* on_stream_closed finishes */
     if (!c->stream) {
@@ -297,6 +269,7 @@ static void end(struct belay_conn *c, void (*down)(struct belay_conn *, void *))
         limit(c, c->dial_options->close_timeout_ms);
     else
         bl_timer_stop(&c->timer);
+    bl_conn_let_go(c);
     if (down)
         down(c, c->connector->arg);
     else
@@ -305,12 +278,12 @@ static void end(struct belay_conn *c, void (*down)(struct belay_conn *, void *))
 
 static void close_down(struct belay_conn *c, void *arg)
 {
-    ops_of(c)->close(c, (enum belay_reason)c->reason, arg);
+    bl_conn_ops(c)->close(c, (enum belay_reason)c->reason, arg);
 }
 
 void bl_conn_close(struct belay_conn *c, enum belay_reason reason)
 {
-    if (c->closing || c->phase == DONE) {
+    if (c->closing || c->phase == BL_PHASE_DONE) {
         c->closing = true; /* the end is told already or soon, and then as `closed` */
         return;
     }
@@ -318,28 +291,28 @@ void bl_conn_close(struct belay_conn *c, enum belay_reason reason)
     c->reason = (uint8_t)reason;
     c->tell = 0;
     bl_task_cancel(&c->task);
-    switch ((enum phase)c->phase) {
-    case NEW:
+    switch ((enum bl_conn_phase)c->phase) {
+    case BL_PHASE_NEW:
         finish(c, belay_reason_name(reason));
         break;
-    case DIALING:
+    case BL_PHASE_DIALING:
         if (c->dial)
             bl_dial_cancel(c->dial);
         c->dial = NULL;
         finish(c, belay_reason_name(reason));
         break;
-    case SESSION:
-        step(c, ENDING, belay_reason_name(reason));
-        end(c, ops_of(c)->cancel);
+    case BL_PHASE_SESSION:
+        step(c, BL_PHASE_ENDING, belay_reason_name(reason));
+        end(c, bl_conn_ops(c)->cancel);
         break;
-    case OPEN:
-        step(c, ENDING, belay_reason_name(reason));
-        end(c, ops_of(c)->close ? close_down : NULL);
+    case BL_PHASE_OPEN:
+        step(c, BL_PHASE_ENDING, belay_reason_name(reason));
+        end(c, bl_conn_ops(c)->close ? close_down : NULL);
         break;
-    case ENDING:
-    case SHUTTING:
-    case DONE:
-    case PHASES:
+    case BL_PHASE_ENDING:
+    case BL_PHASE_SHUTTING:
+    case BL_PHASE_DONE:
+    case BL_PHASES_N:
         break;
     }
 }
@@ -348,11 +321,13 @@ void bl_conn_free(struct belay_conn *c)
 {
     struct belay_loop *loop = c->loop;
 
-    BL_ASSERT(c->phase == DONE);
-    BL_TRACE(loop, "conn", c->id, belay_endpoint_name(c->endpoint), phase_name[DONE], NULL, "");
+    BL_ASSERT(c->phase == BL_PHASE_DONE);
+    BL_TRACE(loop, "conn", c->id, belay_endpoint_name(c->endpoint), phase_name[BL_PHASE_DONE], NULL,
+             "");
     bl_task_cancel(&c->task);
     bl_timer_fini(&c->timer, loop);
     bl_error_copy_clear(&c->error, &loop->mem);
+    bl_conn_more_free(c);
     belay_endpoint_unref(c->endpoint);
     bl_free(&loop->mem, c);
 }
@@ -363,6 +338,7 @@ struct belay_stream *bl_conn_take(struct belay_conn *c)
 
     if (!stream)
         return NULL;
+    bl_conn_let_go(c);
     c->stream = NULL;
     c->taken = true;
     bl_stream_set_gone(stream, NULL, NULL);
@@ -389,7 +365,7 @@ static void run_task(void *arg)
     unsigned what = c->tell;
     struct belay_error scratch;
 
-    if (c->phase == NEW) {
+    if (c->phase == BL_PHASE_NEW) {
         begin(c);
         return;
     }
@@ -398,10 +374,14 @@ static void run_task(void *arg)
         tell_end(c);
         return;
     }
-    if (what & TELL_OPENED)
+    if (what & TELL_OPENED) {
+        c->opened = true;
         c->keeper_ops->opened(c, c->keeper);
+    }
     if ((what & TELL_CHECKED) && !c->closing)
         c->keeper_ops->checked(c, c->check_result, c->keeper);
+    if (what & (TELL_OPENED | TELL_CHECKED))
+        bl_conn_watch(c);
     if ((what & TELL_CHANGED) && !c->closing)
         c->keeper_ops->changed(
             c, c->facts.lost ? bl_error_copy_get(&c->error, &scratch, c->endpoint) : NULL,
@@ -414,12 +394,12 @@ void belay_conn_open_done(struct belay_conn *c, void *state, int capacity)
 {
     char words[BL_DESCRIBE_MAX];
 
-    if (c->phase != SESSION)
+    if (!bl_conn_listens(c, BL_PHASE_SESSION))
         return;
     bl_timer_stop(&c->timer);
     c->state = state;
     c->facts.capacity = capacity < 0 ? 0 : capacity;
-    step(c, OPEN, c->loop->on_trace ? bl_describe(c->stream, words) : "");
+    step(c, BL_PHASE_OPEN, c->loop->on_trace ? bl_describe(c->stream, words) : "");
     tell(c, TELL_OPENED);
 }
 
@@ -427,7 +407,7 @@ void belay_conn_open_failed(struct belay_conn *c, const struct belay_error *erro
 {
     struct belay_error told;
 
-    if (c->phase != SESSION)
+    if (!bl_conn_listens(c, BL_PHASE_SESSION))
         return;
     if (error && (error->stage <= BELAY_STAGE_NONE || error->stage >= BELAY_STAGES_N)) {
         told = *error; /* the connector did not say: it was its own */
@@ -441,7 +421,7 @@ void belay_conn_set_capacity(struct belay_conn *c, int capacity)
 {
     if (capacity < 0)
         capacity = 0;
-    if (c->phase != OPEN || c->facts.capacity == capacity)
+    if (!bl_conn_listens(c, BL_PHASE_OPEN) || c->facts.capacity == capacity)
         return;
     c->facts.capacity = capacity;
     tell(c, TELL_CHANGED);
@@ -449,7 +429,7 @@ void belay_conn_set_capacity(struct belay_conn *c, int capacity)
 
 void belay_conn_draining(struct belay_conn *c)
 {
-    if (c->phase != OPEN || c->facts.draining)
+    if (!bl_conn_listens(c, BL_PHASE_OPEN) || c->facts.draining)
         return;
     c->facts.draining = true;
     tell(c, TELL_CHANGED);
@@ -457,20 +437,21 @@ void belay_conn_draining(struct belay_conn *c)
 
 void belay_conn_suspect(struct belay_conn *c)
 {
-    if (c->phase != OPEN || c->facts.suspect)
+    if (!bl_conn_listens(c, BL_PHASE_OPEN) || c->facts.suspect)
         return;
     c->facts.suspect = true;
+    bl_conn_watch(c);
     tell(c, TELL_CHANGED);
 }
 
 void belay_conn_lost(struct belay_conn *c, enum belay_reason reason,
                      const struct belay_error *error)
 {
-    if (c->phase == SESSION) { /* it never was */
+    if (c->phase == BL_PHASE_SESSION) { /* it never was */
         belay_conn_open_failed(c, error);
         return;
     }
-    if (c->phase != OPEN || c->facts.lost || c->taken)
+    if (!bl_conn_listens(c, BL_PHASE_OPEN) || c->facts.lost || c->taken)
         return;
     if (reason == BELAY_REASON_NONE)
         reason =
@@ -478,13 +459,15 @@ void belay_conn_lost(struct belay_conn *c, enum belay_reason reason,
     c->facts.lost = true;
     c->facts.lost_reason = (uint8_t)reason;
     bl_error_copy_set(&c->error, &c->loop->mem, error);
+    bl_conn_watch(c);
     tell(c, TELL_CHANGED);
 }
 
 void belay_conn_checked(struct belay_conn *c, int result)
 {
-    if (c->phase != OPEN)
+    if (!bl_conn_listens(c, BL_PHASE_OPEN))
         return;
+    c->checking = false;
     c->check_result = result;
     if (result == 0)
         c->facts.suspect = false;
@@ -493,104 +476,6 @@ void belay_conn_checked(struct belay_conn *c, int result)
 
 void belay_conn_closed(struct belay_conn *c)
 {
-    if (c->phase == ENDING)
+    if (bl_conn_listens(c, BL_PHASE_ENDING))
         shut(c);
-}
-
-/* ---- use ---- */
-
-bool bl_conn_can_check(const struct belay_conn *c)
-{
-    return ops_of(c)->check != NULL;
-}
-
-void bl_conn_check(struct belay_conn *c)
-{
-    if (ops_of(c)->check)
-        ops_of(c)->check(c, c->connector->arg);
-    else
-        belay_conn_checked(c, 0);
-}
-
-/* The table may be of a program that was compiled before is_healthy was in it. */
-bool bl_conn_minds_health(const struct belay_conn *c)
-{
-    const struct belay_connector_ops *ops = ops_of(c);
-
-    return ops->size >= offsetof(struct belay_connector_ops, is_healthy) + sizeof ops->is_healthy &&
-           ops->is_healthy;
-}
-
-bool bl_conn_is_healthy(struct belay_conn *c)
-{
-    return c->phase != OPEN || !bl_conn_minds_health(c) ||
-           ops_of(c)->is_healthy(c, c->connector->arg);
-}
-
-bool bl_conn_minds_leases(const struct belay_conn *c)
-{
-    return is_plain(c) || ops_of(c)->acquired || ops_of(c)->released;
-}
-
-void bl_conn_acquired(struct belay_conn *c)
-{
-    if (is_plain(c))
-        belay_stream_set_callbacks(c->stream, NULL, NULL);
-    else if (ops_of(c)->acquired)
-        ops_of(c)->acquired(c, c->connector->arg);
-}
-
-void bl_conn_released(struct belay_conn *c)
-{
-    if (ops_of(c)->released)
-        ops_of(c)->released(c, c->connector->arg);
-    if (is_plain(c) && c->phase == OPEN && c->stream)
-        belay_stream_set_callbacks(c->stream, &idle_callbacks,
-                                   c); /* what is held is told as idle data */
-}
-
-void bl_conn_idle(struct belay_conn *c)
-{
-    if (c->phase == OPEN && c->stream)
-        bl_stream_idle(c->stream);
-}
-
-/* ---- what it knows ---- */
-
-enum bl_conn_state bl_conn_get_state(const struct belay_conn *c)
-{
-    return c->phase < OPEN    ? BL_CONN_OPENING
-           : c->phase == OPEN ? BL_CONN_OPEN
-           : c->phase == DONE ? BL_CONN_CLOSED
-                              : BL_CONN_CLOSING;
-}
-
-struct belay_loop *belay_conn_loop(const struct belay_conn *c)
-{
-    return c->loop;
-}
-
-struct belay_endpoint *belay_conn_endpoint(const struct belay_conn *c)
-{
-    return c->endpoint;
-}
-
-struct belay_stream *belay_conn_stream(const struct belay_conn *c)
-{
-    return c->stream;
-}
-
-void *belay_conn_state(const struct belay_conn *c)
-{
-    return c->state;
-}
-
-void belay_conn_set_state(struct belay_conn *c, void *state)
-{
-    c->state = state;
-}
-
-uint64_t belay_conn_id(const struct belay_conn *c)
-{
-    return c->id;
 }

@@ -39,7 +39,7 @@ struct bl_conn_keeper_ops {
     void (*due)(struct belay_conn *conn, void *keeper);    /* bl_conn_timer; NULL when unused */
 };
 
-/* Only conn.c touches its fields; the struct is here for the sake of the accessors below. */
+/* Only conn*.c touch its fields; the struct is here for the sake of the accessors below. */
 struct belay_conn {
     struct belay_loop *loop;
     struct belay_endpoint *endpoint;
@@ -50,19 +50,25 @@ struct belay_conn {
     struct bl_dial *dial; /* while dialling only */
     struct belay_stream *stream;
     void *state;
+    struct bl_conn_more *more;  /* conn_attach.c */
+    void *private_state;        /* of belay's own connectors whose state is the user's */
     struct bl_error_copy error; /* why it failed or was lost */
     struct bl_task task;        /* NEW: begin; later: tell */
     struct bl_timer timer;      /* SESSION, ENDING: limit; OPEN: the keeper's */
     uint64_t id;
     struct bl_conn_facts facts;
     int32_t check_result;
+    uint32_t users; /* leases out, where the keeper tells of them */
     uint8_t phase;  /* enum phase */
     uint8_t tell;   /* TELL_ bits */
     uint8_t reason; /* enum belay_reason */
     bool closing;   /* the keeper asked: `closed` is told, else `failed` */
     bool fresh;
     bool taken;
-    bool cut; /* its stream is being closed under the connector */
+    bool opened;   /* told */
+    bool checking; /* the connector, or somebody, checks it */
+    bool deaf;     /* to up-calls: what is attached is being ended */
+    bool cut;      /* its stream is being closed under the connector */
     _Alignas(max_align_t) char extra[];
 };
 
@@ -86,6 +92,9 @@ struct belay_stream *bl_conn_take(struct belay_conn *conn);
 
 bool bl_conn_can_check(const struct belay_conn *conn);
 void bl_conn_check(struct belay_conn *conn); /* `checked` follows */
+/* Somebody else is about to check it, who will make belay_conn_checked: hands off its descriptor.
+ */
+void bl_conn_check_begins(struct belay_conn *conn);
 
 /* What the connector says of it now; true where it cannot be asked, or it is not open. */
 bool bl_conn_is_healthy(struct belay_conn *conn);

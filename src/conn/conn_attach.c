@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/* What hangs on a connection: what its connector attached, and the descriptor to be watched. */
+#include "base/error.h"
+#include "conn/conn_parts.h"
+
+struct attachment {
+    struct bl_list link;
+    belay_fn *end;
+    void *arg;
+};
+
+static void on_readable(unsigned events, void *arg)
+{
+    (void)events;
+    belay_conn_suspect(arg);
+}
+
+static struct bl_conn_more *more_of(struct belay_conn *c)
+{
+    if (c->more)
+        return c->more;
+    c->more = bl_zalloc(&c->loop->mem, sizeof *c->more);
+    if (c->more) {
+        bl_list_init(&c->more->attached);
+        bl_watch_init(&c->more->slot, c->loop, -1, on_readable, c);
+    }
+    return c->more;
+}
+
+static bool may_attach(const struct belay_conn *c)
+{
+    return (bl_conn_listens(c, BL_PHASE_SESSION) || bl_conn_listens(c, BL_PHASE_OPEN)) && !c->taken;
+}
+
+/* ---- attachments ---- */
+
+int belay_conn_attach(struct belay_conn *c, belay_fn *end, void *arg)
+{
+    struct attachment *a;
+
+    if (!end)
+        return BELAY_EINVAL;
+    if (!may_attach(c))
+        return BELAY_ECLOSED;
+    a = more_of(c) ? bl_zalloc(&c->loop->mem, sizeof *a) : NULL;
+    if (!a)
+        return BELAY_ENOMEM;
+    a->end = end;
+    a->arg = arg;
+    bl_list_push_front(&c->more->attached, &a->link);
+    return 0;
+}
+
+static void drop(struct belay_conn *c, struct attachment *a)
+{
+    bl_list_remove(&a->link);
+    bl_free(&c->loop->mem, a);
+}
+
+void belay_conn_detach(struct belay_conn *c, belay_fn *end, void *arg)
+{
+    if (!c->more)
+        return;
+    BL_LIST_EACH(node, &c->more->attached)
+    {
+        struct attachment *a = BL_LIST_OF(node, struct attachment, link);
+
+        if (a->end == end && a->arg == arg) {
+            drop(c, a);
+            return;
+        }
+    }
+}
+
+/* An end may detach others, and make up-calls, which nobody hears. */
+void bl_conn_let_go(struct belay_conn *c)
+{
+    bool before = c->deaf;
+    struct bl_list *node;
+
+    if (!c->more)
+        return;
+    bl_watch_set(&c->more->slot, 0);
+    c->more->slot.fd = -1;
+    c->deaf = true;
+    while ((node = bl_list_first(&c->more->attached))) {
+        struct attachment *a = BL_LIST_OF(node, struct attachment, link);
+        belay_fn *end = a->end;
+        void *arg = a->arg;
+
+        drop(c, a);
+        end(arg);
+    }
+    c->deaf = before;
+}
+
+void bl_conn_more_free(struct belay_conn *c)
+{
+    bl_free(&c->loop->mem, c->more);
+    c->more = NULL;
+}
+
+/* ---- the descriptor ---- */
+
+static bool wants_watch(const struct belay_conn *c)
+{
+    return c->more->slot.fd >= 0 && c->phase == BL_PHASE_OPEN && c->opened && !c->closing &&
+           c->users == 0 && !c->checking && !c->facts.suspect && !c->facts.lost;
+}
+
+/* What cannot be watched would die unseen: it goes. */
+void bl_conn_watch(struct belay_conn *c)
+{
+    struct belay_error error;
+    int rc;
+
+    if (!c->more || c->more->slot.fd < 0)
+        return;
+    rc = bl_watch_set(&c->more->slot, wants_watch(c) ? BELAY_READABLE : 0);
+    if (rc == 0)
+        return;
+    bl_error_set(&error, rc, BELAY_STAGE_USE, "watching the descriptor of a connection to %s: %s",
+                 belay_endpoint_name(c->endpoint), belay_strerror(rc));
+    belay_conn_lost(c, BELAY_REASON_ERROR, &error);
+}
+
+int belay_conn_set_descriptor(struct belay_conn *c, int fd)
+{
+    if (c->stream || fd < -1)
+        return BELAY_EINVAL;
+    if (!may_attach(c))
+        return BELAY_ECLOSED;
+    if (fd < 0 && !c->more)
+        return 0;
+    if (c->opened && !bl_conn_is_watched(c))
+        return BELAY_EINVAL;
+    if (!more_of(c))
+        return BELAY_ENOMEM;
+    bl_watch_set(&c->more->slot, 0);
+    c->more->slot.fd = fd;
+    c->more->watched = c->more->watched || fd >= 0;
+    bl_conn_watch(c);
+    return 0;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the connection share among themselves. */
+#ifndef BL_CONN_CONN_PARTS_H
+#define BL_CONN_CONN_PARTS_H
+
+#include "conn/conn.h"
+
+enum bl_conn_phase {
+    BL_PHASE_NEW,
+    BL_PHASE_DIALING,
+    BL_PHASE_SESSION,
+    BL_PHASE_OPEN,
+    BL_PHASE_ENDING,
+    BL_PHASE_SHUTTING,
+    BL_PHASE_DONE,
+    BL_PHASES_N
+};
+
+/* What few connections need: made when it is asked for. */
+struct bl_conn_more {
+    struct bl_list attached; /* struct attachment, the last first */
+    struct belay_backend_slot slot;
+    bool watched; /* there was a descriptor before `opened` was told */
+};
+
+static inline const struct belay_connector_ops *bl_conn_ops(const struct belay_conn *c)
+{
+    static const struct belay_connector_ops plain = {.size = sizeof plain, .name = "stream"};
+    return c->connector->ops ? c->connector->ops : &plain;
+}
+
+static inline bool bl_conn_is_plain(const struct belay_conn *c)
+{
+    return !bl_conn_ops(c)->session_open && !bl_conn_ops(c)->open;
+}
+
+/* What the connector says counts in this phase alone, and never from within what it attached. */
+static inline bool bl_conn_listens(const struct belay_conn *c, enum bl_conn_phase phase)
+{
+    return c->phase == phase && !c->deaf;
+}
+
+/* Bytes that come while nobody holds a plain stream end it. */
+void bl_conn_guard_plain(struct belay_conn *c);
+
+/* Watches the descriptor, or does not, as is right now. */
+void bl_conn_watch(struct belay_conn *c);
+static inline bool bl_conn_is_watched(const struct belay_conn *c)
+{
+    return c->more && c->more->watched;
+}
+
+/* What is attached ends, the descriptor is left alone. */
+void bl_conn_let_go(struct belay_conn *c);
+void bl_conn_more_free(struct belay_conn *c);
+
+#endif
