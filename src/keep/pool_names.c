@@ -26,6 +26,7 @@ struct bl_names_watch {
     const char *host;         /* the endpoint's */
     enum belay_family family;
     int64_t interval_ms; /* that the timer was set by */
+    uint64_t until;      /* the last answer may still be the cache's */
     struct bl_names_seen seen;
 };
 
@@ -65,9 +66,9 @@ static bool use_all(struct bl_names_watch *watch)
     struct belay_peer *peer = watch->peer;
     struct belay_addr addr;
     bool any = false;
-    BL_LIST_EACH(node, &peer->conns)
+    BL_LIST_EACH(node, &peer->pp.conns)
     {
-        if (!addr_of(BL_LIST_OF(node, struct bl_pool_conn, link), &addr))
+        if (!addr_of(bl_pool_conn_of(BL_LIST_OF(node, struct bl_pp_conn, link)), &addr))
             continue;
         bl_names_use(&watch->seen, &peer->loop->mem, &addr);
         any = true;
@@ -81,9 +82,9 @@ static void retire(struct bl_names_watch *watch)
     struct belay_addr addr;
     char text[BELAY_ADDR_TEXT_MAX];
     bool any = false;
-    BL_LIST_EACH(node, &peer->conns)
+    BL_LIST_EACH(node, &peer->pp.conns)
     {
-        struct bl_pool_conn *c = BL_LIST_OF(node, struct bl_pool_conn, link);
+        struct bl_pool_conn *c = bl_pool_conn_of(BL_LIST_OF(node, struct bl_pp_conn, link));
         if (c->pp.reason || !addr_of(c, &addr) || !bl_names_gone(&watch->seen, &addr))
             continue;
         bl_loop_log(peer->loop, "pool", BELAY_LOG_INFO,
@@ -98,8 +99,8 @@ static void retire(struct bl_names_watch *watch)
 
 /* ---- asking ---- */
 
-/* In an interval, give or take; not before `until`. */
-static void arm(struct bl_names_watch *watch, uint64_t until)
+/* In an interval, give or take, when there may be another answer. */
+static void arm(struct bl_names_watch *watch)
 {
     struct belay_loop *loop = watch->peer->loop;
     int64_t ms = watch->peer->pool->options.resolve_interval_ms;
@@ -108,7 +109,7 @@ static void arm(struct bl_names_watch *watch, uint64_t until)
     watch->interval_ms = ms;
     ms += (int64_t)bl_rand_below(&loop->rand, spread + 1) - (int64_t)(spread / 2);
     at = bl_after_ms(bl_now(loop), ms);
-    bl_timer_at(&watch->timer, loop, at > until ? at : until);
+    bl_timer_at(&watch->timer, loop, at > watch->until ? at : watch->until);
 }
 
 static void on_addrs(const struct belay_addr *addrs, size_t n, bool more,
@@ -121,7 +122,8 @@ static void on_addrs(const struct belay_addr *addrs, size_t n, bool more,
         return;
     bl_lookup_worth(watch->lookup, &worth);
     watch->lookup = NULL;
-    arm(watch, error ? 0 : worth.until);
+    watch->until = error ? 0 : worth.until;
+    arm(watch);
     answer.no_ipv4 = worth.no_ipv4 || watch->family == BELAY_FAMILY_IPV6;
     answer.no_ipv6 = worth.no_ipv6 || watch->family == BELAY_FAMILY_IPV4;
     bl_names_take(&watch->seen, &watch->peer->loop->mem, &answer);
@@ -136,7 +138,7 @@ static void on_timer(void *arg)
         return; /* the next one that opens starts it */
     if (bl_resolve(watch->peer->loop, watch->host, &options, on_addrs, watch, &watch->lookup) < 0) {
         watch->lookup = NULL;
-        arm(watch, 0);
+        arm(watch);
     }
 }
 
@@ -172,7 +174,7 @@ static bool is_wanted(const struct belay_peer *peer)
 {
     const struct belay_pool *pool = peer->pool;
     const struct belay_connector_ops *ops;
-    if (!pool || pool->closing || bl_list_empty(&peer->conns))
+    if (!pool || pool->closing || bl_list_empty(&peer->pp.conns))
         return false;
     ops = pool->options.connector.ops;
     return pool->options.resolve_interval_ms != INT64_MAX && !(ops && ops->open);
@@ -194,7 +196,7 @@ void bl_names_consider(struct belay_peer *peer)
         return;
     if (!bl_timer_active(&watch->timer) ||
         watch->interval_ms != peer->pool->options.resolve_interval_ms)
-        arm(watch, 0);
+        arm(watch);
 }
 
 void bl_names_forget(struct belay_peer *peer)
@@ -203,6 +205,7 @@ void bl_names_forget(struct belay_peer *peer)
     if (!watch)
         return;
     stop(watch);
+    watch->until = 0;
     bl_names_seen_fini(&watch->seen, &peer->loop->mem);
     bl_names_consider(peer);
 }
