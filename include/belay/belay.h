@@ -6,6 +6,7 @@
 #include "belay/addr.h"
 #include "belay/backoff.h"
 #include "belay/base.h"
+#include "belay/blocking.h"
 #include "belay/connector.h"
 #include "belay/endpoint.h"
 #include "belay/error.h"

@@ -167,6 +167,18 @@ static inline bool bl_task_posted(const struct bl_task *task)
 /* The same at the end of the turn, after all tasks: for flushing what was written. */
 void bl_flush_post(struct belay_loop *loop, struct bl_task *task);
 
+/* ---- works: what blocks, on a worker thread ---- */
+
+/*
+ * belay_loop_offload with its memory made ahead, so that starting needs none: for what must be done
+ * at the end, also while the loop is closing. One run at a time; `done` may start the next.
+ * BELAY_EFULL, or BELAY_ENOMEM where there is no thread yet and none can be had.
+ */
+struct bl_work;
+struct bl_work *bl_work_new(struct belay_loop *loop);
+void bl_work_free(struct bl_work *work); /* while it does not run */
+int bl_work_start(struct bl_work *work, belay_fn *fn, belay_fn *done, void *arg);
+
 /* ---- watches ---- */
 
 struct belay_backend_slot {

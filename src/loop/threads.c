@@ -16,12 +16,13 @@ struct post {
     void *arg;
 };
 
-struct work {
+struct bl_work {
     struct mail mail;
     struct bl_job job;
     struct belay_loop *loop;
     belay_fn *work, *done;
     void *arg;
+    bool once; /* freed before `done` */
 };
 
 int bl_threads_new(struct belay_loop *loop)
@@ -171,10 +172,11 @@ int belay_loop_post(struct belay_loop *loop, belay_fn *fn, void *arg)
 
 static void run_done(struct mail *mail, struct belay_loop *loop)
 {
-    struct work *work = (struct work *)mail;
+    struct bl_work *work = (struct bl_work *)mail;
     belay_fn *done = work->done;
     void *arg = work->arg;
-    bl_free(&loop->mem, work);
+    if (work->once)
+        bl_work_free(work);
     loop->users--;
     done(arg);
 }
@@ -182,7 +184,7 @@ static void run_done(struct mail *mail, struct belay_loop *loop)
 /* On a worker, or wherever the world's offload runs it. Also while the loop is closing. */
 static void run_work(void *item)
 {
-    struct work *work = item;
+    struct bl_work *work = item;
     struct belay_loop *loop = work->loop;
     work->work(work->arg);
     work->mail.run = run_done;
@@ -191,29 +193,50 @@ static void run_work(void *item)
     bl_mutex_unlock(&loop->threads->lock);
 }
 
+struct bl_work *bl_work_new(struct belay_loop *loop)
+{
+    struct bl_work *work = bl_zalloc(&loop->mem, sizeof *work);
+    if (work)
+        work->loop = loop;
+    return work;
+}
+
+void bl_work_free(struct bl_work *work)
+{
+    if (work)
+        bl_free(&work->loop->mem, work);
+}
+
+int bl_work_start(struct bl_work *work, belay_fn *fn, belay_fn *done, void *arg)
+{
+    struct belay_loop *loop = work->loop;
+    work->work = fn;
+    work->done = done;
+    work->arg = arg;
+    loop->users++;
+    int rc = loop->offload.submit(loop, run_work, work, loop->offload.arg);
+    if (rc)
+        loop->users--;
+    return rc;
+}
+
 int belay_loop_offload(struct belay_loop *loop, belay_fn *fn, belay_fn *done, void *arg)
 {
     if (!loop || !fn || !done)
         return BELAY_EINVAL;
     if (loop->closing)
         return BELAY_ECLOSED;
-    struct work *work = bl_zalloc(&loop->mem, sizeof *work);
+    struct bl_work *work = bl_work_new(loop);
     if (!work)
         return BELAY_ENOMEM;
-    work->loop = loop;
-    work->work = fn;
-    work->done = done;
-    work->arg = arg;
-    loop->users++;
-    int rc = loop->offload.submit(loop, run_work, work, loop->offload.arg);
-    if (rc) {
-        loop->users--;
-        bl_free(&loop->mem, work);
-    }
+    work->once = true;
+    int rc = bl_work_start(work, fn, done, arg);
+    if (rc)
+        bl_work_free(work);
     return rc;
 }
 
-/* The default: `item` is always a struct work, which has room for the job. */
+/* The default: `item` is always a struct bl_work, which has room for the job. */
 static int submit_to_workers(struct belay_loop *loop, void (*run)(void *item), void *item,
                              void *arg)
 {
@@ -230,7 +253,7 @@ static int submit_to_workers(struct belay_loop *loop, void (*run)(void *item), v
         }
         t->workers_made = true;
     }
-    struct work *work = item;
+    struct bl_work *work = item;
     work->job.run = run;
     work->job.item = item;
     return bl_workers_submit(&t->workers, &work->job);
