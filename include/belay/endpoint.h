@@ -82,6 +82,12 @@ BELAY_API const char *belay_endpoint_scheme(const struct belay_endpoint *endpoin
 BELAY_API const char *belay_endpoint_host(const struct belay_endpoint *endpoint); /* "" for unix */
 BELAY_API int belay_endpoint_port(const struct belay_endpoint *endpoint);         /* 0 for unix */
 BELAY_API bool belay_endpoint_is_tls(const struct belay_endpoint *endpoint);
+/*
+ * What is dialled instead of looking up the host: addresses that were given, a numeric host, a Unix
+ * socket. *ret_n 0, and NULL, when the host is looked up. For connectors that dial by themselves.
+ */
+BELAY_API const struct belay_addr *belay_endpoint_addrs(const struct belay_endpoint *endpoint,
+                                                        size_t *ret_n);
 
 /* Whether connections of the one may serve the other. */
 BELAY_API bool belay_endpoint_equal(const struct belay_endpoint *a, const struct belay_endpoint *b);

@@ -492,6 +492,12 @@ int belay_endpoint_port(const struct belay_endpoint *e)
     return e->port;
 }
 
+const struct belay_addr *belay_endpoint_addrs(const struct belay_endpoint *e, size_t *ret_n)
+{
+    *ret_n = e->addrs_n;
+    return e->addrs_n ? e->addrs : NULL;
+}
+
 bool belay_endpoint_is_tls(const struct belay_endpoint *e)
 {
     return e->tls != NULL;
