@@ -391,6 +391,11 @@ void belay_stream_close(struct belay_stream *s, int64_t limit_ms, belay_fn *on_c
 
 /* ---- questions ---- */
 
+bool bl_stream_is_kept(const struct belay_stream *s)
+{
+    return s->gone != NULL;
+}
+
 struct bl_filter *bl_stream_top(struct belay_stream *s)
 {
     return s->top;

@@ -49,6 +49,7 @@ void bl_stream_idle(struct belay_stream *stream);
 typedef void bl_stream_gone_fn(struct belay_stream *stream, const struct belay_error *error,
                                void *arg);
 void bl_stream_set_gone(struct belay_stream *stream, bl_stream_gone_fn *fn, void *arg);
+bool bl_stream_is_kept(const struct belay_stream *stream); /* somebody has that ear */
 
 /* Whether it is alive and the peer has not ended it. */
 bool bl_stream_usable(const struct belay_stream *stream);
