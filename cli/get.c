@@ -37,7 +37,7 @@ static void free_slots(struct get *g)
     for (size_t i = 0; i < g->slots_n; i++) {
         belay_timer_free(g->slots[i].timer);
         belay_watch_free(g->slots[i].room);
-        belay_watch_free(g->slots[i].upload_watch);
+        body_reader_end(&g->slots[i].upload);
     }
     free(g->slots);
     g->slots_n = 0;
@@ -281,6 +281,23 @@ static int refuse(const char *what, const struct complaint *why)
     return EXIT_USAGE;
 }
 
+static bool check_outputs(const struct get_options *o, struct complaint *why)
+{
+    return (!o->output || output_check_file(o->output, why)) &&
+           (!o->output_dir || output_check_dir(o->output_dir, why)) &&
+           (!o->dump_header || output_check_file(o->dump_header, why));
+}
+
+/* Reads files, checks outputs. */
+static bool make_plan(struct get *g, struct get_options *o, struct complaint *why)
+{
+    if (!request_plan_urls(&g->plan, &o->client, why) || !get_options_check_urls(o, why) ||
+        !check_outputs(o, why) || !request_plan_make(&g->plan, &o->client, why))
+        return false;
+    g->plan.request.unsafe_replay = o->retry.unsafe;
+    return get_options_check_body(o, request_plan_is_once(&g->plan), why);
+}
+
 int get_main(int argc, char **argv)
 {
     struct get_options options;
@@ -302,12 +319,12 @@ int get_main(int argc, char **argv)
     g = memory_get(1, sizeof *g);
     g->o = &options;
     g->signals_fd = -1;
-    status = get_plan_make(&g->plan, &options, &why) ? get_world_open(g) : refuse("", &why);
+    status = make_plan(g, &options, &why) ? get_world_open(g) : refuse("", &why);
     if (status == EXIT_FINE)
         status = run(g);
     free_slots(g);
     get_world_close(g);
-    get_plan_free(&g->plan);
+    request_plan_free(&g->plan);
     get_options_free(&options);
     free(g);
     return status;

@@ -6,8 +6,10 @@
 #include <sys/types.h>
 
 #include "client.h"
+#include "decode.h"
 #include "get_options.h"
 #include "output.h"
+#include "request_plan.h"
 #include "schedule.h"
 #include "tally.h"
 
@@ -31,34 +33,20 @@ struct slot {
     struct belay_http_request *request; /* NULL: none under way */
     struct belay_timer *timer;          /* until the next attempt; made when first needed */
     struct belay_watch *room;           /* standard output is full */
-    struct belay_watch *upload_watch;   /* standard input is empty */
 
     struct sink body, headers;
     bool hidden;           /* this answer is not shown: it is asked for again, or -f */
     int output_error;      /* errno */
     const char *output_to; /* what could not be written */
     int64_t retry_in_ms;   /* of an answer that is asked for again; -1: it stands */
-    bool looked_at;        /* whether the body may go to a terminal */
     int64_t expected;      /* bytes of the body; -1: not known */
-    off_t upload_at;
-};
-
-/* What the command line and the files of it come to: the same for every request. */
-struct get_plan {
-    struct bytes url_text; /* the files of -i */
-    struct bytes data;
-    int upload_fd;     /* -1: none */
-    off_t upload_size; /* -1: not known, and its bytes come once */
-    struct belay_header *headers;
-    size_t headers_n;
-    char *authorization;
-    const char *user_agent; /* NULL: the library's */
-    struct belay_http_request_options request;
+    struct body_reader upload;
+    struct decoder *decoder; /* --compressed, and the answer is; NULL: it is not */
 };
 
 struct get {
     const struct get_options *o;
-    struct get_plan plan;
+    struct request_plan plan;
 
     struct belay_loop *loop;
     struct belay_tls *tls;
@@ -90,10 +78,6 @@ struct get {
     bool stdout_gone;     /* nobody reads it any more */
     bool finished;
 };
-
-/* get_plan.c: reads files, checks outputs. */
-bool get_plan_make(struct get_plan *plan, struct get_options *o, struct complaint *why);
-void get_plan_free(struct get_plan *plan);
 
 /* get_world.c: loop, identity, client and targets; the exit status. */
 int get_world_open(struct get *g);

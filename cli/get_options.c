@@ -74,9 +74,17 @@ bool get_options_check_urls(const struct get_options *o, struct complaint *why)
         return complain(why, "-o is for one request (-O DIR writes each into a file of its own)");
     if (o->dump_header)
         return complain(why, "-D is for one request");
-    if (o->client.upload && strcmp(o->client.upload, "-") == 0)
-        return complain(why, "-T - is for one request: standard input can be read only once");
     return true;
+}
+
+bool get_options_check_body(const struct get_options *o, bool once, struct complaint *why)
+{
+    if (is_one(o) || !once)
+        return true;
+    return complain(why,
+                    "%s from standard input, or a pipe, is for one request: it can be read "
+                    "only once",
+                    o->client.upload ? "-T" : "-F");
 }
 
 void get_options_free(struct get_options *o)

@@ -33,6 +33,9 @@ bool get_shows_body(const struct get_options *o);
 /* What only shows once -i has been read: how many URLs there are. */
 bool get_options_check_urls(const struct get_options *o, struct complaint *why);
 
+/* The same of a body that can be had only once. */
+bool get_options_check_body(const struct get_options *o, bool once, struct complaint *why);
+
 void get_options_free(struct get_options *o);
 
 #endif

@@ -10,9 +10,18 @@
 #include <unistd.h>
 
 #include "get.h"
-#include "get_upload.h"
 #include "hints.h"
+#include "input.h"
 #include "say.h"
+
+/* What was written of an answer that does not stand, or is done. */
+static void drop_output(struct slot *slot)
+{
+    sink_drop(&slot->headers);
+    sink_drop(&slot->body);
+    decoder_free(slot->decoder);
+    slot->decoder = NULL;
+}
 
 /* ---- retries ---- */
 
@@ -38,7 +47,7 @@ static int64_t retry_ms(const struct slot *slot, const struct belay_error *error
         .retry_after_ms = after_ms,
         .remaining_ms = remaining_ms(slot),
         .idempotent = retry_is_idempotent(g->o->client.method),
-        .replayable = g->plan.upload_fd < 0 || g->plan.upload_size >= 0,
+        .replayable = !request_plan_is_once(&g->plan),
         .shown = slot->body.begun || slot->headers.begun,
     };
 
@@ -60,8 +69,7 @@ static bool retry_later(struct slot *slot, uint64_t took_us, int64_t delay_ms)
 
     if (!slot->timer && belay_timer_new(g->loop, on_retry_timer, slot, &slot->timer) < 0)
         return false;
-    sink_drop(&slot->headers);
-    sink_drop(&slot->body);
+    drop_output(slot);
     slot->retried++;
     slot->spent_us += took_us + (uint64_t)delay_ms * 1000;
     if (slot->counted)
@@ -107,6 +115,7 @@ static bool open_sinks(struct slot *slot)
                            belay_http_target_url(slot->get->targets[slot->url]), &why);
     if (get_shows_body(o) || (get_is_single(o) && o->client.head))
         sink_to_fd(&slot->body, 1);
+    slot->body.wary = get_shows_body(o) && isatty(1); /* bytes that are no text may upset it */
     return true;
 }
 
@@ -146,19 +155,11 @@ static bool dump_head(struct slot *slot, const struct belay_http_response *respo
     return good;
 }
 
-/* Bytes that are no text can leave a terminal in a bad state. */
-static bool upsets_terminal(struct slot *slot, const char *data, size_t len)
-{
-    if (slot->looked_at || !get_shows_body(slot->get->o))
-        return false;
-    slot->looked_at = true;
-    return isatty(1) && memchr(data, '\0', len);
-}
-
 static void on_room(unsigned events, void *arg)
 {
     struct slot *slot = arg;
-    enum sink_verdict verdict = sink_flush(&slot->body);
+    enum sink_verdict verdict =
+        slot->decoder ? decoder_flush(slot->decoder, &slot->body) : sink_flush(&slot->body);
 
     (void)events;
     if (verdict == SINK_WAIT)
@@ -199,6 +200,10 @@ static enum belay_http_action on_headers(const struct belay_http_response *respo
         return BELAY_HTTP_GO_ON;
     if (slot->hidden && !g->o->client.head && !g->o->dump_header)
         return BELAY_HTTP_GO_ON;
+    if (g->o->client.compressed && !g->o->client.head)
+        slot->decoder = decoder_new(response);
+    if (decoder_error(slot->decoder))
+        return BELAY_HTTP_ABORT;
     errno = 0;
     if (!open_sinks(slot) || !dump_head(slot, response))
         return output_failed(slot, errno ? errno : slot->body.error, body_place(slot));
@@ -223,15 +228,18 @@ static enum belay_http_action on_data(struct belay_http_request *request, const 
                                       size_t len, void *arg)
 {
     struct slot *slot = arg;
+    enum sink_verdict verdict;
 
     (void)request;
     slot->get->bytes_seen += len;
     if (slot->hidden)
         return BELAY_HTTP_GO_ON;
-    if (upsets_terminal(slot, data, len))
-        return output_failed(slot, EILSEQ, "standard output");
-    switch (sink_write(&slot->body, data, len)) {
+    verdict = slot->decoder ? decoder_write(slot->decoder, &slot->body, data, len)
+                            : sink_write(&slot->body, data, len);
+    switch (verdict) {
     case SINK_FAILED:
+        if (decoder_error(slot->decoder))
+            return BELAY_HTTP_ABORT;
         return output_failed(slot, slot->body.error, body_place(slot));
     case SINK_WAIT:
         return wait_for_room(slot);
@@ -253,6 +261,30 @@ static void describe_output(const struct slot *slot, char text[BELAY_ERROR_TEXT_
                  strerror(slot->output_error));
 }
 
+/* A file of the body could not be read to its end. */
+static void describe_upload(const struct slot *slot, char text[BELAY_ERROR_TEXT_MAX])
+{
+    char shown[TEXT_SHOWN_MAX];
+
+    snprintf(text, BELAY_ERROR_TEXT_MAX, "sending %s: %s", input_name(slot->upload.failed, shown),
+             slot->upload.error ? strerror(slot->upload.error) : "it became shorter meanwhile");
+}
+
+static int describe_decoding(const struct slot *slot, const struct belay_http_facts *facts,
+                             char text[BELAY_ERROR_TEXT_MAX])
+{
+    snprintf(text, BELAY_ERROR_TEXT_MAX, "%s %.120s: unpacking the body: %.150s",
+             slot->get->o->client.method, facts->url, decoder_error(slot->decoder));
+    return TALLY_STAGE_DECODE;
+}
+
+static bool finish_body(struct slot *slot)
+{
+    if (slot->decoder && !decoder_finish(slot->decoder, &slot->body))
+        return false;
+    return slot->body.kind == SINK_NONE || sink_finish(&slot->body);
+}
+
 /* What became of it: a stage and a sentence, or -1 for an answer. */
 static int judge(struct slot *slot, const struct belay_error *error,
                  const struct belay_http_facts *facts, char text[BELAY_ERROR_TEXT_MAX])
@@ -264,15 +296,23 @@ static int judge(struct slot *slot, const struct belay_error *error,
         describe_output(slot, text);
         return TALLY_STAGE_OUTPUT;
     }
+    if (decoder_error(slot->decoder))
+        return describe_decoding(slot, facts, text);
+    if (error && slot->upload.failed) {
+        describe_upload(slot, text);
+        return (int)error->stage;
+    }
     if (error) {
         snprintf(text, BELAY_ERROR_TEXT_MAX, "%.*s%s", (int)(BELAY_ERROR_TEXT_MAX - 80),
-                 error->text, hint_for(error));
+                 error->text, hint_for(error, facts->url));
         return (int)error->stage;
     }
     if (slot->headers.kind != SINK_NONE)
         written = sink_finish(&slot->headers);
-    if (written && slot->body.kind != SINK_NONE)
-        written = sink_finish(&slot->body);
+    if (written)
+        written = finish_body(slot);
+    if (decoder_error(slot->decoder))
+        return describe_decoding(slot, facts, text);
     if (!written) {
         output_failed(slot, slot->body.error ? slot->body.error : slot->headers.error,
                       body_place(slot));
@@ -312,11 +352,12 @@ static void conclude(struct slot *slot, const struct belay_error *error,
         tally_failure(&g->tally, facts, stage, error ? error->code : facts->status, text);
     if (g->o->write_out && slot->counted)
         write_out_line(slot, facts, latency, stage, error, stage < 0 ? NULL : text);
+    if (slot->counted)
+        g->tally.unpacked += decoder_bytes(slot->decoder);
     tell(slot, stage, text);
     if (!error)
         g->answered_ms = belay_loop_now_ms(g->loop);
-    sink_drop(&slot->headers);
-    sink_drop(&slot->body);
+    drop_output(slot);
     belay_watch_free(slot->room);
     slot->room = NULL;
 }
@@ -337,7 +378,7 @@ static void on_done(struct belay_http_request *request, const struct belay_error
     belay_http_request_facts(request, &facts);
     slot->request = NULL;
     hopeless = error && is_dial_stage(error->stage) && get_is_hopeless(slot->get, error);
-    if (error && !slot->output_error)
+    if (error && !slot->output_error && !decoder_error(slot->decoder))
         delay = hopeless ? -1 : retry_ms(slot, error, 0, -1);
     if (delay >= 0 && retry_later(slot, (uint64_t)facts.total_us, delay)) {
         verbose_retry(slot, error, facts.status, delay);
@@ -364,7 +405,7 @@ static const struct belay_http_callbacks thorough = {
 static bool is_quick(const struct get_options *o)
 {
     return !get_is_single(o) && !o->output && !o->output_dir && !o->dump_header &&
-           o->retry.statuses_n == 0;
+           o->retry.statuses_n == 0 && !o->client.compressed;
 }
 
 bool get_request_start(struct slot *slot)
@@ -375,18 +416,17 @@ bool get_request_start(struct slot *slot)
     struct belay_error error;
 
     slot->retry_in_ms = -1;
-    slot->hidden = slot->looked_at = false;
+    slot->hidden = false;
     slot->expected = -1;
-    slot->upload_at = 0;
     options.target = g->targets[slot->url];
     options.callbacks = is_quick(g->o) ? &quick : &thorough;
     if (left >= 0)
         options.timeout_ms = left ? left : 1;
-    if (g->plan.upload_fd >= 0 && g->plan.upload_size != 0) {
-        options.read_body = get_upload_read;
-        options.rewind_body = g->plan.upload_size > 0 ? get_upload_rewind : NULL;
-        options.body_arg = slot;
-        options.body_size = g->plan.upload_size > 0 ? g->plan.upload_size : BELAY_NONE;
+    if (g->plan.body.n) {
+        slot->upload.body = &g->plan.body;
+        slot->upload.loop = g->loop;
+        slot->upload.request = &slot->request;
+        body_send(&slot->upload, &options);
     }
     if (belay_http_request(g->http, &options, slot, &slot->request, &error) == 0)
         return true;
@@ -413,10 +453,10 @@ void get_request_abandon(struct slot *slot)
 {
     belay_http_request_cancel(slot->request);
     slot->request = NULL;
+    body_reader_end(&slot->upload);
     if (slot->timer)
         belay_timer_stop(slot->timer);
-    sink_drop(&slot->headers);
-    sink_drop(&slot->body);
+    drop_output(slot);
     belay_watch_free(slot->room);
     slot->room = NULL;
 }

@@ -4,10 +4,12 @@
 
 #include <errno.h>
 #include <openssl/x509_vfy.h>
+#include <string.h>
+#include <strings.h>
 
-static const char *for_certificate(long code)
+static const char *for_certificate(const struct belay_error *error)
 {
-    switch (code) {
+    switch (error->tls_code) {
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
     case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
@@ -17,6 +19,8 @@ static const char *for_certificate(long code)
         return " (--cacert FILE trusts an authority of your own)";
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
+        if (strstr(error->text, "names no host"))
+            return " (it needs a subjectAltName: the common name counts no more)";
         return " (--servername NAME says whom to expect instead)";
     default:
         return "";
@@ -35,11 +39,32 @@ static const char *for_timeout(enum belay_stage stage)
     }
 }
 
-const char *hint_for(const struct belay_error *error)
+static bool starts(const char *url, const char *scheme)
+{
+    return url && strncasecmp(url, scheme, strlen(scheme)) == 0;
+}
+
+/* One port, one protocol: which may it be, if not this one? */
+static const char *for_plain(const struct belay_error *error)
+{
+    if (strstr(error->text, "it sent 'HTTP/"))
+        return " (it speaks plain http:// on that port)";
+    return strstr(error->text, "does not speak TLS") ? " (is it http://, or another port?)" : "";
+}
+
+const char *hint_for(const struct belay_error *error, const char *url)
 {
     switch (error->code) {
+    case BELAY_ETLS:
+        return for_plain(error);
+    case BELAY_EPROTO:
+        return strstr(error->text, "speaks TLS, not") ? " (https:// on that port)" : "";
+    case BELAY_EEOF:
+        return starts(url, "http:") && error->sent == BELAY_MAYBE_SENT
+                   ? " (it may want https:// on that port)"
+                   : "";
     case BELAY_ECERT:
-        return for_certificate(error->tls_code);
+        return for_certificate(error);
     case BELAY_ETIMEDOUT:
         return for_timeout(error->stage);
     case BELAY_EREDIRECT:

@@ -5,7 +5,7 @@
 
 #include "belay/error.h"
 
-/* " (--cacert FILE ...)", or "". */
-const char *hint_for(const struct belay_error *error);
+/* " (--cacert FILE ...)", or "". `url` is what was asked for. */
+const char *hint_for(const struct belay_error *error, const char *url);
 
 #endif

@@ -218,6 +218,9 @@ enum sink_verdict sink_write(struct sink *sink, const void *data, size_t len)
 
     if (sink->kind == SINK_NONE)
         return SINK_TAKEN;
+    if (sink->wary && memchr(data, '\0', len))
+        sink->error = EILSEQ;
+    sink->wary = false;
     if (sink->error)
         return SINK_FAILED;
     if (sink->pending.len == 0)

@@ -20,6 +20,7 @@ struct sink {
     int fd;
     bool patient;  /* writing may have to wait: a pipe, a terminal */
     bool numbered; /* a name that is taken is numbered, not overwritten */
+    bool wary;     /* of a terminal: what begins with a NUL in it fails with EILSEQ */
     bool begun;    /* bytes have gone out that cannot be called back */
     int error;     /* errno of the first failure */
     char *path;    /* the final name */

@@ -186,6 +186,8 @@ static void print_traffic(const struct page *p, const struct summary *s)
     fprintf(p->out, "%s", text_bytes(n, (double)t->bytes));
     if (s->elapsed_s > 0)
         fprintf(p->out, ", %s/s", text_bytes(n, (double)t->bytes / s->elapsed_s));
+    if (t->unpacked)
+        fprintf(p->out, "; unpacked %s", text_bytes(n, (double)t->unpacked));
     if (t->sent_bytes)
         fprintf(p->out, "; sent %s", text_bytes(n, (double)t->sent_bytes));
     fputc('\n', p->out);

@@ -102,6 +102,7 @@ static json_t *whole(const struct summary *s)
     json_object_set_new(object, "ok", integer(t->ok));
     json_object_set_new(object, "failed", integer(t->failed));
     json_object_set_new(object, "bytes", integer(t->bytes));
+    json_object_set_new(object, "bytes_unpacked", integer(t->unpacked));
     json_object_set_new(object, "bytes_sent", integer(t->sent_bytes));
     json_object_set_new(object, "elapsed_s", json_real(round(s->elapsed_s * 1e6) / 1e6));
     json_object_set_new(object, "cpu_s", json_real(round(s->cpu_s * 1e6) / 1e6));

@@ -11,6 +11,8 @@ const char *tally_stage_name(int stage)
         return "status";
     if (stage == TALLY_STAGE_OUTPUT)
         return "output";
+    if (stage == TALLY_STAGE_DECODE)
+        return "decode";
     return belay_stage_name((enum belay_stage)stage);
 }
 

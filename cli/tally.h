@@ -7,10 +7,11 @@
 #include "belay/http.h"
 #include "histogram.h"
 
-/* Stages of the library, and two of the program's own. */
+/* Stages of the library, and three of the program's own. */
 enum {
     TALLY_STAGE_STATUS = BELAY_STAGES_N, /* -f and a status of 400 or above */
     TALLY_STAGE_OUTPUT,                  /* the body could not be written */
+    TALLY_STAGE_DECODE,                  /* it could not be unpacked (--compressed) */
     TALLY_STAGES_N,
 };
 
@@ -29,6 +30,7 @@ struct tally {
     uint64_t requests, ok, failed;
     uint64_t cut_short;  /* failed after their response had begun */
     uint64_t bytes;      /* of bodies received */
+    uint64_t unpacked;   /* what they were, where they came packed */
     uint64_t sent_bytes; /* of bodies sent */
     uint64_t replays, retries, redirects;
     uint64_t status[TALLY_STATUSES_MAX];

@@ -27,7 +27,7 @@ BAD = [
     (["-i", URL], "curl's -i"),
     (["-i", "missing", URL], "missing"),
     (["-i", "empty"], "-i"),
-    (["-i", "bad"], "ftp"),
+    (["-i", "bad"], "bad: line "),
     (["-i", "nul"], "line 2"),
     (["-d", "@missing", URL], "missing"),
     (["-T", "missing", URL], "missing"),

@@ -33,9 +33,14 @@ class Tls(harness.Case):
 
     def test_wrong_names_and_dates_are_refused_with_the_reason(self):
         self.refused(*CA, server("wrongname").url + "/", words=["other.invalid"])
-        self.refused(*CA, server("nosan").url + "/", words=["127.0.0.1"])
+        self.refused(*CA, server("nosan").url + "/", words=["127.0.0.1", "names no host", "subjectAltName"])
         self.refused(*CA, server("expired").url + "/", words=["expired"])
         self.refused(*CA, server("notyet").url + "/", words=["not valid before"])
+
+    def test_the_wrong_protocol_on_a_port_is_told(self):
+        plain = harness.Origin()
+        self.refused("--retries", "0", plain.url.replace("http:", "https:") + "/", words=["http:// on that port"])
+        self.refused("--retries", "0", origin.url.replace("https:", "http:") + "/", words=["https:// on that port"])
 
     def test_insecure_believes_whoever_answers(self):
         self.assertEqual(self.get("-k", server("expired").url + "/").stdout, b"hello")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the end-to-end tests of `belay` share: a server, a run of the program, a directory of their own."""
 import atexit
+import http.server
 import json
 import os
 import pathlib
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 import urllib.request
 
@@ -63,6 +65,27 @@ class Origin:
         port = self.port
         self.end(how)
         self.start(port)
+
+
+class Scripted:
+    """A server whose answers the test makes: answer(handler) is called for each request."""
+
+    def __init__(self, answer):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                answer(self)
+
+            do_POST = do_HEAD = do_PUT = do_GET
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
 
 @atexit.register

@@ -158,8 +158,7 @@ static void errors_name_the_option_and_what_to_try(void **state)
 static void what_needs_one_request_is_refused_for_many(void **state)
 {
     static const char *const lines[] = {"-o f http://a/ http://b/", "-o f -n 2 http://a/",
-                                        "-D f -n 2 http://a/", "-T - -n 2 http://a/",
-                                        "-o f --for 1s http://a/"};
+                                        "-D f -n 2 http://a/", "-o f --for 1s http://a/"};
     struct get_options o;
     struct complaint why;
 
@@ -169,8 +168,13 @@ static void what_needs_one_request_is_refused_for_many(void **state)
         assert_false(get_options_check_urls(&o, &why));
         get_options_free(&o);
     }
+    assert_int_equal(read_line("-T - -n 2 http://a/", &o, &why), OPTIONS_GOOD);
+    assert_true(get_options_check_body(&o, false, &why));
+    assert_false(get_options_check_body(&o, true, &why));
+    get_options_free(&o);
     assert_int_equal(read_line("-o f -n 1 http://a/", &o, &why), OPTIONS_GOOD);
     assert_true(get_options_check_urls(&o, &why));
+    assert_true(get_options_check_body(&o, true, &why));
     get_options_free(&o);
 }
 
