@@ -120,3 +120,15 @@ int bl_options_resolve(void *out, size_t out_size, const void *given, const stru
     }
     return 0;
 }
+
+void bl_options_express(void *options, const struct bl_option *table, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        int64_t value = bl_option_get(options, &table[i]);
+
+        if (table[i].forever != BL_NOT_ALLOWED && value == table[i].forever)
+            bl_option_put(options, &table[i], BELAY_FOREVER);
+        else if (table[i].none != BL_NOT_ALLOWED && value == table[i].none)
+            bl_option_put(options, &table[i], BELAY_NONE);
+    }
+}

@@ -37,6 +37,20 @@ struct bl_option {
 int bl_options_resolve(void *out, size_t out_size, const void *given, const struct bl_option *table,
                        size_t n, struct belay_error *error);
 
+/*
+ * "max_waiters 10000, max_idle_time_ms forever, ...": zero reads `default`, what BELAY_NONE and
+ * BELAY_FOREVER stand for reads `none` and `forever`, given or effective. `options` has all fields
+ * of the table. Writes at most `size` bytes, terminated; returns the length in full.
+ */
+size_t bl_options_print(const struct bl_option *table, size_t n, const void *options, char *out,
+                        size_t size);
+
+/*
+ * Effective values as they would be given: BELAY_FOREVER and BELAY_NONE where they stand for these.
+ * Resolving them again gives the same.
+ */
+void bl_options_express(void *options, const struct bl_option *table, size_t n);
+
 int64_t bl_option_get(const void *options, const struct bl_option *field);
 void bl_option_put(void *options, const struct bl_option *field, int64_t value);
 

@@ -186,6 +186,58 @@ static void fields_are_read_and_written_by_the_table(void **state)
     assert_int_equal(bl_option_get(&o, &table[0]), INT64_MAX);
 }
 
+static void options_read_as_words_and_numbers(void **state)
+{
+    struct sample_options o = {BELAY_SIZED(sample_options), .wait_ms = 0, .connections_max = 5};
+    char text[128], small[20];
+    size_t len;
+
+    (void)state;
+    o.added_later = -1;
+    len = bl_options_print(table, BL_COUNT(table), &o, text, sizeof text);
+    assert_int_equal(len, strlen(text));
+    assert_string_equal(text, "wait_ms default, connections_max 5, added_later none");
+    o.wait_ms = INT64_MAX;
+    o.connections_max = BELAY_FOREVER;
+    o.added_later = -7;
+    len = bl_options_print(table, BL_COUNT(table), &o, text, sizeof text);
+    assert_int_equal(len, strlen(text));
+    assert_string_equal(text, "wait_ms forever, connections_max forever, added_later -7");
+    assert_int_equal(bl_options_print(table, BL_COUNT(table), &o, small, sizeof small), len);
+    assert_string_equal(small, "wait_ms forever, co");
+    assert_int_equal(bl_options_print(table, BL_COUNT(table), &o, NULL, 0), len);
+    assert_int_equal(bl_options_print(table, 0, &o, small, sizeof small), 0);
+    assert_string_equal(small, "");
+}
+
+/* Effective options are given again as words, and come out the same. */
+static void effective_options_may_be_given_again(void **state)
+{
+    static const int64_t given[][3] = {
+        {0, 0, 0},
+        {BELAY_NONE, BELAY_FOREVER, BELAY_NONE},
+        {BELAY_FOREVER, 1, 100},
+        {31536000000, 1000000, -100},
+    };
+    struct sample_options o = {BELAY_SIZED(sample_options)}, first, again;
+
+    (void)state;
+    for (size_t i = 0; i < BL_COUNT(given); i++) {
+        for (size_t k = 0; k < BL_COUNT(table); k++)
+            bl_option_put(&o, &table[k], given[i][k]);
+        assert_int_equal(resolve(&o, &first, NULL), 0);
+        again = first;
+        bl_options_express(&again, table, BL_COUNT(table));
+        assert_int_equal(resolve(&again, &again, NULL), 0);
+        for (size_t k = 0; k < BL_COUNT(table); k++)
+            assert_int_equal(bl_option_get(&again, &table[k]), bl_option_get(&first, &table[k]));
+    }
+    first.wait_ms = 0;
+    bl_options_express(&first, table, BL_COUNT(table));
+    assert_int_equal(first.wait_ms, BELAY_NONE);
+    assert_int_equal(first.connections_max, 1000000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -198,6 +250,8 @@ int main(void)
         cmocka_unit_test(a_size_that_was_forgotten_is_refused),
         cmocka_unit_test(options_may_be_resolved_in_place),
         cmocka_unit_test(fields_are_read_and_written_by_the_table),
+        cmocka_unit_test(options_read_as_words_and_numbers),
+        cmocka_unit_test(effective_options_may_be_given_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
