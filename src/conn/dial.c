@@ -21,6 +21,7 @@ const struct bl_option bl_dial_options[] = {
     BL_OPTION(belay_dial_options, keepalive_probes, 3, BL_NOT_ALLOWED, BL_NOT_ALLOWED, 1, 127),
     BL_OPTION(belay_dial_options, user_timeout_ms, 30000, INT64_MAX, INT64_MAX, 1, 24 * HOUR_MS),
     LIMIT(dial_timeout_ms, INT64_MAX),
+    LIMIT(proxy_timeout_ms, 10000),
 };
 const size_t bl_dial_options_n = BL_COUNT(bl_dial_options);
 

@@ -1,79 +1,40 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A dial: resolve, race, TLS, each stage under its own limit.
+ * A dial: its life, its limits, and how it is told.
  *
- *     RESOLVE --addresses--> CONNECT --connected--> TLS --done--> told
+ *     RESOLVE --addresses--> CONNECT --connected--> PROXY, TLS for each hop, ... --done--> told
+ *        ^                                                                    |
+ *        +----------------------- failed, and there is another way -----------+
  *
  * All that happens comes from the loop (look-up, watches, the one timer, the stream), so the caller
- * can be told directly; what ends inside bl_dial_start goes through the task. Further addresses may
- * arrive during CONNECT.
+ * can be told directly; what ends inside bl_dial_start goes through the task, and so does the start
+ * of another way. Further addresses may arrive during CONNECT.
  */
 #include "net/dial.h"
 
-#include <errno.h>
+#include <stdio.h>
 
 #include "net/dial_error.h"
-#include "net/race.h"
-#include "net/resolver.h"
-
-#define UNIX_RETRY_MS                                                                              \
-    10 /* a Unix socket with a full backlog refuses at once, and says nothing when it has room */
-
-struct attempt {
-    struct bl_dial *dial;
-    struct belay_backend_slot watch;
-    uint64_t retry_at; /* 0: no */
-    int fd;            /* -1 when not open */
-};
-
-struct bl_dial {
-    struct belay_loop *loop;
-    struct bl_dial_plan plan;
-    bl_dial_fn *fn;
-    void *arg;
-    enum belay_stage stage;
-    uint64_t deadline; /* of the stage */
-    int64_t limit_ms;  /* its length */
-    uint64_t end;      /* of all stages together */
-    struct bl_lookup *lookup;
-    struct bl_timer timer;
-    struct bl_task task;
-    struct belay_stream *stream;
-    int start_code; /* what the task is to tell */
-    struct bl_race race;
-    struct attempt attempts[BL_RACE_MAX];
-};
-
-static void step(struct bl_dial *d);
+#include "net/dial_inside.h"
 
 /* ---- ending ---- */
 
-static void close_attempt(struct attempt *a)
+void bl_dial_drop(struct bl_dial *d)
 {
-    const struct belay_transport *t = &a->dial->loop->transport;
-    bl_watch_set(&a->watch, 0);
-    if (a->fd >= 0)
-        t->close(a->fd, t->arg);
-    a->fd = -1;
-    a->retry_at = 0;
-}
-
-static void close_attempts(struct bl_dial *d)
-{
-    for (size_t i = 0; i < d->race.n; i++) {
-        if (d->race.state[i] != BL_RACE_WAITING)
-            close_attempt(&d->attempts[i]);
-    }
+    bl_resolve_cancel(d->lookup);
+    d->lookup = NULL;
+    bl_dial_close_attempts(d);
+    bl_timer_stop(&d->timer);
+    belay_stream_close(d->stream, 0, NULL, NULL);
+    d->stream = NULL;
 }
 
 static void free_dial(struct bl_dial *d)
 {
-    bl_resolve_cancel(d->lookup);
-    d->lookup = NULL;
-    close_attempts(d);
+    bl_dial_drop(d);
     bl_timer_fini(&d->timer, d->loop);
     bl_task_cancel(&d->task);
-    belay_stream_close(d->stream, 0, NULL, NULL);
+    bl_free(&d->loop->mem, d->asks);
     bl_free(&d->loop->mem, d);
 }
 
@@ -83,23 +44,45 @@ void bl_dial_cancel(struct bl_dial *d)
         free_dial(d);
 }
 
-static void succeed(struct bl_dial *d)
+static bool tls_is_proxys(const struct bl_dial *d)
+{
+    for (size_t i = 0; i < d->route->hops_n; i++) {
+        if (d->route->hops[i].tls)
+            return !d->plan.tls;
+    }
+    return false;
+}
+
+void bl_dial_succeed(struct bl_dial *d)
 {
     struct belay_stream *stream = d->stream;
     bl_dial_fn *fn = d->fn;
     void *arg = d->arg;
-    bl_loop_log(d->loop, "dial", BELAY_LOG_DEBUG, "connected to %s", d->plan.target);
+    char whom[BL_WHOM_MAX];
+
+    bl_loop_log(d->loop, "dial", BELAY_LOG_DEBUG, "connected to %s", bl_dial_whom(d, whom));
+    if (tls_is_proxys(d))
+        bl_stream_hide_tls(stream);
     d->stream = NULL;
     free_dial(d);
     fn(stream, NULL, arg);
 }
 
-static void fail(struct bl_dial *d, struct belay_error *error)
+void bl_dial_fail(struct bl_dial *d, struct belay_error *error)
 {
     struct belay_tried tried[BL_RACE_MAX];
     bl_dial_fn *fn = d->fn;
     void *arg = d->arg;
+
     error->stage = d->stage;
+    if (bl_dial_next_way(d, error)) {
+        bl_loop_log(d->loop, "dial", BELAY_LOG_DEBUG, "%s; there is another way", error->text);
+        bl_dial_drop(d);
+        bl_task_post(d->loop, &d->task);
+        return;
+    }
+    if (d->route_at > 0 && d->route_at + 1 == d->plan.routes_n)
+        bl_error_prefix(error, "none of %zu ways leads there, the last of them", d->plan.routes_n);
     error->tried_n = bl_race_tried(&d->race, bl_now(d->loop), tried);
     error->tried = error->tried_n ? tried : NULL;
     bl_loop_log(d->loop, "dial", BELAY_LOG_DEBUG, "%s", error->text);
@@ -107,17 +90,30 @@ static void fail(struct bl_dial *d, struct belay_error *error)
     fn(NULL, error, arg);
 }
 
-static void fail_with(struct bl_dial *d, int code)
+void bl_dial_fail_with(struct bl_dial *d, int code)
 {
     struct belay_error error;
-    bl_error_set(&error, code, d->stage, "connecting to %s: %s", d->plan.target,
+    char whom[BL_WHOM_MAX];
+
+    bl_error_set(&error, code, d->stage, "connecting to %s: %s", bl_dial_whom(d, whom),
                  belay_strerror(code));
-    fail(d, &error);
+    bl_dial_fail(d, &error);
+}
+
+const char *bl_dial_whom(const struct bl_dial *d, char out[BL_WHOM_MAX])
+{
+    size_t n = d->route->hops_n;
+    size_t hop = d->hop < n ? d->hop : n - 1;
+
+    if (n == 0)
+        return d->plan.target;
+    snprintf(out, BL_WHOM_MAX, "%.110s through %.100s", d->plan.target, d->route->hops[hop].name);
+    return out;
 }
 
 /* ---- stages and their limits ---- */
 
-static void enter(struct bl_dial *d, enum belay_stage stage, int64_t limit_ms)
+void bl_dial_enter(struct bl_dial *d, enum belay_stage stage, int64_t limit_ms)
 {
     uint64_t now = bl_now_fresh(d->loop);
     d->stage = stage;
@@ -133,18 +129,26 @@ static void enter(struct bl_dial *d, enum belay_stage stage, int64_t limit_ms)
 static void time_out(struct bl_dial *d)
 {
     struct belay_error error;
-    if (d->stage == BELAY_STAGE_CONNECT) {
-        bl_dial_describe_timeout(&d->race, bl_now(d->loop), d->plan.target, d->limit_ms, &error);
-    } else if (d->stage == BELAY_STAGE_RESOLVE) {
+    char whom[BL_WHOM_MAX];
+
+    switch (d->stage) {
+    case BELAY_STAGE_CONNECT:
+        bl_dial_blame_silent(d);
+        bl_dial_describe_timeout(&d->race, bl_now(d->loop), bl_dial_whom(d, whom), d->limit_ms,
+                                 &error);
+        break;
+    case BELAY_STAGE_RESOLVE:
         bl_error_set(&error, BELAY_ETIMEDOUT, d->stage,
-                     "connecting to %s: looking up %s: no answer within %lld ms", d->plan.target,
-                     d->plan.host, (long long)d->limit_ms);
-    } else {
-        bl_error_set(&error, BELAY_ETIMEDOUT, d->stage,
-                     "negotiating TLS with %s: not done within %lld ms", d->plan.target,
+                     "connecting to %s: looking up %s: no answer within %lld ms",
+                     bl_dial_whom(d, whom), bl_dial_looked_up_host(d), (long long)d->limit_ms);
+        break;
+    default:
+        bl_error_set(&error, BELAY_ETIMEDOUT, d->stage, "%s within %lld ms",
+                     d->stage == BELAY_STAGE_TLS ? "not done" : "no answer",
                      (long long)d->limit_ms);
+        bl_dial_describe_layer(d, &error);
     }
-    fail(d, &error);
+    bl_dial_fail(d, &error);
 }
 
 static void on_timer(void *arg)
@@ -153,276 +157,99 @@ static void on_timer(void *arg)
     if (bl_now(d->loop) >= d->deadline)
         time_out(d);
     else
-        step(d);
-}
-
-/* ---- TLS ---- */
-
-static void on_started(const struct belay_error *error, void *arg)
-{
-    struct bl_dial *d = arg;
-    struct belay_error own;
-    if (!error) {
-        succeed(d);
-        return;
-    }
-    own = *error;
-    bl_error_prefix(&own, "negotiating TLS with %s", d->plan.target);
-    fail(d, &own);
-}
-
-static void start_tls(struct bl_dial *d)
-{
-    const struct bl_dial_plan *p = &d->plan;
-    struct bl_tls_want want = {
-        .tls = p->tls,
-        .server_name = p->server_name,
-        .alpn = p->alpn,
-        .alpn_len = p->alpn_len,
-        .no_sni = p->no_sni,
-        .session_key = p->session_key,
-        .session_key_len = p->session_key_len,
-    };
-    struct bl_filter *filter;
-    struct belay_error error;
-    enter(d, BELAY_STAGE_TLS, p->tls_timeout_ms);
-    int rc = bl_tls_filter_new(d->loop, &want, bl_stream_top(d->stream), &filter, &error);
-    if (rc < 0) {
-        bl_error_prefix(&error, "negotiating TLS with %s", p->target);
-        fail(d, &error);
-        return;
-    }
-    bl_stream_push(d->stream, filter, on_started, d);
-}
-
-/* ---- the race ---- */
-
-static void win(struct bl_dial *d, size_t i)
-{
-    struct attempt *a = &d->attempts[i];
-    int fd = a->fd;
-    bl_watch_set(&a->watch, 0);
-    a->fd = -1;
-    bl_resolve_cancel(d->lookup);
-    d->lookup = NULL;
-    close_attempts(d);
-    int rc = bl_stream_new(d->loop, fd, &d->race.addrs[i], &d->plan.stream, &d->stream);
-    if (rc < 0) {
-        d->loop->transport.close(fd, d->loop->transport.arg);
-        fail_with(d, rc);
-    } else if (d->plan.tls) {
-        start_tls(d);
-    } else {
-        succeed(d);
-    }
-}
-
-static void lose(struct bl_dial *d, size_t i, int os_error)
-{
-    close_attempt(&d->attempts[i]);
-    bl_race_failed(&d->race, (int)i, os_error, bl_now_fresh(d->loop));
-}
-
-/*
- * Dialling a port of this machine at which nobody listens may be given that very port as its own,
- * and TCP then connects the socket with itself: nobody is there, and the port would be kept from
- * whoever comes to listen.
- */
-static bool is_self(const struct bl_dial *d, int fd, const struct belay_addr *to)
-{
-    const struct belay_transport *t = &d->loop->transport;
-    struct belay_addr local;
-    return to->family != BELAY_FAMILY_UNIX && t->local_addr(fd, &local, t->arg) == 0 &&
-           belay_addr_equal(&local, to);
-}
-
-static void on_connect_event(unsigned events, void *arg)
-{
-    struct attempt *a = arg;
-    struct bl_dial *d = a->dial;
-    size_t i = (size_t)(a - d->attempts);
-    int rc = d->loop->transport.connect_result(a->fd, d->loop->transport.arg);
-    (void)events;
-    if (rc == -EINPROGRESS || rc == -EALREADY)
-        return;
-    if (rc == 0 && is_self(d, a->fd, &d->race.addrs[i]))
-        rc = -ECONNREFUSED;
-    if (rc == 0) {
-        win(d, i);
-        return;
-    }
-    lose(d, i, -rc);
-    step(d);
-}
-
-/* 0, -EINPROGRESS, or why not. */
-static int connect_now(struct bl_dial *d, struct attempt *a, const struct belay_addr *to)
-{
-    const struct belay_transport *t = &d->loop->transport;
-    int rc = t->connect(a->fd, to, t->arg);
-    if (rc == 0 && is_self(d, a->fd, to))
-        return -ECONNREFUSED;
-    if (rc == -EINPROGRESS) {
-        bl_watch_init(&a->watch, d->loop, a->fd, on_connect_event, a);
-        if (bl_watch_set(&a->watch, BELAY_WRITABLE) < 0)
-            return -ENOMEM;
-    } else if (rc == -EAGAIN && to->family == BELAY_FAMILY_UNIX) {
-        a->retry_at = bl_after_ms(bl_now_fresh(d->loop), UNIX_RETRY_MS);
-        return -EINPROGRESS;
-    }
-    return rc;
-}
-
-static int open_attempt(struct bl_dial *d, struct attempt *a, const struct belay_addr *to)
-{
-    const struct belay_transport *t = &d->loop->transport;
-    bool local = to->family == BELAY_FAMILY_UNIX;
-    const struct belay_addr *source = local ? NULL : d->plan.source;
-    const char *interface_name = local ? NULL : d->plan.interface_name;
-    if (source && source->family != to->family)
-        return -EAFNOSUPPORT;
-    a->fd = t->open((enum belay_family)to->family, t->arg);
-    if (a->fd < 0)
-        return a->fd;
-    if (source || interface_name) {
-        int rc = t->bind(a->fd, source, interface_name, t->arg);
-        if (rc < 0)
-            return rc;
-    }
-    return connect_now(d, a, to);
-}
-
-/* True when that ended the dial. */
-static bool settle_attempt(struct bl_dial *d, size_t i, int rc)
-{
-    if (rc == 0) {
-        win(d, i);
-        return true;
-    }
-    if (rc != -EINPROGRESS)
-        lose(d, i, -rc);
-    return false;
-}
-
-static bool start_attempts(struct bl_dial *d)
-{
-    int i;
-    while ((i = bl_race_next(&d->race, bl_now_fresh(d->loop))) >= 0) {
-        struct attempt *a = &d->attempts[i];
-        a->dial = d;
-        a->fd = -1;
-        a->retry_at = 0;
-        bl_watch_init(&a->watch, d->loop, -1, on_connect_event, a);
-        bl_race_started(&d->race, i, bl_now_fresh(d->loop));
-        if (settle_attempt(d, (size_t)i, open_attempt(d, a, &d->race.addrs[i])))
-            return true;
-    }
-    return false;
-}
-
-static bool retry_attempts(struct bl_dial *d)
-{
-    for (size_t i = 0; i < d->race.n; i++) {
-        struct attempt *a = &d->attempts[i];
-        if (d->race.state[i] != BL_RACE_TRYING || !a->retry_at ||
-            a->retry_at > bl_now_fresh(d->loop))
-            continue;
-        a->retry_at = 0;
-        if (settle_attempt(d, i, connect_now(d, a, &d->race.addrs[i])))
-            return true;
-    }
-    return false;
-}
-
-static uint64_t next_look(const struct bl_dial *d)
-{
-    uint64_t at = bl_race_deadline(&d->race);
-    at = at < d->deadline ? at : d->deadline;
-    for (size_t i = 0; i < d->race.n; i++) {
-        const struct attempt *a = &d->attempts[i];
-        if (d->race.state[i] == BL_RACE_TRYING && a->retry_at && a->retry_at < at)
-            at = a->retry_at;
-    }
-    return at;
-}
-
-static void step(struct bl_dial *d)
-{
-    struct belay_error error;
-    if (d->stage != BELAY_STAGE_CONNECT || retry_attempts(d) || start_attempts(d))
-        return;
-    if (!bl_race_lost(&d->race)) {
-        bl_timer_at(&d->timer, d->loop, next_look(d));
-        return;
-    }
-    bl_dial_describe_lost(&d->race, bl_now(d->loop), d->plan.target, &error);
-    fail(d, &error);
+        bl_dial_race_step(d);
 }
 
 /* ---- addresses ---- */
-
-static void add_addresses(struct bl_dial *d, const struct belay_addr *addrs, size_t n, bool more)
-{
-    bl_race_addresses(&d->race, addrs, n, more);
-    if (d->stage != BELAY_STAGE_CONNECT)
-        enter(d, BELAY_STAGE_CONNECT, d->plan.connect_timeout_ms);
-    step(d);
-}
 
 static void on_addresses(const struct belay_addr *addrs, size_t n, bool more,
                          const struct belay_error *error, void *arg)
 {
     struct bl_dial *d = arg;
     struct belay_error own;
+    char whom[BL_WHOM_MAX];
+
     if (!more)
         d->lookup = NULL;
-    if (!error) {
-        add_addresses(d, addrs, n, more);
+    if (error) {
+        own = *error;
+        bl_error_prefix(&own, "connecting to %s", bl_dial_whom(d, whom));
+        bl_dial_fail(d, &own);
+    } else if (d->looking == BL_LOOKING_FOR_ASK) {
+        bl_dial_looked_up_ask(d, addrs, n);
+    } else {
+        bl_dial_add_addresses(d, addrs, n, more);
+    }
+}
+
+int bl_dial_look_up(struct bl_dial *d, enum bl_looking what, const char *host, uint16_t port,
+                    enum belay_family family)
+{
+    struct bl_lookup_options options = {.family = family, .fresh = d->plan.fresh, .port = port};
+
+    d->looking = what;
+    bl_dial_enter(d, BELAY_STAGE_RESOLVE, d->plan.resolve_timeout_ms);
+    return bl_resolve(d->loop, host, &options, on_addresses, d, &d->lookup);
+}
+
+void bl_dial_no_look_up(struct bl_dial *d, int code)
+{
+    struct belay_error error;
+    char whom[BL_WHOM_MAX];
+    const char *what = bl_is_host_name(bl_dial_looked_up_host(d))
+                           ? "the name servers of the loop (dns_servers)"
+                           : "that host name";
+
+    if (code != BELAY_EINVAL) {
+        bl_dial_fail_with(d, code);
         return;
     }
-    own = *error;
-    bl_error_prefix(&own, "connecting to %s", d->plan.target);
-    fail(d, &own);
+    bl_error_set(&error, BELAY_EINVAL, d->stage, "connecting to %s: %s cannot be used",
+                 bl_dial_whom(d, whom), what);
+    bl_dial_fail(d, &error);
 }
 
 /* ---- starting ---- */
 
-static void bad_host(struct bl_dial *d)
-{
-    struct belay_error error;
-    const char *what = bl_is_host_name(d->plan.host) ? "the name servers of the loop (dns_servers)"
-                                                     : "that host name";
-    bl_error_set(&error, BELAY_EINVAL, d->stage, "connecting to %s: %s cannot be used",
-                 d->plan.target, what);
-    fail(d, &error);
-}
-
 static void on_task(void *arg)
 {
     struct bl_dial *d = arg;
-    if (d->start_code == BELAY_EINVAL)
-        bad_host(d);
-    else if (d->start_code < 0)
-        fail_with(d, d->start_code);
+    int code = d->start_code;
+
+    d->start_code = 0;
+    if (code < 0)
+        bl_dial_no_look_up(d, code);
     else
-        add_addresses(d, d->plan.addrs, d->plan.addrs_n, false);
+        bl_dial_begin_route(d);
 }
 
-static int resolve(struct bl_dial *d)
+/* A look-up begins at once; all else could end in here, so it is the task's. */
+static int start(struct bl_dial *d)
 {
-    struct bl_lookup_options options = {
-        .family = d->plan.family,
-        .fresh = d->plan.fresh,
-        .port = d->plan.port,
-    };
-    enter(d, BELAY_STAGE_RESOLVE, d->plan.resolve_timeout_ms);
-    return bl_resolve(d->loop, d->plan.host, &options, on_addresses, d, &d->lookup);
+    const struct bl_dial_plan *p = &d->plan;
+    int rc;
+
+    bl_dial_order_routes(d);
+    bl_dial_set_route(d);
+    if (d->route->hops_n > 0 || p->addrs) {
+        bl_task_post(d->loop, &d->task);
+        return 0;
+    }
+    rc = bl_dial_look_up(d, BL_LOOKING_FOR_PEER, p->host, p->port, p->family);
+    if (rc == BELAY_ENOMEM)
+        return rc;
+    d->start_code = rc;
+    if (rc < 0)
+        bl_task_post(d->loop, &d->task);
+    return 0;
 }
 
 int bl_dial_start(struct belay_loop *loop, const struct bl_dial_plan *plan, bl_dial_fn *fn,
                   void *arg, struct bl_dial **ret)
 {
-    struct bl_dial *d = bl_zalloc(&loop->mem, sizeof *d);
+    struct bl_dial *d = bl_zalloc(&loop->mem, sizeof *d + plan->routes_n * sizeof d->order[0]);
+    int rc;
+
     if (!d)
         return BELAY_ENOMEM;
     d->loop = loop;
@@ -434,16 +261,13 @@ int bl_dial_start(struct belay_loop *loop, const struct bl_dial_plan *plan, bl_d
         d->end = bl_after_ms(bl_now_fresh(loop), plan->dial_timeout_ms);
     bl_task_init(&d->task, on_task, d);
     bl_race_init(&d->race, bl_after_ms(0, plan->race_delay_ms));
-    int rc = bl_timer_init(&d->timer, loop, on_timer, d);
-    if (rc == 0 && !plan->addrs)
-        rc = resolve(d);
-    if (rc == BELAY_ENOMEM) {
+    rc = bl_timer_init(&d->timer, loop, on_timer, d);
+    if (rc == 0)
+        rc = start(d);
+    if (rc < 0) {
         free_dial(d);
         return rc;
     }
-    d->start_code = rc;
-    if (plan->addrs || rc < 0)
-        bl_task_post(loop, &d->task);
     *ret = d;
     return 0;
 }

@@ -5,7 +5,7 @@
  *
  * A filter passes what it does not change to the one below. Those that only shake hands (proxies)
  * step aside when they are done: bl_stream unlinks a filter whose `transient` is set once `start`
- * returned 0.
+ * returned 0. With 1 it stays: it has read bytes that belong to the filters above.
  */
 #ifndef BL_NET_FILTER_H
 #define BL_NET_FILTER_H
@@ -24,7 +24,8 @@ struct bl_filter_ops {
     const char *name;
     enum belay_stage stage; /* what `start` belongs to: CONNECT, PROXY, TLS */
     bool transient;
-    int (*start)(struct bl_filter *f, struct belay_error *error); /* 0: done. NULL: nothing to do */
+    int (*start)(struct bl_filter *f,
+                 struct belay_error *error); /* 0, 1: done. NULL: nothing to do */
     ptrdiff_t (*read)(struct bl_filter *f, void *out, size_t size,
                       struct belay_error *error); /* 0: end */
     ptrdiff_t (*write)(struct bl_filter *f, const struct belay_bytes *bytes, size_t n,

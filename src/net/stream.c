@@ -401,6 +401,11 @@ struct bl_filter *bl_stream_top(struct belay_stream *s)
     return s->top;
 }
 
+void bl_stream_hide_tls(struct belay_stream *s)
+{
+    s->facts_hidden = 1;
+}
+
 bool bl_stream_usable(const struct belay_stream *s)
 {
     return !s->dead_code && !s->eof && !s->closing;
@@ -454,7 +459,7 @@ int belay_stream_tls_facts(struct belay_stream *s, struct belay_tls_facts *facts
 {
     if (!facts || facts->size < sizeof facts->size)
         return BELAY_EINVAL;
-    for (struct bl_filter *f = s->top; f; f = f->below) {
+    for (struct bl_filter *f = s->facts_hidden ? NULL : s->top; f; f = f->below) {
         if (f->ops->tls_facts)
             return f->ops->tls_facts(f, facts);
     }

@@ -30,6 +30,9 @@ int bl_stream_new(struct belay_loop *loop, int fd, const struct belay_addr *peer
 
 struct bl_filter *bl_stream_top(struct belay_stream *stream);
 
+/* What TLS there is ends at proxies: it says nothing about the peer. */
+void bl_stream_hide_tls(struct belay_stream *stream);
+
 /*
  * Puts a filter on top and drives its `start` until it is done; then `fn` runs once, from the loop,
  * with NULL or the error (stage filled in; the stream is then dead but not closed). One at a time.
@@ -125,6 +128,7 @@ struct belay_stream {
     unsigned soon : 1;       /* the task is among the loop's tasks, not its flushes */
     unsigned read_wants : 2; /* what reading waits for, when not the obvious */
     unsigned write_wants : 2;
+    unsigned facts_hidden : 1;      /* all TLS ends at proxies */
     struct bl_socket_filter socket; /* last, see there */
 };
 

@@ -50,7 +50,7 @@ void bl_stream_drive_start(struct belay_stream *s)
         s->then.start(&error, s->then_arg);
         return;
     }
-    if (filter->ops->transient)
+    if (filter->ops->transient && rc == 0)
         step_aside(s);
     bl_stream_watch(s, s->watch.mask != BELAY_READABLE);
     bl_stream_flush_later(s); /* what was written meanwhile */
