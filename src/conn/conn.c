@@ -179,6 +179,7 @@ static void begin(struct belay_conn *c)
     plan.connect_timeout_ms = o->connect_timeout_ms;
     plan.tls_timeout_ms = o->tls_timeout_ms;
     plan.dial_timeout_ms = o->dial_timeout_ms;
+    plan.proxy_timeout_ms = o->proxy_timeout_ms;
     plan.race_delay_ms = o->race_delay_ms;
     plan.stream = bl_dial_stream_options(o);
     step(c, BL_PHASE_DIALING, "");
