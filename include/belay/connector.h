@@ -167,15 +167,15 @@ BELAY_API uint64_t belay_conn_id(const struct belay_conn *conn);
 /* How a connection is dialled: limits of each stage, and the socket's watchfulness. */
 struct belay_dial_options {
     size_t size;
-    int64_t resolve_timeout_ms; /* 5,000 */
+    int64_t resolve_timeout_ms; /* 5,000, for the addresses of a name */
     int64_t connect_timeout_ms; /* 10,000: of the race of addresses alone */
-    int64_t tls_timeout_ms;     /* 10,000 */
+    int64_t tls_timeout_ms;     /* 10,000, for the handshake */
     int64_t session_timeout_ms; /* 10,000: the connector's session; in form 2 all of it */
     int64_t close_timeout_ms;   /* 2,000: what is left to be sent at close */
     int64_t race_delay_ms;      /* 250: from one address to the next (RFC 8305) */
     int32_t keepalive_idle_s;   /* 20; BELAY_NONE: no probes */
-    int32_t keepalive_every_s;  /* 5 */
-    int32_t keepalive_probes;   /* 3 */
+    int32_t keepalive_every_s;  /* 5, from one probe to the next */
+    int32_t keepalive_probes;   /* 3 without an answer, and it is dead */
     int64_t user_timeout_ms;    /* 30,000: unacknowledged data; a peer that reads slowly lives */
     int64_t dial_timeout_ms;    /* resolve, connect, proxy and TLS together; BELAY_FOREVER */
     int64_t proxy_timeout_ms;   /* 10,000: of each proxy, to its answer */

@@ -68,8 +68,8 @@ struct belay_pool_options {
     size_t size;
     struct belay_connector connector;      /* zero: plain streams */
     const struct belay_dial_options *dial; /* NULL: the defaults */
-    int32_t max_connections_per_endpoint;  /* 10 */
-    int32_t max_connections_total;         /* 1,000 */
+    int32_t max_connections_per_endpoint;  /* 10, those that are dialled and closed among them */
+    int32_t max_connections_total;         /* 1,000, of all endpoints */
     int64_t max_idle_time_ms;              /* 60,000, from the last release */
     int64_t max_connection_lifetime_ms;    /* 300,000; one in use ends at its release */
     int32_t max_connection_uses;           /* BELAY_FOREVER; N is N uses */
@@ -83,19 +83,20 @@ struct belay_pool_options {
     void *callbacks_arg;
     int32_t min_idle; /* 0: verified connections kept ready for each endpoint whose peer is held */
     int32_t max_idle_per_endpoint;  /* BELAY_FOREVER; BELAY_NONE: closed when nobody waits for it */
-    int32_t max_idle_total;         /* BELAY_FOREVER */
+    int32_t max_idle_total;         /* BELAY_FOREVER; of all endpoints */
     int32_t max_dials_per_endpoint; /* in flight at a time; 64 */
-    int32_t max_dials_total;        /* 256 */
+    int32_t max_dials_total;        /* 256, of all endpoints */
     int32_t lifetime_jitter;        /* BELAY_NONE; per cent taken off lifetimes at random, to 50 */
-    enum belay_reuse_order reuse_order;
+    enum belay_reuse_order reuse_order; /* which idle connection is lent */
     int64_t check_after_idle_ms; /* BELAY_FOREVER; one idle for longer is checked before it is
                                        lent */
     int64_t check_interval_ms;   /* BELAY_FOREVER; idle ones are checked as often, lent or not:
                                        for connections without a descriptor to watch */
-    int64_t check_timeout_ms;    /* 5,000 */
-    int64_t leak_threshold_ms;   /* BELAY_FOREVER: leaks are not looked for */
+    int64_t check_timeout_ms;    /* 5,000, for the answer to a check */
+    int64_t leak_threshold_ms;   /* BELAY_FOREVER; leases that are out for longer are reported */
     int64_t resolve_interval_ms; /* 30,000; names of open connections are looked up again as often:
-                                    those to addresses twice missing are retired. BELAY_FOREVER */
+                                    those to addresses twice missing are retired. BELAY_FOREVER:
+                                    never */
     struct belay_cache *cache;   /* where idle connections are kept; NULL: the pool's own */
     bool shared;                 /* may be used by attached threads (belay/share.h) */
 };
