@@ -6,16 +6,18 @@
 #include "conn/lease.h"
 
 #include "conn/conn.h"
+#include "conn/thread_lease.h"
 
 static void table_free(struct belay_loop *loop, void *ptr)
 {
     struct belay_lease_table *t = ptr;
 
+    bl_thread_table_free(loop, t->threads);
     bl_free(&loop->mem, t->slots);
     bl_free(&loop->mem, t);
 }
 
-static struct belay_lease_table *table_of(struct belay_loop *loop)
+struct belay_lease_table *bl_lease_table(struct belay_loop *loop)
 {
     struct belay_lease_table *t = loop->rooms[BL_ROOM_CONN].ptr;
 
@@ -49,7 +51,7 @@ static int grow(struct belay_lease_table *t)
 
 static int reserve(struct belay_loop *loop)
 {
-    struct belay_lease_table *t = table_of(loop);
+    struct belay_lease_table *t = bl_lease_table(loop);
 
     return !t || (t->free == BL_NO_SLOT && grow(t) < 0) ? BELAY_ENOMEM : 0;
 }
@@ -83,7 +85,7 @@ int bl_lessor_init(struct bl_lessor *lessor, struct belay_loop *loop,
     lessor->conn = conn;
     lessor->more = BL_NO_SLOT;
     lessor->leases = 0;
-    lessor->slot = slot_take(table_of(loop), lessor);
+    lessor->slot = slot_take(bl_lease_table(loop), lessor);
     return 0;
 }
 
@@ -92,7 +94,7 @@ void bl_lessor_fini(struct bl_lessor *lessor, struct belay_loop *loop)
     if (!lessor->ops)
         return;
     bl_lease_revoke(loop, lessor);
-    slot_free(table_of(loop), lessor->slot);
+    slot_free(bl_lease_table(loop), lessor->slot);
     lessor->ops = NULL;
 }
 
@@ -103,7 +105,7 @@ int bl_lease_reserve(struct belay_loop *loop)
 
 int bl_lease_give_more(struct belay_loop *loop, struct bl_lessor *lessor, struct belay_lease *ret)
 {
-    struct belay_lease_table *t = table_of(loop);
+    struct belay_lease_table *t = bl_lease_table(loop);
     uint32_t i;
 
     if (reserve(loop) < 0)
@@ -163,38 +165,57 @@ static inline struct bl_lessor *resolve(struct belay_lease lease)
     return lease.table->slots[lease.slot].lessor;
 }
 
+/* What resolves in no loop's table may be a thread's: they cost the loop's own nothing. */
+static bool is_threads(struct belay_lease lease)
+{
+    return lease.table && lease.table->capacity == 0 && lease.table->threads;
+}
+
+BL_SELDOM static int release_elsewhere(struct belay_lease lease, enum belay_release how)
+{
+    return is_threads(lease) ? bl_thread_lease_release(lease, how) : BELAY_ESTALE;
+}
+
 int belay_lease_release(struct belay_lease lease, enum belay_release how)
 {
     struct bl_lessor *lessor = resolve(lease);
 
     if (BL_UNLIKELY(!lessor))
-        return BELAY_ESTALE;
+        return release_elsewhere(lease, how);
     end(lease.table, lessor, lease.slot);
     lessor->ops->release(lessor->conn, how, lessor->owner);
     return 0;
 }
 
+static inline struct belay_conn *conn_of(struct belay_lease lease)
+{
+    struct bl_lessor *lessor = resolve(lease);
+
+    if (BL_UNLIKELY(!lessor))
+        return is_threads(lease) ? bl_thread_lease_conn(lease) : NULL;
+    return lessor->conn;
+}
+
 bool belay_lease_valid(struct belay_lease lease)
 {
-    return resolve(lease) != NULL;
+    return conn_of(lease) != NULL;
 }
 
 struct belay_conn *belay_lease_conn(struct belay_lease lease)
 {
-    struct bl_lessor *lessor = resolve(lease);
-    return lessor ? lessor->conn : NULL;
+    return conn_of(lease);
 }
 
 struct belay_stream *belay_lease_stream(struct belay_lease lease)
 {
-    struct bl_lessor *lessor = resolve(lease);
-    return lessor ? belay_conn_stream(lessor->conn) : NULL;
+    struct belay_conn *conn = conn_of(lease);
+    return conn ? belay_conn_stream(conn) : NULL;
 }
 
 void *belay_lease_state(struct belay_lease lease)
 {
-    struct bl_lessor *lessor = resolve(lease);
-    return lessor ? belay_conn_state(lessor->conn) : NULL;
+    struct belay_conn *conn = conn_of(lease);
+    return conn ? belay_conn_state(conn) : NULL;
 }
 
 int belay_lease_take(struct belay_lease lease, struct belay_stream **ret_stream)
@@ -202,7 +223,7 @@ int belay_lease_take(struct belay_lease lease, struct belay_stream **ret_stream)
     struct bl_lessor *lessor = resolve(lease);
 
     if (!lessor)
-        return BELAY_ESTALE;
+        return is_threads(lease) && bl_thread_lease_conn(lease) ? BELAY_ENOTSUP : BELAY_ESTALE;
     if (lessor->leases > 1)
         return BELAY_EAGAIN;
     if (!belay_conn_stream(lessor->conn))

@@ -37,12 +37,18 @@ struct bl_lease_slot {
     struct bl_lessor *lessor; /* NULL: free */
 };
 
+struct bl_thread_table;
+
 struct belay_lease_table {
     struct belay_loop *loop;
     struct bl_lease_slot *slots;
-    uint32_t capacity;
-    uint32_t free; /* BL_NO_SLOT when none */
+    uint32_t capacity;               /* 0 for ever in the table of the threads' leases */
+    uint32_t free;                   /* BL_NO_SLOT when none */
+    struct bl_thread_table *threads; /* that table: the loop's, made at need, or itself */
 };
+
+/* The loop's, made at need; NULL without memory. */
+struct belay_lease_table *bl_lease_table(struct belay_loop *loop);
 
 /* BELAY_ENOMEM. */
 int bl_lessor_init(struct bl_lessor *lessor, struct belay_loop *loop,

@@ -179,6 +179,19 @@ struct bl_work *bl_work_new(struct belay_loop *loop);
 void bl_work_free(struct bl_work *work); /* while it does not run */
 int bl_work_start(struct bl_work *work, belay_fn *fn, belay_fn *done, void *arg);
 
+/* ---- mail: what another thread has for the loop ---- */
+
+/*
+ * Embedded in what it is about, so that posting never fails; runs once, on the loop's thread, in a
+ * later turn, in order of posting. Not to be posted again before that. Unlike belay_loop_post it is
+ * taken while the loop is closing, too: whoever expects mail keeps an object open till it has come.
+ */
+struct bl_mail {
+    struct bl_list link;
+    void (*run)(struct bl_mail *mail, struct belay_loop *loop);
+};
+void bl_mail_post(struct belay_loop *loop, struct bl_mail *mail); /* any thread */
+
 /* ---- watches ---- */
 
 struct belay_backend_slot {

@@ -4,20 +4,14 @@
 
 #include "loop/turn.h"
 
-/* What lies in the inbox. */
-struct mail {
-    struct bl_list link;
-    void (*run)(struct mail *mail, struct belay_loop *loop);
-};
-
 struct post {
-    struct mail mail;
+    struct bl_mail mail;
     belay_fn *fn;
     void *arg;
 };
 
 struct bl_work {
-    struct mail mail;
+    struct bl_mail mail;
     struct bl_job job;
     struct belay_loop *loop;
     belay_fn *work, *done;
@@ -104,7 +98,7 @@ bool bl_threads_run(struct belay_loop *loop)
     bool any = false;
     struct bl_list *node;
     while ((node = bl_list_pop_front(&t->taken))) {
-        struct mail *mail = BL_LIST_OF(node, struct mail, link);
+        struct bl_mail *mail = BL_LIST_OF(node, struct bl_mail, link);
         mail->run(mail, loop);
         any = true;
     }
@@ -116,7 +110,7 @@ bool bl_threads_run(struct belay_loop *loop)
 }
 
 /* Under the lock. On the loop's own thread nobody sleeps: the next turn looks before it does. */
-static void put(struct belay_loop *loop, struct mail *mail)
+static void put(struct belay_loop *loop, struct bl_mail *mail)
 {
     struct bl_loop_threads *t = loop->threads;
     bl_list_push_back(&t->inbox, &mail->link);
@@ -129,7 +123,14 @@ static void put(struct belay_loop *loop, struct mail *mail)
     }
 }
 
-static void run_post(struct mail *mail, struct belay_loop *loop)
+void bl_mail_post(struct belay_loop *loop, struct bl_mail *mail)
+{
+    bl_mutex_lock(&loop->threads->lock);
+    put(loop, mail);
+    bl_mutex_unlock(&loop->threads->lock);
+}
+
+static void run_post(struct bl_mail *mail, struct belay_loop *loop)
 {
     struct post *post = (struct post *)mail;
     belay_fn *fn = post->fn;
@@ -170,7 +171,7 @@ int belay_loop_post(struct belay_loop *loop, belay_fn *fn, void *arg)
     return 0;
 }
 
-static void run_done(struct mail *mail, struct belay_loop *loop)
+static void run_done(struct bl_mail *mail, struct belay_loop *loop)
 {
     struct bl_work *work = (struct bl_work *)mail;
     belay_fn *done = work->done;
@@ -188,9 +189,7 @@ static void run_work(void *item)
     struct belay_loop *loop = work->loop;
     work->work(work->arg);
     work->mail.run = run_done;
-    bl_mutex_lock(&loop->threads->lock);
-    put(loop, &work->mail);
-    bl_mutex_unlock(&loop->threads->lock);
+    bl_mail_post(loop, &work->mail);
 }
 
 struct bl_work *bl_work_new(struct belay_loop *loop)
