@@ -169,6 +169,9 @@ BELAY_API struct belay_endpoint *belay_peer_endpoint(const struct belay_peer *pe
  * BELAY_ENOMEM.
  */
 BELAY_API int belay_peer_try_acquire(struct belay_peer *peer, struct belay_lease *ret_lease);
+/* The same, saying whose it is and where, for on_leak; both as in belay_acquire_options. */
+BELAY_API int belay_peer_try_acquire_as(struct belay_peer *peer, const char *tag, const char *place,
+                                        struct belay_lease *ret_lease);
 
 /* With a lease, or with an error and a lease that is stale. */
 typedef void belay_acquire_fn(struct belay_lease lease, const struct belay_error *error, void *arg);

@@ -118,6 +118,12 @@ static inline const struct bl_conn_facts *bl_conn_facts(const struct belay_conn 
 {
     return &conn->facts;
 }
+/* Why it failed or was lost; NULL: it did not. */
+static inline const struct belay_error *bl_conn_error(const struct belay_conn *conn,
+                                                      struct belay_error *scratch)
+{
+    return conn->error.code ? bl_error_copy_get(&conn->error, scratch, conn->endpoint) : NULL;
+}
 static inline void *bl_conn_extra(struct belay_conn *conn)
 {
     return conn->extra;

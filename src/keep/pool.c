@@ -1,61 +1,33 @@
 /* SPDX-License-Identifier: MIT */
-/* The pool as an object: options, life, peers, statistics. What happens in it is in pool_run.c. */
+/* The pool as an object: its life, and who waits for its end. */
 #include "keep/pool.h"
 
-#define YEAR_MS INT64_C(31536000000)
-#define DAY_MS  INT64_C(86400000)
-
-const struct bl_option bl_pool_options[] = {
-    BL_OPTION(belay_pool_options, max_connections_per_endpoint, 10, BL_NOT_ALLOWED, INT32_MAX, 1,
-              INT32_MAX),
-    BL_OPTION(belay_pool_options, max_connections_total, 1000, BL_NOT_ALLOWED, INT32_MAX, 1,
-              INT32_MAX),
-    BL_OPTION(belay_pool_options, max_idle_time_ms, 60000, 0, INT64_MAX, 1, YEAR_MS),
-    BL_OPTION(belay_pool_options, max_connection_lifetime_ms, 300000, BL_NOT_ALLOWED, INT64_MAX, 1,
-              YEAR_MS),
-    BL_OPTION(belay_pool_options, max_connection_uses, INT32_MAX, BL_NOT_ALLOWED, INT32_MAX, 1,
-              INT32_MAX),
-    BL_OPTION(belay_pool_options, max_waiters, 10000, BL_NOT_ALLOWED, INT32_MAX, 1, INT32_MAX),
-    BL_OPTION(belay_pool_options, acquire_timeout_ms, 30000, BL_NOT_ALLOWED, INT64_MAX, 1, YEAR_MS),
-    BL_OPTION(belay_pool_options, connect_retry_count, 3, 0, INT32_MAX, 1, 1000000),
-    BL_OPTION(belay_pool_options, connect_retry_delay_ms, 100, 0, BL_NOT_ALLOWED, 1, DAY_MS),
-    BL_OPTION(belay_pool_options, expected_capacity, 1, 0, BL_NOT_ALLOWED, 1, 1000000),
+struct watcher { /* of the end */
+    struct bl_list link;
+    belay_fn *fn;
+    void *arg;
 };
-const size_t bl_pool_options_n = BL_COUNT(bl_pool_options);
-
-static uint64_t ns_of(int64_t ms)
-{
-    return ms == INT64_MAX ? BELAY_NEVER : BL_MS(ms);
-}
-
-static int backoff_of(const struct belay_pool_options *o, struct belay_backoff *ret)
-{
-    struct belay_backoff_options b = belay_backoff_options_init();
-
-    b.delay_ms = o->connect_retry_delay_ms ? o->connect_retry_delay_ms : BELAY_NONE;
-    b.delay_max_ms = o->connect_retry_delay_ms > 10000 ? o->connect_retry_delay_ms : 10000;
-    return belay_backoff_init(ret, &b);
-}
-
-static struct bl_pp_limits limits_of(const struct belay_pool_options *o)
-{
-    return (struct bl_pp_limits){
-        .per_endpoint = o->max_connections_per_endpoint,
-        .total = o->max_connections_total,
-        .uses = o->max_connection_uses,
-        .waiters = o->max_waiters,
-        .idle_ns = ns_of(o->max_idle_time_ms),
-        .lifetime_ns = ns_of(o->max_connection_lifetime_ms),
-        .retries = o->connect_retry_count,
-        .expected = o->expected_capacity,
-    };
-}
-
-/* ---- life ---- */
 
 static void close_object(struct bl_object *object)
 {
     belay_pool_close(BL_CONTAINER(object, struct belay_pool, object), NULL, NULL);
+}
+
+static void for_each_peer(struct belay_pool *pool, void (*fn)(struct belay_peer *peer))
+{
+    for (struct bl_map_node *n = NULL; (n = bl_map_next(&pool->peers, n));)
+        fn(BL_CONTAINER(n, struct belay_peer, node));
+}
+
+static void move_peer(struct belay_peer *peer)
+{
+    bl_names_forget(peer);
+    bl_peer_clear(peer, BELAY_CLEAR_GENTLY);
+}
+
+static void change_network(struct bl_object *object)
+{
+    for_each_peer(BL_CONTAINER(object, struct belay_pool, object), move_peer);
 }
 
 static int out_of_memory(struct belay_error *error)
@@ -63,44 +35,75 @@ static int out_of_memory(struct belay_error *error)
     return bl_error_set(error, BELAY_ENOMEM, BELAY_STAGE_NONE, "opening a pool: out of memory");
 }
 
+static struct belay_pool *pool_new(struct belay_loop *loop)
+{
+    struct belay_pool *pool = bl_zalloc(&loop->mem, sizeof *pool);
+
+    if (!pool)
+        return NULL;
+    pool->loop = loop;
+    if (bl_timer_init(&pool->pause, loop, bl_pool_on_pause, pool) < 0) {
+        bl_free(&loop->mem, pool);
+        return NULL;
+    }
+    if (bl_leaks_init(&pool->leaks, pool) < 0) {
+        bl_timer_fini(&pool->pause, loop);
+        bl_free(&loop->mem, pool);
+        return NULL;
+    }
+    return pool;
+}
+
 int belay_pool_open(struct belay_loop *loop, const struct belay_pool_options *options,
                     struct belay_pool **ret_pool, struct belay_error *error)
 {
-    struct belay_pool_options o;
-    struct belay_dial_options dial;
-    struct bl_pp_limits limits;
+    struct bl_pool_settings s;
     struct belay_pool *pool;
-    int rc = bl_options_resolve(&o, sizeof o, options, bl_pool_options, bl_pool_options_n, error);
+    int rc = bl_pool_settings_make(&s, options, error);
 
-    if (rc == 0)
-        rc = bl_dial_options_resolve(&dial, o.dial, error);
     if (rc < 0)
         return rc;
     if (loop->closing)
         return bl_error_set(error, BELAY_ECLOSED, BELAY_STAGE_NONE,
                             "opening a pool: the loop is closed");
-    pool = bl_zalloc(&loop->mem, sizeof *pool);
-    if (!pool || bl_timer_init(&pool->pause, loop, bl_pool_on_pause, pool) < 0) {
-        bl_free(&loop->mem, pool);
+    pool = pool_new(loop);
+    if (!pool)
         return out_of_memory(error);
-    }
-    rc = backoff_of(&o, &pool->backoff);
-    BL_ASSERT(rc == 0); /* its range lies within the pool's options' */
-    limits = limits_of(&o);
-    bl_pp_init(&pool->pp, &limits);
-    pool->loop = loop;
-    pool->options = o;
-    pool->dial = dial;
+    bl_pp_init(&pool->pp, &s.limits);
+    bl_rand_seed(&pool->pp.rand, bl_rand_next(&loop->rand));
+    pool->options = s.options;
+    pool->dial = s.dial;
     pool->options.dial = &pool->dial;
+    pool->callbacks = s.callbacks;
+    pool->options.callbacks = &pool->callbacks;
+    pool->backoff = s.backoff;
+    pool->asks = s.asks;
     bl_map_init(&pool->peers, &loop->mem, loop->hash_key);
-    bl_list_init(&pool->conns);
     bl_list_init(&pool->dirty);
+    bl_list_init(&pool->reused);
     bl_list_init(&pool->spare_waiters);
+    bl_list_init(&pool->watchers);
     bl_task_init(&pool->run, bl_pool_run, pool);
     bl_object_init(&pool->object, loop, "pool", close_object);
+    pool->object.network_changed = change_network;
     BL_TRACE(loop, "pool", pool->object.id, "", NULL, "open", "");
     *ret_pool = pool;
     return 0;
+}
+
+/* ---- the end ---- */
+
+static void end_peer(struct belay_peer *peer, bool hurry)
+{
+    bl_pp_fail_all(&peer->pp, BELAY_ECLOSED);
+    BL_LIST_EACH(node, &peer->pp.conns)
+    {
+        struct bl_pool_conn *c = bl_pool_conn_of(BL_LIST_OF(node, struct bl_pp_conn, link));
+
+        if (hurry && c->lessor.ops)
+            bl_lease_revoke(peer->loop, &c->lessor);
+        bl_pp_close(&c->pp, BELAY_REASON_POOL_CLOSED, !hurry);
+    }
 }
 
 /* Nobody is served from now on. With `hurry`, leases that are out are revoked, else they are waited
@@ -117,15 +120,7 @@ static void end(struct belay_pool *pool, bool hurry, belay_fn *on_closed, void *
     pool->closing = true;
     pool->pp.closed = true;
     for (struct bl_map_node *n = NULL; (n = bl_map_next(&pool->peers, n));)
-        bl_pp_fail_all(&BL_CONTAINER(n, struct belay_peer, node)->pp, BELAY_ECLOSED);
-    BL_LIST_EACH(node, &pool->conns)
-    {
-        struct bl_pool_conn *c = BL_LIST_OF(node, struct bl_pool_conn, link);
-
-        if (hurry && c->lessor.ops)
-            bl_lease_revoke(pool->loop, &c->lessor);
-        bl_pp_close(&c->pp, BELAY_REASON_POOL_CLOSED, !hurry);
-    }
+        end_peer(BL_CONTAINER(n, struct belay_peer, node), hurry);
     bl_task_post(pool->loop, &pool->run);
 }
 
@@ -141,112 +136,129 @@ void belay_pool_drain(struct belay_pool *pool, belay_fn *on_closed, void *arg)
         end(pool, false, on_closed, arg);
 }
 
-void bl_pool_finish(struct belay_pool *pool)
+static void let_go(struct belay_pool *pool)
 {
-    struct belay_loop *loop = pool->loop;
-    belay_fn *on_closed = pool->on_closed;
-    void *arg = pool->closed_arg;
     struct bl_map_node *n;
-    struct bl_list *node;
 
-    BL_TRACE(loop, "pool", pool->object.id, "", "closing", NULL, "");
     while ((n = bl_map_next(&pool->peers, NULL))) {
-        struct belay_peer *peer = BL_CONTAINER(n, struct belay_peer, node);
-
-        belay_peer_ref(peer); /* reap takes it out of the map */
         bl_map_remove(&pool->peers, n);
-        bl_list_remove(&peer->dirty);
-        bl_timer_stop(&peer->timer);
-        bl_pp_peer_fini(&peer->pp);
-        peer->pool = NULL;
-        peer->pp.pool = NULL;
-        belay_peer_unref(peer);
+        bl_peer_orphan(BL_CONTAINER(n, struct belay_peer, node));
     }
-    while ((node = bl_list_pop_front(&pool->spare_waiters))) {
-        struct belay_waiter *w = BL_LIST_OF(node, struct belay_waiter, pp.link);
-
-        bl_timer_fini(&w->timer, loop);
-        bl_free(&loop->mem, w);
-    }
-    bl_task_cancel(&pool->run);
-    bl_timer_fini(&pool->pause, loop);
-    bl_object_fini(&pool->object, loop);
-    bl_free(&loop->mem, pool);
-    if (on_closed)
-        on_closed(arg);
+    bl_pool_free_spares(pool);
+    bl_leaks_fini(&pool->leaks, pool);
+    bl_pp_fini(&pool->pp, &pool->loop->mem);
+    bl_timer_fini(&pool->pause, pool->loop);
+    bl_object_fini(&pool->object, pool->loop);
 }
 
-/* ---- peers ---- */
-
-int belay_pool_peer(struct belay_pool *pool, struct belay_endpoint *endpoint,
-                    struct belay_peer **ret_peer)
+static void tell_watchers(struct belay_pool *pool)
 {
-    struct belay_loop *loop = pool->loop;
-    struct belay_peer *peer;
-    const void *key;
-    size_t len;
+    struct bl_list *node;
 
-    if (pool->closing)
-        return BELAY_ECLOSED;
-    key = bl_endpoint_key(endpoint, &len);
-    struct bl_map_node *node = bl_map_find(&pool->peers, key, len);
-    if (node) {
-        *ret_peer = belay_peer_ref(BL_CONTAINER(node, struct belay_peer, node));
-        return 0;
+    while ((node = bl_list_pop_front(&pool->watchers))) {
+        struct watcher w = *BL_LIST_OF(node, struct watcher, link);
+
+        bl_free(&pool->loop->mem, BL_LIST_OF(node, struct watcher, link));
+        w.fn(w.arg);
     }
-    peer = bl_zalloc(&loop->mem, sizeof *peer);
-    if (!peer)
-        return BELAY_ENOMEM;
-    if (bl_timer_init(&peer->timer, loop, bl_peer_on_timer, peer) < 0 ||
-        bl_map_add(&pool->peers, bl_endpoint_key(endpoint, &len), len, &peer->node) < 0) {
-        bl_timer_fini(&peer->timer, loop);
-        bl_free(&loop->mem, peer);
-        return BELAY_ENOMEM;
+}
+
+/* Also for those who ask for the end, or for word of it, after it. */
+void bl_pool_finish(struct belay_pool *pool)
+{
+    belay_fn *on_closed = pool->on_closed;
+
+    if (!pool->closed) {
+        BL_TRACE(pool->loop, "pool", pool->object.id, "", "closing", NULL, "");
+        let_go(pool);
+        pool->closed = true;
     }
-    bl_pp_peer_init(&peer->pp, &pool->pp, &pool->backoff);
-    bl_list_init(&peer->dirty);
-    peer->pool = pool;
-    peer->loop = loop;
-    peer->endpoint = belay_endpoint_ref(endpoint);
-    peer->refs = 1;
-    *ret_peer = peer;
+    pool->refs++;
+    pool->on_closed = NULL;
+    if (on_closed)
+        on_closed(pool->closed_arg);
+    tell_watchers(pool);
+    belay_pool_unref(pool);
+}
+
+/* ---- references ---- */
+
+struct belay_pool *belay_pool_ref(struct belay_pool *pool)
+{
+    if (pool)
+        pool->refs++;
+    return pool;
+}
+
+void belay_pool_unref(struct belay_pool *pool)
+{
+    struct bl_list *node;
+
+    if (!pool || --pool->refs > 0 || !pool->closed)
+        return;
+    bl_task_cancel(&pool->run);
+    while ((node = bl_list_pop_front(&pool->watchers)))
+        bl_free(&pool->loop->mem, BL_LIST_OF(node, struct watcher, link));
+    bl_free(&pool->loop->mem, pool);
+}
+
+bool belay_pool_is_closed(const struct belay_pool *pool)
+{
+    return pool->closing;
+}
+
+int belay_pool_close_finished(struct belay_pool *pool, belay_fn *fn, void *arg)
+{
+    struct watcher *w = bl_alloc(&pool->loop->mem, sizeof *w);
+
+    if (!w)
+        return BELAY_ENOMEM;
+    w->fn = fn;
+    w->arg = arg;
+    bl_list_push_back(&pool->watchers, &w->link);
+    if (pool->closed)
+        bl_task_post(pool->loop, &pool->run);
     return 0;
 }
 
-void bl_peer_reap(struct belay_peer *peer)
+/* ---- pausing ---- */
+
+static void set_suspended(struct belay_pool *pool, bool suspended)
 {
-    if (peer->refs > 0 || peer->pp.connections > 0 || peer->pp.waiting > 0)
+    if (pool->closing || pool->pp.suspended == suspended)
         return;
-    if (peer->pool)
-        bl_map_remove(&peer->pool->peers, &peer->node);
-    bl_list_remove(&peer->dirty);
-    bl_pp_peer_fini(&peer->pp);
-    bl_timer_fini(&peer->timer, peer->loop);
-    bl_error_copy_clear(&peer->last_error, &peer->loop->mem);
-    belay_endpoint_unref(peer->endpoint);
-    bl_free(&peer->loop->mem, peer);
+    BL_TRACE(pool->loop, "pool", pool->object.id, "", suspended ? "open" : "suspended",
+             suspended ? "suspended" : "open", "");
+    bl_pp_suspend(&pool->pp, suspended);
+    for_each_peer(pool, bl_pool_touch);
 }
 
-struct belay_peer *belay_peer_ref(struct belay_peer *peer)
+void belay_pool_suspend(struct belay_pool *pool)
 {
-    if (peer)
-        peer->refs++;
-    return peer;
+    set_suspended(pool, true);
 }
 
-void belay_peer_unref(struct belay_peer *peer)
+void belay_pool_resume(struct belay_pool *pool)
 {
-    if (!peer || --peer->refs > 0)
-        return;
-    if (peer->pool)
-        bl_pool_touch(peer); /* looked at, and reaped, when nothing else is going on */
-    else
-        bl_peer_reap(peer);
+    set_suspended(pool, false);
 }
 
-struct belay_endpoint *belay_peer_endpoint(const struct belay_peer *peer)
+void belay_pool_clear(struct belay_pool *pool, enum belay_clear how)
 {
-    return peer->endpoint;
+    for (struct bl_map_node *n = NULL; (n = bl_map_next(&pool->peers, n));)
+        bl_peer_clear(BL_CONTAINER(n, struct belay_peer, node), how);
+}
+
+/* ---- statistics ---- */
+
+void belay_pool_get_stats(const struct belay_pool *pool, struct belay_pool_stats *stats)
+{
+    struct belay_pool_stats s;
+    size_t size = stats->size < sizeof s ? stats->size : sizeof s;
+
+    bl_pp_stats(&pool->pp, &s);
+    memcpy(stats, &s, size);
+    memcpy(stats, &size, sizeof size);
 }
 
 struct belay_peer *belay_pool_next_peer(const struct belay_pool *pool,
@@ -255,38 +267,4 @@ struct belay_peer *belay_pool_next_peer(const struct belay_pool *pool,
     struct bl_map_node *n = bl_map_next(&pool->peers, peer ? &peer->node : NULL);
 
     return n ? BL_CONTAINER(n, struct belay_peer, node) : NULL;
-}
-
-/* ---- statistics and options ---- */
-
-static void copy_out(struct belay_pool_stats *out, const struct belay_pool_stats *s)
-{
-    size_t size = out->size < sizeof *s ? out->size : sizeof *s;
-
-    memcpy(out, s, size);
-    memcpy(out, &size, sizeof size);
-}
-
-void belay_pool_get_stats(const struct belay_pool *pool, struct belay_pool_stats *stats)
-{
-    struct belay_pool_stats s;
-
-    bl_pp_stats(&pool->pp, &s);
-    copy_out(stats, &s);
-}
-
-void belay_peer_get_stats(const struct belay_peer *peer, struct belay_pool_stats *stats)
-{
-    struct belay_pool_stats s;
-
-    bl_pp_peer_stats(&peer->pp, &s);
-    copy_out(stats, &s);
-}
-
-void belay_pool_get_options(const struct belay_pool *pool, struct belay_pool_options *options)
-{
-    size_t size = options->size < sizeof *options ? options->size : sizeof *options;
-
-    memcpy(options, &pool->options, size);
-    memcpy(options, &size, sizeof size);
 }

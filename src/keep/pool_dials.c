@@ -9,113 +9,101 @@
  */
 #include "keep/pool_policy.h"
 
+/* Connections that the waiters need, those on their way included: what is being checked may yet
+ * serve all but those who want a fresh one. */
+static int32_t needed(const struct bl_pp_peer *peer)
+{
+    int32_t expected = peer->expected > 0 ? peer->expected : 1;
+    int32_t used = peer->waiting - peer->waiting_fresh;
+    int32_t n = peer->waiting / expected + (peer->waiting % expected > 0);
+    int32_t checked = peer->checking < used ? peer->checking : used;
+
+    return n > checked ? n - checked : 0;
+}
+
 /* Dials that the waiters justify by now, those in flight included. */
 static int32_t justified(const struct bl_pp_peer *peer, uint64_t now)
 {
-    int32_t expected = peer->expected;
+    int32_t n = needed(peer);
     uint64_t spread;
 
-    if (expected > 0)
-        return peer->waiting / expected + (peer->waiting % expected > 0);
+    if (peer->expected > 0 || n == 0)
+        return n;
     if (peer->dialing == 0)
-        return peer->waiting > 0;
+        return 1;
     spread = 1 + (now - peer->first_dial) / BL_PP_SPREAD_NS;
-    return spread < (uint64_t)peer->waiting ? (int32_t)spread : peer->waiting;
+    return spread < (uint64_t)n ? (int32_t)spread : n;
 }
 
-/* The connection of a peer that has been idle for longest: `ready` has the one used last in front.
- */
-static struct bl_pp_conn *longest_idle(const struct bl_pp_peer *peer)
+/* For whom a peer wishes to dial, and so when its turn is: the lowest first. */
+#define NOBODY    BELAY_NEVER
+#define FOR_OTHER (UINT64_C(1) << 61)
+#define FOR_FILL  (UINT64_C(1) << 62)
+
+static uint64_t turn_of(const struct bl_pp_peer *peer)
 {
-    for (struct bl_list *node = peer->ready.prev; node != &peer->ready; node = node->prev) {
-        struct bl_pp_conn *c = BL_LIST_OF(node, struct bl_pp_conn, ready);
+    struct bl_list *urgent = bl_list_first(&peer->urgent);
 
-        if (c->leases == 0)
-            return c;
-    }
-    return NULL;
+    if (urgent)
+        return BL_LIST_OF(urgent, struct bl_pp_waiter, link)->arrival;
+    return FOR_OTHER | BL_LIST_OF(peer->waiters.next, struct bl_pp_waiter, link)->arrival;
 }
 
-/* Closes the longest idle connection of all. */
-static void make_room(struct bl_pp *pp)
-{
-    struct bl_pp_conn *victim = NULL;
-
-    BL_LIST_EACH(node, &pp->peers)
-    {
-        struct bl_pp_conn *c = longest_idle(BL_LIST_OF(node, struct bl_pp_peer, link));
-
-        if (c && (!victim || c->idle_since < victim->idle_since))
-            victim = c;
-    }
-    if (victim)
-        bl_pp_close(victim, BELAY_REASON_EVICTED, false);
-}
-
-/* Whether the peer wants one more dial, and nothing but the total limit could be in its way. */
-static bool wishes(struct bl_pp_peer *peer, uint64_t now)
+/* Whether, and for whom, the peer wants one more dial, and nothing but the limits of the whole pool
+ * could be in its way. */
+static uint64_t wishes(struct bl_pp_peer *peer, uint64_t now)
 {
     struct bl_pp *pp = peer->pool;
+    int32_t wanted = justified(peer, now);
     struct bl_pp_conn *idle;
+    bool fill;
 
-    if (pp->closed || justified(peer, now) <= peer->dialing)
-        return false;
-    if (now < peer->retry_at)
-        return false;
+    if (pp->closed || pp->suspended || peer->dialing >= pp->limits.dials)
+        return NOBODY;
+    fill = bl_pp_wants_fill(peer, wanted, now);
+    if (wanted <= peer->dialing || now < peer->retry_at)
+        return fill && peer->connections < pp->limits.per_endpoint ? FOR_FILL : NOBODY;
     if (peer->connections < pp->limits.per_endpoint)
-        return true;
+        return turn_of(peer);
     /* Only those who want a fresh connection still wait beside idle ones. */
-    idle = peer->closing == 0 ? longest_idle(peer) : NULL;
+    idle = peer->closing == 0 ? bl_pp_longest_idle(peer) : NULL;
     if (idle)
         bl_pp_close(idle, BELAY_REASON_EVICTED, false);
-    return false;
+    return NOBODY;
 }
 
 void bl_pp_consider(struct bl_pp_peer *peer, uint64_t now)
 {
-    if (!wishes(peer, now))
-        bl_list_remove(&peer->eager);
-    else if (!bl_list_linked(&peer->eager))
-        bl_list_push_back(&peer->pool->eager, &peer->eager);
-}
+    struct bl_heap *eager = &peer->pool->eager;
+    uint64_t turn = wishes(peer, now);
 
-/* Of the peers that wish to dial, the one whose waiter came first; *ret_n is how many there are. */
-static struct bl_pp_peer *most_eager(const struct bl_pp *pp, int32_t *ret_n)
-{
-    struct bl_pp_peer *best = NULL;
-    uint64_t oldest = UINT64_MAX;
-    int32_t n = 0;
-
-    BL_LIST_EACH(node, &pp->eager)
-    {
-        struct bl_pp_peer *peer = BL_LIST_OF(node, struct bl_pp_peer, eager);
-        struct bl_pp_waiter *w = BL_LIST_OF(peer->waiters.next, struct bl_pp_waiter, link);
-
-        n++;
-        if (w->arrival < oldest) {
-            oldest = w->arrival;
-            best = peer;
-        }
-    }
-    *ret_n = n;
-    return best;
+    if (peer->eager.index != BL_HEAP_OUT && peer->eager.key == turn)
+        return;
+    bl_heap_remove(eager, &peer->eager);
+    if (turn == NOBODY)
+        return;
+    if (eager->count == 0)
+        peer->pool->none_idle = false; /* until now nobody asked */
+    bl_heap_insert(eager, &peer->eager, turn);
 }
 
 struct bl_pp_peer *bl_pp_next_dial(struct bl_pp *pp, uint64_t now)
 {
-    struct bl_pp_peer *peer;
-    int32_t n;
+    struct bl_heap_entry *top;
 
-    if (now < pp->pause_until)
+    if (now < pp->pause_until || pp->dialing >= pp->limits.dials_total)
         return NULL;
-    while ((peer = most_eager(pp, &n))) {
+    while ((top = bl_heap_first(&pp->eager))) {
+        struct bl_pp_peer *peer = BL_CONTAINER(top, struct bl_pp_peer, eager);
+        uint64_t turn = top->key;
+
         bl_pp_consider(peer, now);
-        if (!bl_list_linked(&peer->eager))
+        if (bl_heap_first(&pp->eager) != top || top->key != turn)
             continue;
         if (pp->connections < pp->limits.total)
             return peer;
-        if (pp->closing < n)
-            make_room(pp);
+        if (turn < FOR_FILL && pp->closing < (int32_t)pp->eager.count)
+            bl_pp_make_room(pp, now);
         return NULL;
     }
     return NULL;
@@ -123,22 +111,22 @@ struct bl_pp_peer *bl_pp_next_dial(struct bl_pp *pp, uint64_t now)
 
 uint64_t bl_pp_pause_due(const struct bl_pp *pp, uint64_t now)
 {
-    return bl_list_empty(&pp->eager) || now >= pp->pause_until ? BELAY_NEVER : pp->pause_until;
+    return pp->eager.count == 0 || now >= pp->pause_until ? BELAY_NEVER : pp->pause_until;
 }
 
 /* What is due already is held up by a limit, and whatever lifts that looks at the peer anew. */
 uint64_t bl_pp_dial_due(const struct bl_pp_peer *peer, uint64_t now)
 {
-    uint64_t next;
+    uint64_t next, fill = bl_pp_fill_due(peer, now);
 
     if (peer->waiting == 0)
-        return BELAY_NEVER;
+        return fill;
     if (peer->retry_at > now)
-        return peer->retry_at;
+        return peer->retry_at < fill ? peer->retry_at : fill;
     if (peer->expected > 0 || peer->dialing == 0 || peer->dialing >= peer->waiting)
-        return BELAY_NEVER;
+        return fill;
     next = peer->first_dial + (uint64_t)peer->dialing * BL_PP_SPREAD_NS;
-    return next > now ? next : BELAY_NEVER;
+    return next > now && next < fill ? next : fill;
 }
 
 static void count_connections(struct bl_pp_peer *peer)
@@ -159,11 +147,14 @@ void bl_pp_dial_started(struct bl_pp_conn *c, struct bl_pp_peer *peer, uint64_t 
     c->peer = peer;
     c->state = BL_PP_DIALING;
     c->round = peer->round;
+    c->filling = justified(peer, now) <= peer->dialing;
+    bl_list_push_back(&peer->conns, &c->link);
     bl_list_init(&c->ready);
-    bl_list_init(&c->todo);
     if (peer->dialing == 0)
         peer->first_dial = now;
     peer->dialing++;
+    peer->pool->dialing++;
+    peer->filling += c->filling;
     count_connections(peer);
 }
 
@@ -178,8 +169,9 @@ static bool is_local(int code)
 static void local_failure(struct bl_pp_peer *peer, int code, uint64_t now)
 {
     peer->pool->pause_until = now + BL_PP_PAUSE_NS;
+    peer->pool->none_idle = false;
     if (code == BELAY_EMFILE)
-        make_room(peer->pool);
+        bl_pp_make_room(peer->pool, now);
     else
         bl_pp_fail_oldest(peer, code);
 }
@@ -192,17 +184,27 @@ void bl_pp_dial_refused(struct bl_pp_peer *peer, int code, uint64_t now)
 static void retry_later(struct bl_pp_conn *c, int code, uint64_t random, uint64_t now)
 {
     struct bl_pp_peer *peer = c->peer;
-    struct bl_pp_waiter *oldest;
+    struct bl_pp_waiter *oldest = bl_pp_oldest(peer);
 
+    if (c->filling)
+        bl_pp_fill_failed(peer, now);
+    if (c->filling && !oldest)
+        return; /* who comes next begins anew */
     if (c->round == peer->round) {
         peer->round++;
         peer->retry_at = now + (uint64_t)belay_backoff_failed(&peer->backoff, random) * 1000000u;
     }
-    if (bl_list_empty(&peer->waiters))
+    if (!oldest)
         return;
-    oldest = BL_LIST_OF(peer->waiters.next, struct bl_pp_waiter, link);
     if (peer->round - oldest->round > (uint64_t)peer->pool->limits.retries)
         bl_pp_fail_oldest(peer, code);
+}
+
+static void fail_for_good(struct bl_pp_conn *c, int code, uint64_t now)
+{
+    if (c->peer->pool->limits.min_idle > 0)
+        bl_pp_fill_failed(c->peer, now);
+    bl_pp_fail_all(c->peer, code);
 }
 
 static void came_to_nothing(struct bl_pp_conn *c, const struct belay_error *error, uint64_t random,
@@ -213,7 +215,7 @@ static void came_to_nothing(struct bl_pp_conn *c, const struct belay_error *erro
     else if (error->kind == BELAY_KIND_RETRY && !error->final)
         retry_later(c, error->code, random, now);
     else
-        bl_pp_fail_all(c->peer, error->code);
+        fail_for_good(c, error->code, now);
 }
 
 void bl_pp_dial_failed(struct bl_pp_conn *c, const struct belay_error *error, uint64_t random,
@@ -224,15 +226,18 @@ void bl_pp_dial_failed(struct bl_pp_conn *c, const struct belay_error *error, ui
     peer->stats.failed[error->stage]++;
     peer->stats.closed[BELAY_REASON_OPEN_FAILED]++;
     peer->dialing--;
+    peer->pool->dialing--;
+    peer->filling -= c->filling;
     peer->connections--;
     peer->pool->connections--;
+    bl_list_remove(&c->link);
     came_to_nothing(c, error, random, now);
 }
 
 void bl_pp_wasted(struct bl_pp_conn *c, const struct belay_error *error, uint64_t random,
                   uint64_t now)
 {
-    if (c->uses == 0 && c->peer->waiting > 0)
+    if (c->uses == 0 && (c->peer->waiting > 0 || c->filling))
         came_to_nothing(c, error, random, now);
 }
 
@@ -242,6 +247,7 @@ void bl_pp_gone(struct bl_pp_conn *c)
 
     BL_ASSERT(c->state == BL_PP_CLOSING);
     bl_list_remove(&c->todo);
+    bl_list_remove(&c->link);
     peer->stats.closed[c->reason]++;
     peer->connections--;
     peer->closing--;

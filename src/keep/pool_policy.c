@@ -11,18 +11,28 @@
 void bl_pp_init(struct bl_pp *pp, const struct bl_pp_limits *limits)
 {
     memset(pp, 0, sizeof *pp);
-    pp->limits = *limits;
-    if (pp->limits.idle_ns == 0) /* until the end of the turn: one that has come up may serve */
-        pp->limits.idle_ns = 1;
-    if (pp->limits.idle_ns > BL_PP_AGES)
-        pp->limits.idle_ns = BL_PP_AGES;
-    if (pp->limits.lifetime_ns > BL_PP_AGES)
-        pp->limits.lifetime_ns = BL_PP_AGES;
     bl_list_init(&pp->closes);
     bl_list_init(&pp->checks);
     bl_list_init(&pp->failed);
     bl_list_init(&pp->peers);
-    bl_list_init(&pp->eager);
+    bl_rand_seed(&pp->rand, 1);
+    bl_pp_set_limits(pp, limits, 0);
+}
+
+void bl_pp_fini(struct bl_pp *pp, struct bl_mem *mem)
+{
+    bl_heap_free(&pp->eager, mem);
+    bl_heap_free(&pp->oldest, mem);
+}
+
+int bl_pp_peer_reserve(struct bl_pp *pp, struct bl_mem *mem)
+{
+    if (bl_heap_reserve(&pp->eager, mem) < 0)
+        return BELAY_ENOMEM;
+    if (bl_heap_reserve(&pp->oldest, mem) == 0)
+        return 0;
+    bl_heap_unreserve(&pp->eager);
+    return BELAY_ENOMEM;
 }
 
 void bl_pp_peer_init(struct bl_pp_peer *peer, struct bl_pp *pp, const struct belay_backoff *backoff)
@@ -30,10 +40,13 @@ void bl_pp_peer_init(struct bl_pp_peer *peer, struct bl_pp *pp, const struct bel
     memset(peer, 0, sizeof *peer);
     peer->pool = pp;
     peer->expected = pp->limits.expected;
-    peer->backoff = *backoff;
+    peer->backoff = peer->fill = *backoff;
+    bl_list_init(&peer->conns);
     bl_list_init(&peer->ready);
+    bl_list_init(&peer->urgent);
     bl_list_init(&peer->waiters);
-    bl_list_init(&peer->eager);
+    bl_heap_entry_init(&peer->eager);
+    bl_heap_entry_init(&peer->oldest);
     bl_list_push_back(&pp->peers, &peer->link);
 }
 
@@ -48,31 +61,76 @@ static bool has_room(const struct bl_pp_conn *c)
  * whose capacity has shrunk may still be shared. */
 static bool is_simple(const struct bl_pp_conn *c)
 {
-    return c->state == BL_PP_OPEN && !c->reason && !c->suspect && c->capacity == 1 &&
-           c->leases <= 1 && c->uses > 0 && c->peer->pool->limits.uses == INT32_MAX;
+    return c->peer->pool->plain && c->state == BL_PP_OPEN && !c->reason && !c->suspect &&
+           c->capacity == 1 && c->leases <= 1 && c->uses > 0 && !bl_pp_over(c->peer);
 }
 
-/* Puts it where it belongs now. The one used last is lent first. */
-static void settle(struct bl_pp_conn *c)
+/* Behind all that were lent less often. They are nearly alike, so it has not far to go. */
+static void insert_by_use(struct bl_pp_conn *c)
+{
+    struct bl_list *at = c->peer->ready.prev;
+
+    while (at != &c->peer->ready && BL_LIST_OF(at, struct bl_pp_conn, ready)->uses > c->uses)
+        at = at->prev;
+    bl_list_insert_after(at, &c->ready);
+}
+
+static void insert_ready(struct bl_pp_conn *c)
+{
+    uint8_t order = c->peer->pool->limits.order;
+
+    if (order == BELAY_REUSE_LIFO)
+        bl_list_push_front(&c->peer->ready, &c->ready);
+    else if (order == BELAY_REUSE_FIFO)
+        bl_list_push_back(&c->peer->ready, &c->ready);
+    else
+        insert_by_use(c);
+}
+
+/* What is being checked or closed is in the list of that. */
+void bl_pp_settle(struct bl_pp_conn *c)
 {
     bool room = has_room(c);
 
     c->simple = is_simple(c);
-    if (room && !bl_list_linked(&c->ready))
-        bl_list_push_front(&c->peer->ready, &c->ready);
-    else if (!room)
+    if (c->state != BL_PP_OPEN)
+        return;
+    if (!room) {
         bl_list_remove(&c->ready);
+    } else if (!bl_list_linked(&c->ready)) {
+        insert_ready(c);
+        if (c->leases == 0)
+            bl_pp_idled(c->peer, c->idle_since);
+    }
 }
 
-/* It has no lease now: counts as idle, from this moment, and goes to the front of `ready`. */
-static void become_idle(struct bl_pp_conn *c, uint64_t now)
+/* It has no lease now: counts as idle, from that moment. */
+static void become_idle(struct bl_pp_conn *c, uint64_t since)
 {
-    uint64_t idle_end = now + c->peer->pool->limits.idle_ns;
+    uint64_t idle_end = since + c->peer->pool->limits.idle_ns;
 
     bl_list_remove(&c->ready);
-    c->idle_since = now;
+    c->idle_since = since;
     c->due_at = c->expires_at < idle_end ? c->expires_at : idle_end;
-    c->peer->idle++;
+    bl_pp_count_idle(c->peer, 1);
+}
+
+static void leave_state(struct bl_pp_conn *c)
+{
+    struct bl_pp_peer *peer = c->peer;
+
+    if (c->state == BL_PP_DIALING) {
+        peer->dialing--;
+        peer->pool->dialing--;
+        peer->filling -= c->filling;
+    }
+    if (bl_pp_is_idle(c))
+        bl_pp_count_idle(c->peer, -1);
+    if (c->state == BL_PP_CHECKING)
+        peer->checking--;
+    if (c->leases > 1)
+        peer->shared -= c->leases - 1;
+    bl_list_remove(&c->ready);
 }
 
 void bl_pp_close(struct bl_pp_conn *c, enum belay_reason reason, bool gently)
@@ -82,22 +140,13 @@ void bl_pp_close(struct bl_pp_conn *c, enum belay_reason reason, bool gently)
     if (!c->reason)
         c->reason = (uint8_t)reason;
     if (gently && c->leases > 0) {
-        settle(c);
+        bl_pp_settle(c);
         return;
     }
-    if (c->state == BL_PP_DIALING)
-        c->peer->dialing--;
-    if (bl_pp_is_idle(c))
-        c->peer->idle--;
-    if (c->state == BL_PP_CHECKING)
-        c->peer->checking--;
-    if (c->leases > 1)
-        c->peer->shared -= c->leases - 1;
+    leave_state(c);
     c->leases = 0; /* what was out is revoked */
     c->state = BL_PP_CLOSING;
     c->simple = false;
-    bl_list_remove(&c->ready);
-    bl_list_remove(&c->todo);
     bl_list_push_back(&c->peer->pool->closes, &c->todo);
     c->peer->closing++;
     c->peer->pool->closing++;
@@ -107,7 +156,13 @@ void bl_pp_close(struct bl_pp_conn *c, enum belay_reason reason, bool gently)
 
 uint64_t bl_pp_due(const struct bl_pp_conn *c)
 {
-    return bl_pp_is_idle(c) && c->due_at < BL_PP_AGES ? c->due_at : BELAY_NEVER;
+    uint64_t due, check;
+
+    if (!bl_pp_is_idle(c))
+        return BELAY_NEVER;
+    due = c->due_at < BL_PP_AGES ? c->due_at : BELAY_NEVER;
+    check = bl_pp_check_due(c);
+    return due < check ? due : check;
 }
 
 /* Why it must not be lent any more. One with other leases on it is only too old, never too long
@@ -121,21 +176,41 @@ static enum belay_reason expired(const struct bl_pp_conn *c, uint64_t now)
     return c->leases == 0 ? BELAY_REASON_IDLE : BELAY_REASON_NONE;
 }
 
+/* min_idle keeps it: it is another spell of idleness, begun with a check where there is one. */
+static void renew(struct bl_pp_conn *c, uint64_t now)
+{
+    uint64_t idle_end = now + c->peer->pool->limits.idle_ns;
+
+    c->due_at = c->expires_at < idle_end ? c->expires_at : idle_end;
+    if (c->checkable)
+        bl_pp_begin_check(c, true);
+}
+
 void bl_pp_expire(struct bl_pp_conn *c, uint64_t now)
 {
-    if (bl_pp_is_idle(c) && now >= c->due_at)
-        bl_pp_close(c, expired(c, now), false);
+    struct bl_pp_peer *peer = c->peer;
+    enum belay_reason reason;
+
+    if (!bl_pp_is_idle(c))
+        return;
+    reason = expired(c, now);
+    if (reason == BELAY_REASON_IDLE && peer->held && peer->idle <= peer->pool->limits.min_idle)
+        renew(c, now);
+    else if (reason != BELAY_REASON_NONE)
+        bl_pp_close(c, reason, false);
+    else if (now >= bl_pp_check_due(c))
+        bl_pp_begin_check(c, true);
 }
 
 /* ---- lending ---- */
 
-static void lend(struct bl_pp_conn *c)
+void bl_pp_lend(struct bl_pp_conn *c)
 {
     struct bl_pp_peer *peer = c->peer;
 
     peer->stats.acquired++;
     if (c->leases == 0)
-        peer->idle--;
+        bl_pp_count_idle(c->peer, -1);
     else
         peer->shared++;
     if (c->uses == 0)
@@ -145,11 +220,10 @@ static void lend(struct bl_pp_conn *c)
         c->uses++;
     if (c->uses >= peer->pool->limits.uses && peer->pool->limits.uses != INT32_MAX)
         c->reason = BELAY_REASON_USES; /* this use is its last */
-    settle(c);
+    bl_pp_settle(c);
 }
 
-/* The first ready connection that has not expired; with `fresh`, one that was never used. */
-static struct bl_pp_conn *first_ready(struct bl_pp_peer *peer, bool fresh, uint64_t now)
+struct bl_pp_conn *bl_pp_pick(struct bl_pp_peer *peer, bool fresh, uint64_t now)
 {
     BL_LIST_EACH(node, &peer->ready)
     {
@@ -158,30 +232,33 @@ static struct bl_pp_conn *first_ready(struct bl_pp_peer *peer, bool fresh, uint6
 
         if (BL_UNLIKELY(reason != BELAY_REASON_NONE))
             bl_pp_close(c, reason, true);
-        else if (BL_LIKELY(!fresh || c->uses == 0))
+        else if (fresh && c->uses > 0)
+            continue;
+        else if (BL_UNLIKELY(bl_pp_in_doubt(c, now)))
+            bl_pp_begin_check(c, true);
+        else
             return c;
     }
     return NULL;
 }
 
-struct bl_pp_conn *bl_pp_try(struct bl_pp_peer *peer, uint64_t now)
+struct bl_pp_conn *bl_pp_pick_now(struct bl_pp_peer *peer, uint64_t now)
 {
-    struct bl_pp_conn *c;
-
-    if (!bl_list_empty(&peer->waiters) || peer->pool->closed)
+    if (peer->waiting > 0 || peer->pool->closed || peer->pool->suspended)
         return NULL;
-    c = first_ready(peer, false, now);
-    if (c)
-        lend(c);
-    return c;
+    return bl_pp_pick(peer, false, now);
 }
 
-static void begin_check(struct bl_pp_conn *c)
+/* Why it ends now that one more lease is back, if nothing was said before. */
+static enum belay_reason ending(const struct bl_pp_conn *c, bool broken, uint64_t now)
 {
-    c->peer->idle--;
-    c->peer->checking++;
-    c->state = BL_PP_CHECKING;
-    bl_list_push_back(&c->peer->pool->checks, &c->todo);
+    if (broken)
+        return BELAY_REASON_BROKEN;
+    if (c->leases > 0)
+        return BELAY_REASON_NONE;
+    if (now >= c->expires_at)
+        return BELAY_REASON_LIFETIME;
+    return bl_pp_over(c->peer) ? BELAY_REASON_EVICTED : BELAY_REASON_NONE;
 }
 
 void bl_pp_release(struct bl_pp_conn *c, bool broken, uint64_t now)
@@ -191,101 +268,17 @@ void bl_pp_release(struct bl_pp_conn *c, bool broken, uint64_t now)
     if (c->leases > 1)
         c->peer->shared--;
     c->leases--;
-    if (broken && !c->reason)
-        c->reason = BELAY_REASON_BROKEN;
-    if (c->leases == 0 && !c->reason && now >= c->expires_at)
-        c->reason = BELAY_REASON_LIFETIME;
+    if (!c->reason)
+        c->reason = (uint8_t)ending(c, broken, now);
     if (c->leases == 0) {
+        c->proved_at = now;
         become_idle(c, now);
         if (c->reason)
             bl_pp_close(c, (enum belay_reason)c->reason, false);
         else if (c->suspect)
-            begin_check(c);
+            bl_pp_begin_check(c, true);
     }
-    settle(c);
-}
-
-/* ---- waiting ---- */
-
-int bl_pp_wait(struct bl_pp_peer *peer, struct bl_pp_waiter *w, bool fresh, uint64_t now)
-{
-    if (peer->pool->closed)
-        return BELAY_ECLOSED;
-    if (peer->waiting >= peer->pool->limits.waiters)
-        return BELAY_EFULL;
-    w->peer = peer;
-    w->arrival = peer->pool->arrivals++;
-    w->since_ns = now;
-    w->round = peer->round;
-    w->code = 0;
-    w->fresh = fresh;
-    bl_list_push_back(&peer->waiters, &w->link);
-    peer->waiting++;
-    return 0;
-}
-
-/* A queue that has emptied has no outage behind it: the next to come starts anew. */
-static void leave(struct bl_pp_waiter *w)
-{
-    struct bl_pp_peer *peer = w->peer;
-
-    bl_list_remove(&w->link);
-    if (--peer->waiting > 0)
-        return;
-    bl_list_remove(&peer->eager);
-    belay_backoff_reset(&peer->backoff);
-    peer->retry_at = 0;
-}
-
-void bl_pp_forget(struct bl_pp_waiter *w)
-{
-    if (w->code)
-        bl_list_remove(&w->link); /* on `failed`: it has left the queue before */
-    else
-        leave(w);
-}
-
-struct bl_pp_waiter *bl_pp_serve(struct bl_pp_peer *peer, struct bl_pp_conn **ret, uint64_t now)
-{
-    if (bl_list_empty(&peer->ready) || peer->pool->closed)
-        return NULL;
-    BL_LIST_EACH(node, &peer->waiters)
-    {
-        struct bl_pp_waiter *w = BL_LIST_OF(node, struct bl_pp_waiter, link);
-        struct bl_pp_conn *c = first_ready(peer, w->fresh, now);
-
-        if (c) {
-            lend(c);
-            leave(w);
-            peer->stats.waited_ns += now - w->since_ns;
-            *ret = c;
-            return w;
-        }
-        if (!w->fresh)
-            break; /* nothing is ready for anybody */
-    }
-    return NULL;
-}
-
-static void fail(struct bl_pp_waiter *w, int code)
-{
-    leave(w);
-    w->code = code;
-    bl_list_push_back(&w->peer->pool->failed, &w->link);
-}
-
-void bl_pp_fail_all(struct bl_pp_peer *peer, int code)
-{
-    BL_LIST_EACH(node, &peer->waiters)
-    fail(BL_LIST_OF(node, struct bl_pp_waiter, link), code);
-}
-
-void bl_pp_fail_oldest(struct bl_pp_peer *peer, int code)
-{
-    struct bl_list *oldest = bl_list_first(&peer->waiters);
-
-    if (oldest)
-        fail(BL_LIST_OF(oldest, struct bl_pp_waiter, link), code);
+    bl_pp_settle(c);
 }
 
 /* ---- facts ---- */
@@ -293,17 +286,23 @@ void bl_pp_fail_oldest(struct bl_pp_peer *peer, int code)
 void bl_pp_opened(struct bl_pp_conn *c, const struct bl_conn_facts *facts, uint64_t now)
 {
     struct bl_pp_peer *peer = c->peer;
+    uint64_t life = peer->pool->limits.lifetime_ns;
+    uint64_t most = life / 100 * (uint64_t)peer->pool->limits.jitter;
 
-    peer->dialing--;
+    leave_state(c);
+    if (c->filling)
+        belay_backoff_reset(&peer->fill);
+    peer->fill_at = 0;
     peer->expected = facts->capacity > 0 ? facts->capacity : 1;
     belay_backoff_reset(&peer->backoff);
     peer->retry_at = 0;
     peer->stats.opened++;
     c->state = BL_PP_OPEN;
     c->capacity = facts->capacity;
-    c->expires_at = now + peer->pool->limits.lifetime_ns;
+    c->expires_at = now + life - (most > 0 ? bl_rand_below(&peer->pool->rand, most) : 0);
+    c->proved_at = now;
     become_idle(c, now);
-    settle(c);
+    bl_pp_settle(c);
 }
 
 /* A peer that closes a connection while it is in use has broken off an answer. */
@@ -314,7 +313,7 @@ static enum belay_reason lost_as(const struct bl_pp_conn *c, const struct bl_con
     return (enum belay_reason)facts->lost_reason;
 }
 
-void bl_pp_changed(struct bl_pp_conn *c, const struct bl_conn_facts *facts, bool can_check)
+void bl_pp_changed(struct bl_pp_conn *c, const struct bl_conn_facts *facts)
 {
     if (c->state != BL_PP_OPEN && c->state != BL_PP_CHECKING)
         return;
@@ -323,17 +322,17 @@ void bl_pp_changed(struct bl_pp_conn *c, const struct bl_conn_facts *facts, bool
         bl_pp_close(c, lost_as(c, facts), true);
     } else if (facts->draining) {
         bl_pp_close(c, BELAY_REASON_DRAINING, true);
-    } else if (facts->suspect && !can_check) {
+    } else if (facts->suspect && !c->checkable) {
         bl_pp_close(c, BELAY_REASON_UNHEALTHY, true);
     } else if (facts->suspect && !c->suspect) {
         c->suspect = true;
         if (bl_pp_is_idle(c))
-            begin_check(c);
+            bl_pp_begin_check(c, true);
     }
-    settle(c);
+    bl_pp_settle(c);
 }
 
-void bl_pp_checked(struct bl_pp_conn *c, int result)
+void bl_pp_checked(struct bl_pp_conn *c, int result, uint64_t now)
 {
     if (c->state != BL_PP_CHECKING)
         return;
@@ -341,23 +340,36 @@ void bl_pp_checked(struct bl_pp_conn *c, int result)
         bl_pp_close(c, BELAY_REASON_UNHEALTHY, false);
         return;
     }
-    c->peer->checking--;
+    leave_state(c);
     c->state = BL_PP_OPEN;
     c->suspect = false;
+    c->proved_at = now;
     become_idle(c, c->idle_since); /* a check is no use: its idle time goes on */
-    settle(c);
+    if (bl_pp_over(c->peer))
+        bl_pp_close(c, BELAY_REASON_EVICTED, false);
+    bl_pp_settle(c);
 }
 
 void bl_pp_check_peer(const struct bl_pp_peer *peer)
 {
     const struct bl_pp *pp = peer->pool;
+    int32_t conns = 0, idle = 0;
 
     BL_ASSERT(peer->connections >= peer->dialing + peer->idle + peer->checking + peer->closing);
     BL_ASSERT(peer->dialing >= 0 && peer->idle >= 0 && peer->checking >= 0 && peer->closing >= 0 &&
-              peer->waiting >= 0 && peer->shared >= 0);
-    BL_ASSERT(peer->connections <= pp->limits.per_endpoint);
-    BL_ASSERT(pp->connections <= pp->limits.total);
-    BL_ASSERT((peer->waiting == 0) == bl_list_empty(&peer->waiters));
+              peer->waiting >= 0 && peer->waiting_fresh >= 0 && peer->shared >= 0 &&
+              peer->filling >= 0 && peer->filling <= peer->dialing);
+    BL_ASSERT((peer->waiting == 0) ==
+              (bl_list_empty(&peer->waiters) && bl_list_empty(&peer->urgent)));
     BL_LIST_EACH(node, &peer->ready)
     BL_ASSERT(has_room(BL_LIST_OF(node, struct bl_pp_conn, ready)));
+    BL_LIST_EACH(node, &peer->conns)
+    {
+        const struct bl_pp_conn *c = BL_LIST_OF(node, struct bl_pp_conn, link);
+
+        conns++;
+        idle += bl_pp_is_idle(c);
+    }
+    BL_ASSERT(conns == peer->connections && idle == peer->idle);
+    BL_ASSERT(pp->connections >= pp->dialing + pp->closing);
 }

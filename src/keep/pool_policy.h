@@ -4,27 +4,34 @@
  * why. Pure: facts and `now` go in, lists of what is to be done come out; no clock, no memory, no
  * descriptor. pool_run.c performs.
  *
- * Words: a *peer* is one endpoint; a connection is *dialling*, *open* (lent or idle) or *closing*;
- * it is *ready* when it can carry one more lease; a peer is *eager* when it wants to dial and
- * only the total limit is in its way.
+ * Words: a *peer* is one endpoint; a connection is *dialling*, *open* (lent or idle), *checking* or
+ * *closing*; it is *ready* when it can carry one more lease; a peer is *eager* when it wants to dial
+ * and only the limits of the whole pool are in its way.
  *
  * What is to be done stands in the pool:
  *     closes          connections to end, with their reasons
  *     checks          idle connections to verify before they are ready again
- *     bl_pp_serve     the next waiter that can be served, and its connection
+ *     bl_pp_next      the next waiter that can be served, and its connection
  *     bl_pp_next_dial the next peer to dial for
  *     failed          waiters to tell an error (by code; the error itself is the shell's)
+ *
+ * Files: pool_policy.c lends, pool_queue.c has the waiters, pool_dials.c decides how many to dial,
+ * pool_checks.c whom to doubt, pool_idle.c how many to keep, pool_limits.c changes all that while
+ * it goes on.
  */
 #ifndef BL_KEEP_POOL_POLICY_H
 #define BL_KEEP_POOL_POLICY_H
 
+#include "base/heap.h"
 #include "base/list.h"
+#include "base/rand.h"
 #include "belay/backoff.h"
 #include "belay/pool.h"
 #include "conn/conn.h"
 
 #define BL_PP_PAUSE_NS  100000000u /* dialling rests after a local failure (EMFILE) */
 #define BL_PP_SPREAD_NS 50000000u  /* between dials while the capacity is unknown */
+#define BL_PP_FILL_NS   100000000u /* at most, at random, before each dial for min_idle */
 
 #define BL_PP_AGES (UINT64_MAX / 4) /* a time that no clock will show */
 
@@ -34,18 +41,32 @@ struct bl_pp_limits { /* effective; INT64_MAX and INT32_MAX are none */
         lifetime_ns; /* BELAY_NEVER: none; kept below BL_PP_AGES, so that adding is safe */
     int32_t retries;
     int32_t expected; /* capacity before any is known; 0: unknown */
+    int32_t dials, dials_total;
+    int32_t min_idle, max_idle, max_idle_total;
+    int32_t jitter;          /* per cent off lifetimes */
+    uint64_t check_after_ns; /* idle for as long, checked before it is lent; BELAY_NEVER */
+    uint64_t check_every_ns; /* while idle; BELAY_NEVER */
+    uint8_t order;           /* enum belay_reuse_order, never DEFAULT */
+    bool watched;            /* the shell wants to see every lease: no inline paths */
 };
 
 struct bl_pp {
     struct bl_pp_limits limits;
     struct bl_list closes, checks, failed;
-    struct bl_list peers; /* all */
-    struct bl_list eager; /* those that wish to dial */
-    int32_t connections;  /* dialling, open and closing, of all peers */
-    int32_t closing;
+    struct bl_list peers;  /* all */
+    struct bl_heap eager;  /* those that wish to dial: who waits for longest first */
+    struct bl_heap oldest; /* those with open connections, by when one of them may have become idle:
+                              never later than it did */
+    int32_t connections;   /* dialling, open and closing, of all peers */
+    int32_t dialing, closing;
+    int32_t idle; /* kept only where max_idle_total is a limit */
     uint64_t pause_until;
-    uint64_t arrivals;            /* numbers waiters */
+    uint64_t arrivals; /* numbers waiters */
+    struct bl_rand rand;
     bool closed;                  /* nobody is served any more */
+    bool suspended;               /* nor now */
+    bool plain;                   /* the limits allow the inline paths */
+    bool none_idle;               /* so it was found, and nothing has become idle since */
     uint32_t peak;                /* connections at a time */
     struct belay_pool_stats past; /* counts of peers that are gone */
 };
@@ -53,14 +74,20 @@ struct bl_pp {
 struct bl_pp_peer {
     struct bl_pp *pool;
     struct bl_list link;  /* pool->peers */
-    struct bl_list ready; /* the most recently used first */
-    struct bl_list waiters;
-    struct bl_list eager; /* link */
-    int32_t connections;  /* dialling, open, closing */
+    struct bl_list conns; /* all */
+    struct bl_list ready; /* the next to be lent first */
+    struct bl_list urgent, waiters;
+    struct bl_heap_entry eager;  /* pool->eager */
+    struct bl_heap_entry oldest; /* pool->oldest */
+    int32_t connections;         /* dialling, open, closing */
     int32_t dialing, idle, checking, closing;
     int32_t shared; /* leases beside the first of each connection */
-    int32_t waiting;
+    int32_t waiting, waiting_fresh;
     int32_t expected; /* what one connection is expected to carry; 0: unknown */
+    bool held;        /* somebody has its handle: min_idle holds */
+    int32_t filling;  /* of dialing: for min_idle alone */
+    uint64_t fill_at; /* when the next may begin; 0: none is wanted */
+    struct belay_backoff fill;
     struct belay_backoff backoff;
     uint64_t round;                /* failed rounds of dialling: dials that fail together are one */
     uint64_t retry_at;             /* no dial before */
@@ -73,32 +100,42 @@ enum bl_pp_state { BL_PP_DIALING, BL_PP_OPEN, BL_PP_CHECKING, BL_PP_CLOSING };
 
 struct bl_pp_conn {
     struct bl_pp_peer *peer;
-    struct bl_list ready; /* link: peer->ready */
-    struct bl_list todo;  /* link: closes or checks */
-    uint64_t round;       /* of the peer when its dial began */
-    uint64_t expires_at;  /* end of its lifetime */
+    struct bl_list link; /* peer->conns */
+    union {
+        struct bl_list ready; /* link: peer->ready, while open */
+        struct bl_list todo;  /* link: checks while checking, closes while closing */
+    };
+    uint64_t round;      /* of the peer when its dial began */
+    uint64_t expires_at; /* end of its lifetime */
     uint64_t idle_since;
-    uint64_t due_at; /* while idle: when it expires, by one or the other */
-    int32_t uses;    /* without a limit only whether there was one */
+    uint64_t due_at;    /* while idle: when it expires, by one or the other */
+    uint64_t proved_at; /* when it was last known to be good; kept where anybody asks */
+    int32_t uses;       /* without a limit only whether there was one */
     int32_t leases, capacity;
+    uint32_t addr;  /* a number made of its remote address; 0: not known */
     uint8_t state;  /* enum bl_pp_state */
     uint8_t reason; /* enum belay_reason: what it will be closed for, once the last lease is back;
                        0: none */
     bool suspect;
-    bool simple; /* open, exclusive, nothing against it: what the inline paths below take */
+    bool checkable; /* there is a way to ask */
+    bool filling;   /* dialled for min_idle */
+    bool simple;    /* open, exclusive, nothing against it: what the inline paths below take */
 };
 
 struct bl_pp_waiter {
     struct bl_pp_peer *peer;
-    struct bl_list link; /* peer->waiters or pool->failed */
+    struct bl_list link; /* peer->urgent, peer->waiters or pool->failed */
     uint64_t arrival;
     uint64_t since_ns;
     uint64_t round; /* of the peer at arrival */
     int code;       /* in failed: why */
-    bool fresh;
+    bool fresh, urgent;
 };
 
 void bl_pp_init(struct bl_pp *pp, const struct bl_pp_limits *limits);
+void bl_pp_fini(struct bl_pp *pp, struct bl_mem *mem); /* peers are gone */
+/* Room for one more peer: before its init. BELAY_ENOMEM. */
+int bl_pp_peer_reserve(struct bl_pp *pp, struct bl_mem *mem);
 void bl_pp_peer_init(struct bl_pp_peer *peer, struct bl_pp *pp,
                      const struct belay_backoff *backoff);
 /* It goes; its counts stay with the pool. */
@@ -110,9 +147,12 @@ void bl_pp_stats(const struct bl_pp *pp, struct belay_pool_stats *ret);
 
 /* ---- lending ---- */
 
-/* A ready connection, lent; NULL when there is none or somebody waits. Expired ones met on the way
- * go to `closes`. */
-struct bl_pp_conn *bl_pp_try(struct bl_pp_peer *peer, uint64_t now);
+/* The connection to be lent next, or NULL. Those met on the way that have expired go to `closes`,
+ * those in doubt to `checks`. */
+struct bl_pp_conn *bl_pp_pick(struct bl_pp_peer *peer, bool fresh, uint64_t now);
+/* The same for one who does not wait: NULL also when somebody does, or the pool lends nothing. */
+struct bl_pp_conn *bl_pp_pick_now(struct bl_pp_peer *peer, uint64_t now);
+void bl_pp_lend(struct bl_pp_conn *conn);
 /* One lease is back. */
 void bl_pp_release(struct bl_pp_conn *conn, bool broken, uint64_t now);
 
@@ -154,16 +194,24 @@ static inline bool bl_pp_is_idle(const struct bl_pp_conn *c)
 uint64_t bl_pp_due(const struct bl_pp_conn *conn);
 void bl_pp_expire(struct bl_pp_conn *conn, uint64_t now);
 
-/* 0, BELAY_EFULL or BELAY_ECLOSED. */
-int bl_pp_wait(struct bl_pp_peer *peer, struct bl_pp_waiter *waiter, bool fresh, uint64_t now);
+/* ---- waiters (pool_queue.c) ---- */
+
+/* 0, BELAY_EFULL or BELAY_ECLOSED. `waiter` says whether it is fresh and urgent. */
+int bl_pp_wait(struct bl_pp_peer *peer, struct bl_pp_waiter *waiter, uint64_t now);
 void bl_pp_forget(struct bl_pp_waiter *waiter); /* cancelled, or its deadline has passed */
-/* The next waiter of the peer that can be served: it leaves the queue, and *ret is lent to it. */
-struct bl_pp_waiter *bl_pp_serve(struct bl_pp_peer *peer, struct bl_pp_conn **ret, uint64_t now);
-/* Whether bl_pp_serve might find something. */
+/* The next waiter of the peer that can be served, and with what; nothing has changed yet. */
+struct bl_pp_waiter *bl_pp_next(struct bl_pp_peer *peer, struct bl_pp_conn **ret, uint64_t now);
+void bl_pp_served(struct bl_pp_waiter *waiter, uint64_t now); /* it leaves the queue */
+/* Whether bl_pp_next might find something. */
 static inline bool bl_pp_hungry(const struct bl_pp_peer *peer)
 {
-    return !bl_list_empty(&peer->waiters);
+    return peer->waiting > 0;
 }
+/* Who came first of all. NULL: nobody waits. */
+struct bl_pp_waiter *bl_pp_oldest(const struct bl_pp_peer *peer);
+/* All waiters of a peer, or the oldest, fail with `code`. */
+void bl_pp_fail_all(struct bl_pp_peer *peer, int code);
+void bl_pp_fail_oldest(struct bl_pp_peer *peer, int code);
 
 /* ---- connections ---- */
 
@@ -196,16 +244,64 @@ void bl_pp_wasted(struct bl_pp_conn *conn, const struct belay_error *error, uint
                   uint64_t now);
 /* A dial could not even be started, for want of memory. */
 void bl_pp_dial_refused(struct bl_pp_peer *peer, int code, uint64_t now);
-void bl_pp_changed(struct bl_pp_conn *conn, const struct bl_conn_facts *facts, bool can_check);
-void bl_pp_checked(struct bl_pp_conn *conn, int result);
+void bl_pp_changed(struct bl_pp_conn *conn, const struct bl_conn_facts *facts);
 /* Ends it for a reason: at once, or (`gently`) when the last lease is back. */
 void bl_pp_close(struct bl_pp_conn *conn, enum belay_reason reason, bool gently);
 /* It is gone. */
 void bl_pp_gone(struct bl_pp_conn *conn);
 
-/* All waiters of a peer, or the oldest, fail with `code`. */
-void bl_pp_fail_all(struct bl_pp_peer *peer, int code);
-void bl_pp_fail_oldest(struct bl_pp_peer *peer, int code);
+/* ---- checks (pool_checks.c) ---- */
+
+/* Whether an idle one must be asked before it may be lent. */
+bool bl_pp_in_doubt(const struct bl_pp_conn *conn, uint64_t now);
+/* An idle one is asked from now on: with `todo` it goes to `checks`, else the shell has begun. */
+void bl_pp_begin_check(struct bl_pp_conn *conn, bool todo);
+void bl_pp_checked(struct bl_pp_conn *conn, int result, uint64_t now);
+/* When an idle one is to be checked though nobody wants it; BELAY_NEVER. */
+uint64_t bl_pp_check_due(const struct bl_pp_conn *conn);
+/*
+ * One to that address has failed hard; the others to it are in doubt. `silent`: nothing came any
+ * more, so that those which cannot be asked are as good as dead.
+ */
+void bl_pp_doubt(const struct bl_pp_conn *failed, bool silent);
+
+/* ---- how many to keep (pool_idle.c) ---- */
+
+struct bl_pp_conn *bl_pp_longest_idle(const struct bl_pp_peer *peer);
+/* Closes the longest idle connection of all, if there is one. */
+void bl_pp_make_room(struct bl_pp *pp, uint64_t now);
+/* One of the peer's has become idle, by the inline path or not. */
+void bl_pp_idled(struct bl_pp_peer *peer, uint64_t since);
+static inline void bl_pp_count_idle(struct bl_pp_peer *peer, int32_t n)
+{
+    peer->idle += n;
+    if (peer->pool->limits.max_idle_total != INT32_MAX)
+        peer->pool->idle += n;
+}
+/* Nobody waits for what is idle now: more than the limits allow is closed. */
+void bl_pp_trim(struct bl_pp_peer *peer, uint64_t now);
+/* Whether min_idle wants one more than waiters do; decides when, too. */
+bool bl_pp_wants_fill(struct bl_pp_peer *peer, int32_t for_waiters, uint64_t now);
+uint64_t bl_pp_fill_due(const struct bl_pp_peer *peer, uint64_t now);
+void bl_pp_fill_failed(struct bl_pp_peer *peer, uint64_t now);
+
+/* ---- changes while it goes on (pool_limits.c) ---- */
+
+void bl_pp_set_limits(struct bl_pp *pp, const struct bl_pp_limits *limits, uint64_t now);
+void bl_pp_suspend(struct bl_pp *pp, bool suspended);
+/* All connections of a peer, those in use at their release or (`now`) at once; failures are
+ * forgotten. */
+void bl_pp_clear(struct bl_pp_peer *peer, bool at_once);
+/* More connections than the limits allow, those that are closing aside. */
+static inline bool bl_pp_over(const struct bl_pp_peer *peer)
+{
+    const struct bl_pp *pp = peer->pool;
+
+    return peer->connections - peer->closing > pp->limits.per_endpoint ||
+           pp->connections - pp->closing > pp->limits.total;
+}
+/* pool_policy.c: puts a connection into the list where it belongs now. */
+void bl_pp_settle(struct bl_pp_conn *conn);
 
 /* ---- for tests ---- */
 void bl_pp_check_peer(const struct bl_pp_peer *peer); /* asserts what must hold */

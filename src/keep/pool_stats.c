@@ -8,6 +8,8 @@ static void add_counts(struct belay_pool_stats *to, const struct belay_pool_stat
     to->reused += from->reused;
     to->opened += from->opened;
     to->waited_ns += from->waited_ns;
+    to->checks += from->checks;
+    to->leaks += from->leaks;
     for (size_t i = 0; i < BELAY_REASONS_N; i++)
         to->closed[i] += from->closed[i];
     for (size_t i = 0; i < BELAY_STAGES_N; i++) {
@@ -23,6 +25,7 @@ static void add_gauges(struct belay_pool_stats *to, const struct belay_pool_stat
     to->in_use += from->in_use;
     to->dialing += from->dialing;
     to->closing += from->closing;
+    to->checking += from->checking;
     to->leases += from->leases;
     to->waiting += from->waiting;
 }
@@ -36,6 +39,7 @@ void bl_pp_peer_stats(const struct bl_pp_peer *peer, struct belay_pool_stats *re
     ret->idle = (uint32_t)peer->idle;
     ret->dialing = (uint32_t)peer->dialing;
     ret->closing = (uint32_t)peer->closing;
+    ret->checking = (uint32_t)peer->checking;
     ret->in_use = (uint32_t)(peer->connections - peer->idle - peer->dialing - peer->closing);
     ret->leases = ret->in_use - (uint32_t)peer->checking + (uint32_t)peer->shared;
     ret->waiting = (uint32_t)peer->waiting;
@@ -60,9 +64,12 @@ void bl_pp_peer_fini(struct bl_pp_peer *peer)
 {
     struct belay_pool_stats s;
 
-    bl_list_remove(&peer->eager);
     if (!peer->pool)
         return;
+    bl_heap_remove(&peer->pool->eager, &peer->eager);
+    bl_heap_remove(&peer->pool->oldest, &peer->oldest);
+    bl_heap_unreserve(&peer->pool->eager);
+    bl_heap_unreserve(&peer->pool->oldest);
     bl_pp_peer_stats(peer, &s);
     add_counts(&peer->pool->past, &s);
     bl_list_remove(&peer->link);

@@ -134,10 +134,10 @@ static void somebody_waits(void)
 {
     int peer = (int)fuzz_below(&in, PK_PEERS);
     bool fresh = fuzz_below(&in, 4) == 0;
-    struct bl_pp_waiter refused;
+    struct bl_pp_waiter refused = {.fresh = fresh};
 
     if (pk_peer(&k, peer)->waiting == k.pp.limits.waiters)
-        BL_ASSERT(bl_pp_wait(pk_peer(&k, peer), &refused, fresh, k.now) == BELAY_EFULL);
+        BL_ASSERT(bl_pp_wait(pk_peer(&k, peer), &refused, k.now) == BELAY_EFULL);
     else if (fresh)
         pk_wait_fresh(&k, peer);
     else

@@ -13,6 +13,13 @@ struct bl_pp_limits pk_limits(void)
         .lifetime_ns = BELAY_NEVER,
         .retries = 3,
         .expected = 1,
+        .dials = INT32_MAX,
+        .dials_total = INT32_MAX,
+        .max_idle = INT32_MAX,
+        .max_idle_total = INT32_MAX,
+        .check_after_ns = BELAY_NEVER,
+        .check_every_ns = BELAY_NEVER,
+        .order = BELAY_REUSE_LIFO,
     };
 }
 
@@ -26,6 +33,10 @@ void pk_init(struct pk *k, const struct bl_pp_limits *limits)
     memset(k, 0, sizeof *k);
     k->now = PK_START;
     bl_pp_init(&k->pp, limits);
+    k->pp.eager.entries = k->eager;
+    k->pp.oldest.entries = k->oldest;
+    k->pp.eager.reserved = k->pp.oldest.reserved = PK_PEERS;
+    k->pp.eager.capacity = k->pp.oldest.capacity = PK_PEERS;
     for (int i = 0; i < PK_PEERS; i++)
         bl_pp_peer_init(&k->peers[i], &k->pp, &backoff);
 }
@@ -69,9 +80,11 @@ static void serve(struct pk *k, struct bl_pp_peer *peer)
     struct bl_pp_conn *c;
     struct bl_pp_waiter *pp;
 
-    while (bl_pp_hungry(peer) && (pp = bl_pp_serve(peer, &c, k->now))) {
+    while (bl_pp_hungry(peer) && (pp = bl_pp_next(peer, &c, k->now))) {
         struct pk_waiter *w = waiter_of(pp);
 
+        bl_pp_lend(c);
+        bl_pp_served(pp, k->now);
         assert_true(w->waiting);
         w->waiting = false;
         w->got = conn_of(c);
@@ -107,6 +120,7 @@ void pk_run(struct pk *k)
 
     for (int i = 0; i < PK_PEERS; i++) {
         serve(k, &k->peers[i]);
+        bl_pp_trim(&k->peers[i], k->now);
         bl_pp_consider(&k->peers[i], k->now);
     }
     while ((peer = bl_pp_next_dial(&k->pp, k->now)))
@@ -125,7 +139,7 @@ void pk_pass(struct pk *k, uint64_t ms)
     pk_run(k);
 }
 
-static struct pk_waiter *wait_for(struct pk *k, int peer, bool fresh)
+static struct pk_waiter *wait_for(struct pk *k, int peer, bool fresh, bool urgent)
 {
     for (int i = 0; i < PK_WAITERS; i++) {
         struct pk_waiter *w = &k->waiters[i];
@@ -133,7 +147,9 @@ static struct pk_waiter *wait_for(struct pk *k, int peer, bool fresh)
         if (w->waiting || w->got || w->code)
             continue;
         w->waiting = true;
-        assert_int_equal(bl_pp_wait(&k->peers[peer], &w->pp, fresh, k->now), 0);
+        w->pp.fresh = fresh;
+        w->pp.urgent = urgent;
+        assert_int_equal(bl_pp_wait(&k->peers[peer], &w->pp, k->now), 0);
         pk_run(k);
         return w;
     }
@@ -143,12 +159,17 @@ static struct pk_waiter *wait_for(struct pk *k, int peer, bool fresh)
 
 struct pk_waiter *pk_wait(struct pk *k, int peer)
 {
-    return wait_for(k, peer, false);
+    return wait_for(k, peer, false, false);
 }
 
 struct pk_waiter *pk_wait_fresh(struct pk *k, int peer)
 {
-    return wait_for(k, peer, true);
+    return wait_for(k, peer, true, false);
+}
+
+struct pk_waiter *pk_wait_urgent(struct pk *k, int peer)
+{
+    return wait_for(k, peer, false, true);
 }
 
 struct pk_conn *pk_dialing(struct pk *k, int peer)
@@ -184,6 +205,8 @@ void pk_release(struct pk *k, struct pk_conn *c, bool broken)
 {
     if (!bl_pp_release_simple(&c->pp, broken, k->now))
         bl_pp_release(&c->pp, broken, k->now);
+    else if (k->pp.eager.count > 0)
+        bl_pp_idled(c->pp.peer, k->now);
     pk_run(k);
 }
 
@@ -191,14 +214,18 @@ struct pk_conn *pk_try(struct pk *k, int peer)
 {
     struct bl_pp_conn *c = bl_pp_try_simple(&k->peers[peer], k->now);
 
-    if (!c)
-        c = bl_pp_try(&k->peers[peer], k->now);
+    if (!c) {
+        c = bl_pp_pick_now(&k->peers[peer], k->now);
+        if (c)
+            bl_pp_lend(c);
+    }
     return c ? conn_of(c) : NULL;
 }
 
 void pk_changed(struct pk *k, struct pk_conn *c, bool can_check)
 {
-    bl_pp_changed(&c->pp, &c->facts, can_check);
+    c->pp.checkable = can_check;
+    bl_pp_changed(&c->pp, &c->facts);
     pk_run(k);
 }
 
@@ -207,7 +234,7 @@ void pk_checked(struct pk *k, struct pk_conn *c, int result)
     c->checking = false;
     if (result == 0)
         c->facts.suspect = false;
-    bl_pp_checked(&c->pp, result);
+    bl_pp_checked(&c->pp, result, k->now);
     pk_run(k);
 }
 

@@ -35,6 +35,7 @@ struct pk_waiter {
 struct pk {
     struct bl_pp pp;
     struct bl_pp_peer peers[PK_PEERS];
+    struct bl_heap_entry *eager[PK_PEERS], *oldest[PK_PEERS]; /* room in the heaps */
     uint64_t now;
     struct pk_conn conns[PK_CONNS];
     struct pk_waiter waiters[PK_WAITERS];
@@ -53,6 +54,7 @@ struct bl_pp_peer *pk_peer(struct pk *k, int i);
 /* Waits and runs. The n-th of the kit's waiters. */
 struct pk_waiter *pk_wait(struct pk *k, int peer);
 struct pk_waiter *pk_wait_fresh(struct pk *k, int peer);
+struct pk_waiter *pk_wait_urgent(struct pk *k, int peer);
 /* The oldest connection of the peer that is dialling; the test fails when there is none. */
 struct pk_conn *pk_dialing(struct pk *k, int peer);
 void pk_up(struct pk *k, struct pk_conn *c, int capacity);        /* and runs */

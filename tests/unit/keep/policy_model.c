@@ -97,17 +97,25 @@ static bool evictable(const struct pm *m, const struct pm_conn *c)
 static bool wants_a_dial(const struct pm *m, int peer)
 {
     const struct pm_peer *p = &m->peers[peer];
-    int waiting = pm_waiting(m, peer), dialing = pm_count(m, peer, PM_DIALING), needed;
+    int waiting = pm_waiting(m, peer), dialing = pm_count(m, peer, PM_DIALING);
+    int checking = 0, fresh = 0, needed, by_now;
 
-    if (m->closed || m->now < p->retry_at || waiting == 0)
+    EACH_CONN(m, c)
+    checking += c->state == PM_CHECKING && c->peer == peer && !c->facts.lost &&
+                !c->facts.draining && !c->cleared && !c->check_failed;
+    for (int i = 0; i < PM_WAITERS; i++)
+        fresh += m->waiters[i].waiting && !m->waiters[i].doomed &&
+                 m->waiters[i].peer == peer && m->waiters[i].fresh;
+    if (checking > waiting - fresh) /* those checked may serve whoever takes a used one */
+        checking = waiting - fresh;
+    needed = p->expected > 0 ? (waiting + p->expected - 1) / p->expected : waiting;
+    needed -= checking;
+    if (m->closed || m->now < p->retry_at || needed <= 0)
         return false;
     if (p->expected > 0)
-        needed = (waiting + p->expected - 1) / p->expected;
-    else if (dialing == 0)
-        needed = 1;
-    else
-        needed = 1 + (int)((m->now - p->first_dial) / PM_MS(50));
-    return dialing < (needed < waiting ? needed : waiting);
+        return dialing < needed;
+    by_now = dialing == 0 ? 1 : 1 + (int)((m->now - p->first_dial) / PM_MS(50));
+    return dialing < (needed < by_now ? needed : by_now);
 }
 
 static bool may_dial_but_for_the_total(const struct pm *m, int peer)
@@ -277,7 +285,7 @@ void pm_failed(struct pm *m, struct pm_waiter *w, int code)
 
 void pm_checks(struct pm *m, struct pm_conn *c)
 {
-    (void)m;
+    m->peers[c->peer].counts.checks++;
     assert_int_equal(c->state, PM_OPEN);
     assert_int_equal(c->leases, 0);
     assert_true(c->facts.suspect && c->can_check);
@@ -380,7 +388,7 @@ void pm_stats(const struct pm *m, int peer, struct belay_pool_stats *ret)
     ret->endpoints = 1;
     ret->dialing = (uint32_t)pm_count(m, peer, PM_DIALING);
     ret->closing = (uint32_t)pm_count(m, peer, PM_CLOSING);
-    ret->in_use = (uint32_t)pm_count(m, peer, PM_CHECKING);
+    ret->in_use = ret->checking = (uint32_t)pm_count(m, peer, PM_CHECKING);
     ret->waiting = (uint32_t)pm_waiting(m, peer);
     EACH_CONN(m, c)
     if (c->state == PM_OPEN && c->peer == peer) {

@@ -445,12 +445,10 @@ static void a_suspect_is_checked_and_lent_or_ended(void **state)
 
 static void a_check_that_is_never_answered_ends_too(void **state)
 {
-    struct belay_dial_options dial = belay_dial_options_init();
     struct ask ask;
 
     (void)state;
-    dial.session_timeout_ms = 400;
-    k.options.dial = &dial;
+    k.options.check_timeout_ms = 400;
     k.puppet.check_later = true;
     pool_kit_open(&k);
     ask_now(&ask, &k, k.a);

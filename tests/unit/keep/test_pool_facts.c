@@ -209,12 +209,12 @@ static void a_dial_that_is_not_wanted_ends_either_way(void **state)
 static void a_closed_pool_serves_nobody(void **state)
 {
     struct pk_conn *c = pk_idle(&k, 0);
-    struct bl_pp_waiter w;
+    struct bl_pp_waiter w = {0};
 
     (void)state;
     k.pp.closed = true;
-    assert_null(bl_pp_try(pk_peer(&k, 0), k.now));
-    assert_int_equal(bl_pp_wait(pk_peer(&k, 0), &w, false, k.now), BELAY_ECLOSED);
+    assert_null(bl_pp_pick_now(pk_peer(&k, 0), k.now));
+    assert_int_equal(bl_pp_wait(pk_peer(&k, 0), &w, k.now), BELAY_ECLOSED);
     assert_false(c->closing);
 }
 

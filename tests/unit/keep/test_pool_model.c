@@ -10,6 +10,7 @@ static struct bl_rand dice;
 static struct pm m;
 static struct bl_pp pp;
 static struct bl_pp_peer peers[PM_PEERS];
+static struct bl_heap_entry *room[2][PM_PEERS]; /* in the heaps of the policy */
 static struct belay_pool_stats met; /* of all histories */
 
 static int below(int n)
@@ -44,6 +45,13 @@ static void begin(void)
         .lifetime_ns = below(2) ? BELAY_NEVER : PM_MS(250),
         .retries = below(3),
         .expected = below(4),
+        .dials = INT32_MAX,
+        .dials_total = INT32_MAX,
+        .max_idle = INT32_MAX,
+        .max_idle_total = INT32_MAX,
+        .check_after_ns = BELAY_NEVER,
+        .check_every_ns = BELAY_NEVER,
+        .order = BELAY_REUSE_LIFO,
     };
     struct belay_backoff backoff;
 
@@ -53,6 +61,10 @@ static void begin(void)
     pm_init(&m, &limits);
     m.now = PM_MS(1000);
     bl_pp_init(&pp, &limits);
+    pp.eager.entries = room[0];
+    pp.oldest.entries = room[1];
+    pp.eager.capacity = pp.oldest.capacity = PM_PEERS;
+    pp.eager.reserved = pp.oldest.reserved = PM_PEERS;
     for (int i = 0; i < PM_PEERS; i++)
         bl_pp_peer_init(&peers[i], &pp, &backoff);
 }
@@ -124,8 +136,11 @@ static void run(void)
         if (m.conns[i].state == PM_OPEN && bl_pp_due(&m.conns[i].pp) <= m.now)
             bl_pp_expire(&m.conns[i].pp, m.now);
     for (int i = 0; i < PM_PEERS; i++) {
-        while (bl_pp_hungry(&peers[i]) && (w = bl_pp_serve(&peers[i], &c, m.now)))
+        while (bl_pp_hungry(&peers[i]) && (w = bl_pp_next(&peers[i], &c, m.now))) {
+            bl_pp_lend(c);
+            bl_pp_served(w, m.now);
             pm_lent(&m, conn_of(c), waiter_of(w));
+        }
         bl_pp_consider(&peers[i], m.now);
     }
     perform_dials();
@@ -159,7 +174,9 @@ static void somebody_waits(void)
 
         if (w->waiting)
             continue;
-        rc = bl_pp_wait(&peers[peer], &w->pp, fresh, m.now);
+        w->pp.fresh = fresh;
+        w->pp.urgent = false;
+        rc = bl_pp_wait(&peers[peer], &w->pp, m.now);
         assert_int_equal(rc, m.closed                                   ? BELAY_ECLOSED
                              : pm_waiting(&m, peer) >= m.limits.waiters ? BELAY_EFULL
                                                                         : 0);
@@ -174,8 +191,11 @@ static void somebody_tries(void)
     int peer = below(PM_PEERS);
     struct bl_pp_conn *c = bl_pp_try_simple(&peers[peer], m.now);
 
-    if (!c)
-        c = bl_pp_try(&peers[peer], m.now);
+    if (!c) {
+        c = bl_pp_pick_now(&peers[peer], m.now);
+        if (c)
+            bl_pp_lend(c);
+    }
     if (c)
         pm_lent(&m, conn_of(c), NULL);
     else
@@ -201,6 +221,8 @@ static void a_lease_comes_back(void)
         return;
     if (!bl_pp_release_simple(&c->pp, broken, m.now))
         bl_pp_release(&c->pp, broken, m.now);
+    else if (pp.eager.count > 0)
+        bl_pp_idled(c->pp.peer, m.now);
     pm_releases(&m, c, broken);
 }
 
@@ -249,7 +271,8 @@ static void facts_change(void)
     default:
         c->facts.capacity = below(4);
     }
-    bl_pp_changed(&c->pp, &c->facts, c->can_check);
+    c->pp.checkable = c->can_check;
+    bl_pp_changed(&c->pp, &c->facts);
 }
 
 static void a_check_ends(void)
@@ -266,7 +289,7 @@ static void a_check_ends(void)
     } else {
         c->check_failed = true;
     }
-    bl_pp_checked(&c->pp, result);
+    bl_pp_checked(&c->pp, result, m.now);
 }
 
 static void one_is_cleared(void)

@@ -121,15 +121,15 @@ static void one_who_left_the_queue_is_not_served(void **state)
 static void a_full_queue_refuses(void **state)
 {
     struct bl_pp_limits limits = pk_limits();
-    struct bl_pp_waiter w;
+    struct bl_pp_waiter w = {0};
 
     (void)state;
     limits.waiters = 2;
     with(limits);
     pk_wait(&k, 0);
     pk_wait(&k, 0);
-    assert_int_equal(bl_pp_wait(pk_peer(&k, 0), &w, false, k.now), BELAY_EFULL);
-    assert_int_equal(bl_pp_wait(pk_peer(&k, 1), &w, false, k.now),
+    assert_int_equal(bl_pp_wait(pk_peer(&k, 0), &w, k.now), BELAY_EFULL);
+    assert_int_equal(bl_pp_wait(pk_peer(&k, 1), &w, k.now),
                      0); /* the limit is each peer's */
     bl_pp_forget(&w);
 }

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/* What happens to a pool's connections, as their floor tells it, and how one is begun and asked. */
+#include <errno.h>
+
+#include "keep/pool.h"
+
+static void touch(struct bl_pool_conn *c)
+{
+    bl_pool_touch(bl_peer_of(c->pp.peer));
+}
+
+/* ---- checks ---- */
+
+/* Nothing that is asked may take for ever: on_due ends it. */
+void bl_pool_await_check(struct belay_pool *pool, struct bl_pool_conn *c)
+{
+    bl_timer_at(bl_conn_timer(c->lessor.conn), pool->loop,
+                bl_after_ms(bl_pool_now(pool), pool->options.check_timeout_ms));
+}
+
+void bl_pool_check(struct belay_pool *pool, struct bl_pool_conn *c)
+{
+    struct belay_conn *conn = c->lessor.conn;
+    int rc;
+
+    bl_pool_await_check(pool, c);
+    if (bl_conn_can_check(conn) || !pool->callbacks.health_check) {
+        bl_conn_check(conn);
+        return;
+    }
+    rc = pool->callbacks.health_check(conn, pool->options.callbacks_arg);
+    if (rc != BELAY_EAGAIN)
+        belay_conn_checked(conn, rc == 1 ? 0 : BELAY_EUNHEALTHY);
+}
+
+static void on_checked(struct belay_conn *conn, int result, void *keeper)
+{
+    struct belay_pool *pool = keeper;
+    struct bl_pool_conn *c = bl_conn_extra(conn);
+
+    bl_pp_checked(&c->pp, result, bl_pool_now(pool));
+    bl_pool_look_again(pool, c);
+    touch(c);
+}
+
+static void on_due(struct belay_conn *conn, void *keeper)
+{
+    struct belay_pool *pool = keeper;
+    struct bl_pool_conn *c = bl_conn_extra(conn);
+    uint64_t now = bl_pool_now(pool);
+
+    if (c->pp.state == BL_PP_CHECKING && !bl_list_linked(&c->pp.todo))
+        bl_pp_checked(&c->pp, BELAY_ETIMEDOUT, now);
+    c->trimmed = bl_pp_is_idle(&c->pp) && now - c->pp.idle_since >= BL_POOL_TRIM_NS;
+    if (c->trimmed)
+        bl_conn_idle(conn);
+    bl_pp_expire(&c->pp, now);
+    bl_pool_look_again(pool, c);
+    if (!bl_list_empty(&pool->pp.closes) || !bl_list_empty(&pool->pp.checks))
+        touch(c);
+}
+
+/* ---- up ---- */
+
+/* A number for the address at the other end. */
+static uint32_t address_number(struct belay_conn *conn)
+{
+    struct belay_addr addr;
+    uint32_t h = 2166136261u;
+
+    if (!belay_conn_stream(conn) || belay_stream_peer_addr(belay_conn_stream(conn), &addr) < 0)
+        return 0;
+    for (size_t i = 0; i < bl_addr_used(&addr); i++)
+        h = (h ^ ((const uint8_t *)&addr)[i]) * 16777619u;
+    return h | 1;
+}
+
+void bl_pool_heed(struct belay_pool *pool, struct bl_pool_conn *c)
+{
+    c->heeded =
+        bl_conn_minds_leases(c->lessor.conn) || pool->loop->on_trace || pool->pp.limits.watched;
+}
+
+static void on_opened(struct belay_conn *conn, void *keeper)
+{
+    struct belay_pool *pool = keeper;
+    struct bl_pool_conn *c = bl_conn_extra(conn);
+    struct belay_peer *peer = bl_peer_of(c->pp.peer);
+
+    if (c->pp.state != BL_PP_DIALING)
+        return; /* it is about to be closed */
+    bl_error_copy_clear(&peer->last_error, &pool->loop->mem);
+    peer->last_error.code = 0;
+    c->pp.checkable = bl_conn_can_check(conn) || pool->callbacks.health_check;
+    c->pp.addr = address_number(conn);
+    bl_pp_opened(&c->pp, bl_conn_facts(conn), bl_pool_now(pool));
+    bl_pool_heed(pool, c);
+    bl_pool_look_again(pool, c);
+    bl_names_consider(peer);
+    bl_pool_touch(peer);
+    bl_hook_created(pool, c);
+}
+
+/* ---- gone ---- */
+
+static void forget_conn(struct belay_pool *pool, struct belay_conn *conn)
+{
+    struct bl_pool_conn *c = bl_conn_extra(conn);
+
+    bl_lessor_fini(&c->lessor, pool->loop);
+    bl_conn_free(conn);
+}
+
+static void on_closed(struct belay_conn *conn, void *keeper)
+{
+    struct belay_pool *pool = keeper;
+    struct bl_pool_conn *c = bl_conn_extra(conn);
+    struct belay_peer *peer = bl_peer_of(c->pp.peer);
+
+    bl_pp_gone(&c->pp);
+    bl_names_consider(peer);
+    bl_pool_touch(peer);
+    bl_hook_closed(pool, c);
+    forget_conn(pool, conn);
+}
+
+static void on_failed(struct belay_conn *conn, const struct belay_error *error, void *keeper)
+{
+    struct belay_pool *pool = keeper;
+    struct bl_pool_conn *c = bl_conn_extra(conn);
+    struct belay_peer *peer = bl_peer_of(c->pp.peer);
+    struct belay_error told = *error;
+
+    if (c->pp.state != BL_PP_DIALING) { /* it was about to be closed, and has spared us that */
+        on_closed(conn, keeper);
+        return;
+    }
+    /* Before the policy forgets: the last waiter to leave resets the count. */
+    told.attempt = peer->pp.backoff.failures + (c->pp.round == peer->pp.round);
+    bl_pp_dial_failed(&c->pp, error, bl_rand_next(&pool->loop->rand), bl_pool_now(pool));
+    bl_peer_note_error(peer, error);
+    bl_loop_log(pool->loop, "pool", BELAY_LOG_INFO, "%s", error->text);
+    bl_pool_touch(peer);
+    belay_peer_ref(peer);
+    bl_pool_tell_failed(pool, &told);
+    forget_conn(pool, conn);
+    belay_peer_unref(peer);
+}
+
+/* The peer let it come up only to end it. */
+static void waste(struct belay_pool *pool, struct bl_pool_conn *c, const struct belay_error *lost)
+{
+    struct belay_peer *peer = bl_peer_of(c->pp.peer);
+    struct belay_error error;
+
+    if (lost)
+        error = *lost;
+    else
+        bl_error_set(&error, BELAY_EEOF, BELAY_STAGE_PROTOCOL,
+                     "%s takes no requests on a new connection", bl_peer_name(peer));
+    bl_pp_wasted(&c->pp, &error, bl_rand_next(&pool->loop->rand), bl_pool_now(pool));
+    bl_peer_note_error(peer, &error);
+    bl_pool_tell_failed(pool, &error);
+}
+
+/* Nothing came any more, or nothing can. */
+static bool is_silent(const struct belay_error *lost)
+{
+    return lost->code == BELAY_ETIMEDOUT || lost->os_error == EHOSTUNREACH ||
+           lost->os_error == ENETUNREACH || lost->os_error == ETIMEDOUT;
+}
+
+static void on_changed(struct belay_conn *conn, const struct belay_error *lost, void *keeper)
+{
+    struct belay_pool *pool = keeper;
+    struct bl_pool_conn *c = bl_conn_extra(conn);
+
+    if (lost)
+        bl_loop_log(pool->loop, "pool", BELAY_LOG_INFO, "%s", lost->text);
+    bl_pp_changed(&c->pp, bl_conn_facts(conn));
+    if (lost && (is_silent(lost) || lost->code == BELAY_ERESET))
+        bl_pp_doubt(&c->pp, is_silent(lost));
+    touch(c);
+    if (c->pp.uses == 0 && c->pp.state == BL_PP_CLOSING &&
+        (bl_pp_hungry(c->pp.peer) || c->pp.filling))
+        waste(pool, c, lost);
+}
+
+static const struct bl_conn_keeper_ops keeper_ops = {
+    .opened = on_opened,
+    .failed = on_failed,
+    .changed = on_changed,
+    .checked = on_checked,
+    .closed = on_closed,
+    .due = on_due,
+};
+
+/* ---- begun ---- */
+
+int bl_pool_dial(struct belay_pool *pool, struct belay_peer *peer)
+{
+    struct belay_conn *conn;
+    struct bl_pool_conn *c;
+    int rc = bl_conn_open(pool->loop, peer->endpoint, &pool->options.connector, &pool->dial,
+                          peer->last_error.code != 0, &keeper_ops, pool, sizeof *c, &conn);
+
+    if (rc < 0)
+        return rc;
+    c = bl_conn_extra(conn);
+    bl_pp_dial_started(&c->pp, &peer->pp, bl_pool_now(pool));
+    bl_list_init(&c->reused);
+    c->lessor.conn = conn;
+    rc = bl_lessor_init(&c->lessor, pool->loop, &bl_pool_lessor_ops, pool, conn);
+    if (rc < 0)
+        bl_pp_close(&c->pp, BELAY_REASON_OPEN_FAILED, false);
+    return rc;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The caller's hooks. A connection can be lent again inside a caller's call, so that is told later,
+ * by the pool's task, and at the latest before its end.
+ */
+#include "keep/pool.h"
+
+void bl_hook_created(struct belay_pool *pool, struct bl_pool_conn *c)
+{
+    c->created = true;
+    if (pool->callbacks.on_connection_created)
+        pool->callbacks.on_connection_created(bl_peer_of(c->pp.peer), belay_conn_id(c->lessor.conn),
+                                              pool->options.callbacks_arg);
+}
+
+void bl_hook_reused(struct belay_pool *pool, struct bl_pool_conn *c)
+{
+    if (!pool->callbacks.on_connection_reused)
+        return;
+    c->untold++;
+    if (!bl_list_linked(&c->reused))
+        bl_list_push_back(&pool->reused, &c->reused);
+    bl_task_post(pool->loop, &pool->run);
+}
+
+static void tell(struct belay_pool *pool, struct bl_pool_conn *c)
+{
+    struct belay_peer *peer = bl_peer_of(c->pp.peer);
+    uint64_t id = belay_conn_id(c->lessor.conn);
+    uint32_t n = c->untold;
+
+    c->untold = 0;
+    while (n-- > 0)
+        pool->callbacks.on_connection_reused(peer, id, pool->options.callbacks_arg);
+}
+
+void bl_hook_tell_reused(struct belay_pool *pool)
+{
+    struct bl_list *node;
+
+    while ((node = bl_list_pop_front(&pool->reused)))
+        tell(pool, BL_LIST_OF(node, struct bl_pool_conn, reused));
+}
+
+void bl_hook_closed(struct belay_pool *pool, struct bl_pool_conn *c)
+{
+    struct belay_error scratch;
+
+    bl_list_remove(&c->reused);
+    if (!c->created)
+        return;
+    if (c->untold > 0)
+        tell(pool, c);
+    if (pool->callbacks.on_connection_closed)
+        pool->callbacks.on_connection_closed(
+            bl_peer_of(c->pp.peer), belay_conn_id(c->lessor.conn), (enum belay_reason)c->pp.reason,
+            bl_conn_error(c->lessor.conn, &scratch), pool->options.callbacks_arg);
+}

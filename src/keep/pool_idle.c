@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How many to keep: what is evicted when room is needed or too many are idle, and what is dialled
+ * so that min_idle are ready.
+ *
+ * Which connection of the whole pool has been idle for longest is found by a heap of the peers that
+ * have open ones. The key of a peer is never later than the moment when the one idle for longest
+ * became so: lending and releasing leave it alone, and whoever comes to the top with a key that is
+ * too early is put in anew. So an eviction looks at few peers, however many there are.
+ */
+#include "keep/pool_policy.h"
+
+/* Where its order says it is; there may be others in use among the ready ones. */
+struct bl_pp_conn *bl_pp_longest_idle(const struct bl_pp_peer *peer)
+{
+    bool lifo = peer->pool->limits.order == BELAY_REUSE_LIFO;
+    bool sorted = peer->pool->limits.order != BELAY_REUSE_LEAST_USED;
+    struct bl_pp_conn *longest = NULL;
+
+    if (peer->idle == 0)
+        return NULL;
+    for (struct bl_list *node = lifo ? peer->ready.prev : peer->ready.next; node != &peer->ready;
+         node = lifo ? node->prev : node->next) {
+        struct bl_pp_conn *c = BL_LIST_OF(node, struct bl_pp_conn, ready);
+
+        if (c->leases == 0 && (!longest || c->idle_since < longest->idle_since))
+            longest = c;
+        if (longest && sorted)
+            break;
+    }
+    return longest;
+}
+
+static void put_oldest(struct bl_pp_peer *peer, uint64_t key)
+{
+    bl_heap_remove(&peer->pool->oldest, &peer->oldest);
+    bl_heap_insert(&peer->pool->oldest, &peer->oldest, key);
+}
+
+void bl_pp_idled(struct bl_pp_peer *peer, uint64_t since)
+{
+    peer->pool->none_idle = false;
+    if (peer->oldest.index == BL_HEAP_OUT || peer->oldest.key > since)
+        put_oldest(peer, since);
+}
+
+static struct bl_pp_conn *oldest_idle(struct bl_pp *pp, uint64_t now)
+{
+    struct bl_heap_entry *top;
+
+    while (!pp->none_idle && (top = bl_heap_first(&pp->oldest))) {
+        struct bl_pp_peer *peer = BL_CONTAINER(top, struct bl_pp_peer, oldest);
+        struct bl_pp_conn *c = bl_pp_longest_idle(peer);
+
+        if (c && c->idle_since <= top->key)
+            return c;
+        if (c)
+            put_oldest(peer, c->idle_since);
+        else if (peer->connections == peer->dialing + peer->closing)
+            bl_heap_remove(&pp->oldest, top);
+        else if (top->key <= now)
+            put_oldest(peer, now + 1);
+        else
+            break; /* all that come after it have been looked at */
+    }
+    pp->none_idle = true;
+    return NULL;
+}
+
+void bl_pp_make_room(struct bl_pp *pp, uint64_t now)
+{
+    struct bl_pp_conn *victim = oldest_idle(pp, now);
+
+    if (victim)
+        bl_pp_close(victim, BELAY_REASON_EVICTED, false);
+}
+
+void bl_pp_trim(struct bl_pp_peer *peer, uint64_t now)
+{
+    struct bl_pp *pp = peer->pool;
+    struct bl_pp_conn *c;
+
+    while (peer->idle > pp->limits.max_idle && (c = bl_pp_longest_idle(peer)))
+        bl_pp_close(c, BELAY_REASON_EVICTED, false);
+    while (pp->limits.max_idle_total != INT32_MAX && pp->idle > pp->limits.max_idle_total &&
+           (c = oldest_idle(pp, now)))
+        bl_pp_close(c, BELAY_REASON_EVICTED, false);
+}
+
+/* ---- min_idle ---- */
+
+/* One at a time, each after a moment of its own: many pools that start or lose their server
+ * together do not come back together. */
+bool bl_pp_wants_fill(struct bl_pp_peer *peer, int32_t for_waiters, uint64_t now)
+{
+    const struct bl_pp_limits *l = &peer->pool->limits;
+
+    if (l->min_idle == 0 || !peer->held ||
+        peer->idle + peer->checking + peer->dialing - for_waiters >= l->min_idle) {
+        if (peer->fill.failures == 0)
+            peer->fill_at = 0;
+        return false;
+    }
+    if (peer->filling > 0)
+        return false;
+    if (peer->fill_at == 0)
+        peer->fill_at = now + bl_rand_below(&peer->pool->rand, BL_PP_FILL_NS);
+    return now >= peer->fill_at;
+}
+
+uint64_t bl_pp_fill_due(const struct bl_pp_peer *peer, uint64_t now)
+{
+    return peer->fill_at > now && peer->filling == 0 ? peer->fill_at : BELAY_NEVER;
+}
+
+void bl_pp_fill_failed(struct bl_pp_peer *peer, uint64_t now)
+{
+    uint64_t random = bl_rand_next(&peer->pool->rand);
+
+    peer->fill_at = now + 1 + (uint64_t)belay_backoff_failed(&peer->fill, random) * 1000000u;
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* What is changed while the pool works: its limits, whether it lends at all, and a clean slate. */
+#include "keep/pool_policy.h"
+
+static uint64_t bounded(uint64_t ns)
+{
+    return ns > BL_PP_AGES ? BL_PP_AGES : ns;
+}
+
+/* Whether nothing has to be seen or decided at each lease. */
+static bool is_plain(const struct bl_pp *pp)
+{
+    const struct bl_pp_limits *l = &pp->limits;
+
+    return !pp->suspended && !l->watched && l->order == BELAY_REUSE_LIFO && l->uses == INT32_MAX &&
+           l->max_idle == INT32_MAX && l->max_idle_total == INT32_MAX &&
+           l->check_after_ns == BELAY_NEVER && l->check_every_ns == BELAY_NEVER;
+}
+
+static void settle_peer(struct bl_pp_peer *peer)
+{
+    uint64_t idle_ns = peer->pool->limits.idle_ns;
+
+    BL_LIST_EACH(node, &peer->conns)
+    {
+        struct bl_pp_conn *c = BL_LIST_OF(node, struct bl_pp_conn, link);
+
+        if (bl_pp_is_idle(c))
+            c->due_at =
+                c->expires_at < c->idle_since + idle_ns ? c->expires_at : c->idle_since + idle_ns;
+        bl_pp_settle(c);
+    }
+}
+
+/* Everybody anew: what is simple, how many are idle. */
+static void settle_all(struct bl_pp *pp)
+{
+    pp->plain = is_plain(pp);
+    pp->idle = 0;
+    BL_LIST_EACH(node, &pp->peers)
+    {
+        struct bl_pp_peer *peer = BL_LIST_OF(node, struct bl_pp_peer, link);
+
+        settle_peer(peer);
+        pp->idle += peer->idle;
+    }
+}
+
+static void evict_dials(struct bl_pp_peer *peer)
+{
+    BL_LIST_EACH(node, &peer->conns)
+    {
+        struct bl_pp_conn *c = BL_LIST_OF(node, struct bl_pp_conn, link);
+
+        if (c->state == BL_PP_DIALING && bl_pp_over(peer))
+            bl_pp_close(c, BELAY_REASON_EVICTED, false);
+    }
+}
+
+static void evict_idle(struct bl_pp_peer *peer)
+{
+    struct bl_pp_conn *c;
+
+    while (peer->connections - peer->closing > peer->pool->limits.per_endpoint &&
+           (c = bl_pp_longest_idle(peer)))
+        bl_pp_close(c, BELAY_REASON_EVICTED, false);
+}
+
+void bl_pp_set_limits(struct bl_pp *pp, const struct bl_pp_limits *limits, uint64_t now)
+{
+    int32_t before;
+
+    pp->limits = *limits;
+    pp->none_idle = false;
+    if (pp->limits.idle_ns == 0) /* until the end of the turn: one that has come up may serve */
+        pp->limits.idle_ns = 1;
+    pp->limits.idle_ns = bounded(pp->limits.idle_ns);
+    pp->limits.lifetime_ns = bounded(pp->limits.lifetime_ns);
+    BL_LIST_EACH(node, &pp->peers)
+    {
+        struct bl_pp_peer *peer = BL_LIST_OF(node, struct bl_pp_peer, link);
+
+        evict_dials(peer);
+        evict_idle(peer);
+    }
+    do {
+        before = pp->closing;
+        if (pp->connections - pp->closing > pp->limits.total)
+            bl_pp_make_room(pp, now);
+    } while (pp->closing > before);
+    settle_all(pp);
+}
+
+void bl_pp_suspend(struct bl_pp *pp, bool suspended)
+{
+    pp->suspended = suspended;
+    settle_all(pp);
+}
+
+void bl_pp_clear(struct bl_pp_peer *peer, bool at_once)
+{
+    BL_LIST_EACH(node, &peer->conns)
+    bl_pp_close(BL_LIST_OF(node, struct bl_pp_conn, link), BELAY_REASON_CLEARED, !at_once);
+    belay_backoff_reset(&peer->backoff);
+    belay_backoff_reset(&peer->fill);
+    peer->retry_at = 0;
+    peer->fill_at = 0;
+}
