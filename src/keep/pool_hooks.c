@@ -42,9 +42,18 @@ void bl_hook_tell_reused(struct belay_pool *pool)
         tell(pool, BL_LIST_OF(node, struct bl_pool_conn, reused));
 }
 
+/* What may have an error. What comes after the decision to end it for another reason does not
+ * count. */
+static bool is_failure(uint8_t reason)
+{
+    return reason == BELAY_REASON_ERROR || reason == BELAY_REASON_PEER_CLOSED ||
+           reason == BELAY_REASON_UNHEALTHY;
+}
+
 void bl_hook_closed(struct belay_pool *pool, struct bl_pool_conn *c)
 {
     struct belay_error scratch;
+    bool failed = is_failure(c->pp.reason);
 
     bl_list_remove(&c->reused);
     if (!c->created)
@@ -54,5 +63,5 @@ void bl_hook_closed(struct belay_pool *pool, struct bl_pool_conn *c)
     if (pool->callbacks.on_connection_closed)
         pool->callbacks.on_connection_closed(
             bl_peer_of(c->pp.peer), belay_conn_id(c->lessor.conn), (enum belay_reason)c->pp.reason,
-            bl_conn_error(c->lessor.conn, &scratch), pool->options.callbacks_arg);
+            failed ? bl_conn_error(c->lessor.conn, &scratch) : NULL, pool->options.callbacks_arg);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The pool's options: their ranges, what contradicts what, and their change while it works. */
+#include "conn/options.h"
 #include "keep/pool.h"
 
 #define YEAR_MS INT64_C(31536000000)
@@ -209,6 +210,7 @@ static void apply(struct belay_pool *pool, const struct bl_pool_settings *s)
 int belay_pool_set_options(struct belay_pool *pool, const struct belay_pool_options *options,
                            struct belay_error *error)
 {
+    struct belay_dial_options dial = pool->dial;
     struct bl_pool_settings s;
     struct belay_pool_options o;
     int rc;
@@ -219,11 +221,15 @@ int belay_pool_set_options(struct belay_pool *pool, const struct belay_pool_opti
     rc = bl_options_resolve(&o, sizeof o, options, NULL, 0, error);
     if (rc == 0)
         rc = keep_fixed(pool, &o, error);
+    bl_options_express(&dial, bl_dial_options, bl_dial_options_n); /* given again, in words */
+    o.dial = &dial;
     if (rc == 0)
         rc = bl_pool_settings_make(&s, &o, error);
-    if (rc == 0)
-        apply(pool, &s);
-    return rc;
+    if (rc < 0)
+        return rc;
+    s.options.dial = &pool->dial;
+    apply(pool, &s);
+    return 0;
 }
 
 /* In the words of options, so that they may be given back: none and forever as such. */

@@ -319,6 +319,8 @@ void bl_pp_changed(struct bl_pp_conn *c, const struct bl_conn_facts *facts)
         return;
     c->capacity = facts->capacity;
     if (facts->lost) {
+        if (c->leases > 0 && c->reason != BELAY_REASON_DRAINING)
+            c->reason = 0; /* what was to end it at its release has not */
         bl_pp_close(c, lost_as(c, facts), true);
     } else if (facts->draining) {
         bl_pp_close(c, BELAY_REASON_DRAINING, true);
