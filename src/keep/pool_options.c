@@ -132,11 +132,9 @@ int bl_pool_settings_make(struct bl_pool_settings *s, const struct belay_pool_op
 
     if (rc == 0)
         rc = bl_dial_options_resolve(&s->dial, s->options.dial, error);
-    if (rc == 0 && s->options.callbacks)
+    if (rc == 0)
         rc = bl_options_resolve(&s->callbacks, sizeof s->callbacks, s->options.callbacks, NULL, 0,
                                 error);
-    else
-        memset(&s->callbacks, 0, sizeof s->callbacks);
     if (rc == 0)
         rc = check_settings(s, error);
     if (rc < 0)
