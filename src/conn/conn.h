@@ -25,8 +25,11 @@ enum bl_conn_state {
 struct bl_conn_facts {
     int32_t capacity;
     bool draining, suspect, lost;
-    uint8_t lost_reason; /* enum belay_reason */
+    uint8_t lost_reason; /* enum belay_reason; 0 unless lost */
 };
+_Static_assert(offsetof(struct bl_conn_facts, lost_reason) ==
+                   offsetof(struct bl_conn_facts, draining) + 3,
+               "one word");
 
 struct bl_conn_keeper_ops {
     void (*opened)(struct belay_conn *conn, void *keeper);
@@ -92,9 +95,9 @@ struct belay_stream *bl_conn_take(struct belay_conn *conn);
 
 bool bl_conn_can_check(const struct belay_conn *conn);
 void bl_conn_check(struct belay_conn *conn); /* `checked` follows */
-/* Somebody else is about to check it, who will make belay_conn_checked: hands off its descriptor.
- */
-void bl_conn_check_begins(struct belay_conn *conn);
+/* Somebody else is about to check it, and may watch its descriptor: until belay_conn_checked, or
+ * false. */
+void bl_conn_set_checking(struct belay_conn *conn, bool checking);
 
 /* What the connector says of it now; true where it cannot be asked, or it is not open. */
 bool bl_conn_is_healthy(struct belay_conn *conn);
@@ -117,6 +120,14 @@ static inline struct bl_timer *bl_conn_timer(struct belay_conn *conn)
 static inline const struct bl_conn_facts *bl_conn_facts(const struct belay_conn *conn)
 {
     return &conn->facts;
+}
+/* Whether anything has been reported against it: one load, as it is asked at every lease. */
+static inline bool bl_conn_is_troubled(const struct belay_conn *conn)
+{
+    uint32_t bits;
+
+    memcpy(&bits, &conn->facts.draining, sizeof bits);
+    return bits != 0;
 }
 /* Why it failed or was lost; NULL: it did not. */
 static inline const struct belay_error *bl_conn_error(const struct belay_conn *conn,

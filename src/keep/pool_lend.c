@@ -42,11 +42,9 @@ BL_SELDOM static void settle(struct belay_pool *pool, struct bl_pool_conn *c)
 /* ---- asking ---- */
 
 /* What its connector has reported and its task has not told yet. */
-static bool is_troubled(const struct bl_pool_conn *c)
+static inline bool is_troubled(const struct bl_pool_conn *c)
 {
-    const struct bl_conn_facts *facts = bl_conn_facts(c->lessor.conn);
-
-    return facts->lost || facts->draining || facts->suspect;
+    return bl_conn_is_troubled(c->lessor.conn);
 }
 
 /* 1, 0, or BELAY_EAGAIN: the answer comes later. */
@@ -153,12 +151,26 @@ BL_SELDOM static int try_slowly(struct belay_peer *peer, struct bl_lessee lessee
     return pool->closing ? BELAY_ECLOSED : BELAY_EAGAIN;
 }
 
+/* It was lent by the inline path, and its connector has just reported against it. */
+BL_SELDOM static void take_back(struct bl_pool_conn *c)
+{
+    c->pp.peer->stats.acquired--;
+    bl_pp_changed(&c->pp, bl_conn_facts(c->lessor.conn));
+    bl_pp_release(&c->pp, false, c->pp.idle_since);
+}
+
 int belay_peer_try_acquire(struct belay_peer *peer, struct belay_lease *ret_lease)
 {
     struct bl_lessee nobody = {0};
     struct bl_pp_conn *c = bl_pp_try_simple(&peer->pp, bl_now(peer->loop));
 
-    if (BL_UNLIKELY(!c || !give(peer->pool, c, nobody, ret_lease)))
+    if (BL_UNLIKELY(!c))
+        return try_slowly(peer, nobody, ret_lease);
+    if (BL_UNLIKELY(is_troubled(bl_pool_conn_of(c)))) {
+        take_back(bl_pool_conn_of(c));
+        return try_slowly(peer, nobody, ret_lease);
+    }
+    if (BL_UNLIKELY(!give(peer->pool, c, nobody, ret_lease)))
         return try_slowly(peer, nobody, ret_lease);
     return 0;
 }
@@ -208,9 +220,8 @@ static void on_release(struct belay_conn *conn, enum belay_release how, void *ow
 {
     struct belay_pool *pool = owner;
     struct bl_pool_conn *c = bl_conn_extra(conn);
-    const struct bl_conn_facts *facts = bl_conn_facts(conn);
 
-    if (BL_UNLIKELY(c->heeded || facts->draining || facts->lost ||
+    if (BL_UNLIKELY(c->heeded || bl_conn_is_troubled(conn) ||
                     !bl_pp_release_simple(&c->pp, how != BELAY_REUSE, bl_pool_now(pool))))
         release_slowly(pool, c, how != BELAY_REUSE);
     else if (BL_UNLIKELY(c->trimmed || !bl_timer_active(bl_conn_timer(conn)) ||
