@@ -53,10 +53,13 @@ struct belay_endpoint_options {
     const char *alpn; /* protocols to offer, "h2,http/1.1"; NULL: none */
     const char *tag;  /* keeps connections apart that would be the same: a tenant, a purpose */
     /* Route, continued. */
-    struct belay_proxy *proxy; /* NULL: none */
-    bool proxy_from_env;       /* without `proxy`: what the environment says (belay/proxy.h) */
-    enum belay_proxy_protocol proxy_protocol; /* sent before all else, TLS included */
-    const struct belay_addr *proxy_source;    /* what it says; NULL: the socket's own addresses */
+    struct belay_proxy *proxy; /* NULL: none. Not with a Unix socket; with addrs it is asked for
+                                  these in place of the host */
+    bool proxy_from_env;       /* without `proxy`: what the environment says now (belay/proxy.h);
+                                  nothing of Unix sockets */
+    enum belay_proxy_protocol proxy_protocol; /* said to the target before all else, TLS included */
+    const struct belay_addr *proxy_source;    /* what it says: both, of one family (v1: IP); NULL:
+                                                 the socket's own addresses */
     const struct belay_addr *proxy_destination;
 };
 BELAY_OPTIONS_INIT(belay_endpoint_options)
@@ -76,7 +79,8 @@ BELAY_API int belay_endpoint_parse(struct belay_loop *loop, const char *url,
 BELAY_API struct belay_endpoint *belay_endpoint_ref(struct belay_endpoint *endpoint);
 BELAY_API void belay_endpoint_unref(struct belay_endpoint *endpoint);
 
-/* "https://example.com:443": for people, without secrets. Lives as long as the endpoint. */
+/* "https://example.com:443", "https://example.com:443 through http://proxy:3128": for people, without
+ * secrets. Lives as long as the endpoint. */
 BELAY_API const char *belay_endpoint_name(const struct belay_endpoint *endpoint);
 BELAY_API const char *belay_endpoint_scheme(const struct belay_endpoint *endpoint);
 BELAY_API const char *belay_endpoint_host(const struct belay_endpoint *endpoint); /* "" for unix */
@@ -88,6 +92,8 @@ BELAY_API bool belay_endpoint_is_tls(const struct belay_endpoint *endpoint);
  */
 BELAY_API const struct belay_addr *belay_endpoint_addrs(const struct belay_endpoint *endpoint,
                                                         size_t *ret_n);
+/* Whether its connections lead to a forward proxy, for requests in absolute form (belay/proxy.h). */
+BELAY_API bool belay_endpoint_is_forward(const struct belay_endpoint *endpoint);
 
 /* Whether connections of the one may serve the other. */
 BELAY_API bool belay_endpoint_equal(const struct belay_endpoint *a, const struct belay_endpoint *b);

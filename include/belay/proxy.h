@@ -8,8 +8,16 @@
  *     socks5://proxy:1080  names looked up here socks5h://      names looked up by the proxy
  *     socks4://, socks4a:// likewise            direct://       no proxy (as an alternative)
  *
- * User and password stand before the host, percent-encoded, or in the options. Both are secrets,
- * kept out of names, logs, errors and statistics; in keys they are an HMAC.
+ * Without a scheme it is http, without a port 1080 (https: 443), as in curl; "socks" is socks4.
+ * "http://localhost/run/x.sock" names a Unix socket. User and password stand before the host,
+ * percent-encoded, or in the options. Both are secrets, kept out of names, logs, errors and
+ * statistics; in keys they are an HMAC. An IPv6 host stands in brackets.
+ *
+ * A request of plain HTTP is forwarded: the proxy hears it in absolute form, with the credentials,
+ * and its connection is shared between targets; a 407 is then a response like any other. That is so
+ * where every alternative ends in an HTTP proxy without `tunnel`, all with the same credentials.
+ * Otherwise, and where the endpoint has addresses of its own or sends the PROXY protocol, it goes
+ * through a tunnel, as everything else does.
  */
 #ifndef BELAY_PROXY_H
 #define BELAY_PROXY_H
@@ -25,9 +33,9 @@ struct belay_proxy;
 
 struct belay_proxy_options {
     size_t size;
-    const char *url;       /* "http://user:password@proxy:3128" */
+    const char *url; /* "http://user:password@proxy:3128", or a list as belay_proxy_parse has it */
     const char *unix_path; /* the proxy listens there; the url's host and port are only its name */
-    const char *user;      /* before those of the url */
+    const char *user;      /* in place of those of the url; SOCKS 4 has no password */
     const char *password;
     struct belay_tls *tls;       /* of https://; NULL: the defaults */
     const char *server_name;     /* SNI, and name to verify; NULL: the url's host */
@@ -39,8 +47,12 @@ struct belay_proxy_options {
 BELAY_OPTIONS_INIT(belay_proxy_options)
 
 /*
- * Of `before` and `or_else` references are taken. BELAY_EINVAL: `error` names what is wrong, and
- * never shows a secret; BELAY_ENOMEM; and what belay_tls_new returns.
+ * Of `before`, `or_else` and `tls` references are taken. Every alternative of the url goes through
+ * `before`; `or_else` comes after them. unix_path, user, password and server_name are of one proxy:
+ * refused with a list. At most 8 proxies behind each other, 16 alternatives.
+ *
+ * BELAY_EINVAL: `error` names what is wrong, and never shows a secret; BELAY_ENOMEM; and what
+ * belay_tls_new returns.
  *
  * A dial that a proxy refuses fails with stage *proxy* and BELAY_EPROXY, `status` being its answer
  * (407, or SOCKS's code): of kind fatal where asking again will not help (credentials, rules), else
@@ -58,9 +70,10 @@ BELAY_API int belay_proxy_parse(struct belay_loop *loop, const char *text,
 
 /*
  * What the environment says about an origin: http_proxy (in small letters only, as HTTP_PROXY can
- * be set by a request of CGI), https_proxy, all_proxy, either case; unless no_proxy names the host:
- * "*", a name and all below it ("example.com", ".example.com"), an address, a network
- * ("10.0.0.0/8"), each with a port if need be. *ret_proxy is NULL where it says none. `lookup`
+ * be set by a request of CGI), https_proxy, else all_proxy, either case; unless no_proxy names the
+ * host: "*", a name and all below it ("example.com", ".example.com", "*.example.com"), an address,
+ * a network ("10.0.0.0/8"), each with a port if need be (":8080"), between commas or blanks. What
+ * is empty counts as not there. *ret_proxy is NULL where it says none. `lookup`
  * (NULL: getenv) gives the value of a variable, or NULL. BELAY_EINVAL names the variable.
  */
 typedef const char *belay_env_fn(const char *name, void *arg);

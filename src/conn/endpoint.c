@@ -1,126 +1,59 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Endpoints: made from a string or from options, then never changed. Everything that decides what
- * is dialled and who is trusted goes into one canonical key, here and nowhere else: length-prefixed
- * fields under a letter each, so that no two different endpoints have the same bytes.
- */
-#include "conn/endpoint.h"
-
-#include "base/buf.h"
+/* Endpoints: made from a string or from options, then never changed. */
 #include "base/options.h"
-#include "wire/url.h"
-
-#define ADDRS_MAX 64
-#define TEXT_MAX  255 /* of alpn, tag, interface and server names */
-
-struct belay_endpoint {
-    struct belay_loop *loop;
-    uint32_t refs;
-    uint16_t port;
-    uint8_t family; /* enum belay_family */
-    bool no_sni;
-    const struct bl_scheme_info *scheme;
-    struct belay_tls *tls;
-    char *host; /* "" for unix */
-    char *name;
-    char *server_name; /* NULL without TLS */
-    char *interface_name;
-    char *tag;
-    uint8_t *alpn; /* wire form: each protocol behind its length */
-    size_t alpn_len;
-    struct belay_addr *addrs; /* what is dialled; none: the host is looked up */
-    size_t addrs_n;
-    bool routed; /* addrs were given, and are not just what the host says */
-    struct belay_addr source;
-    void *key;
-    size_t key_len;
-};
+#include "conn/endpoint_parts.h"
+#include "conn/proxy.h"
 
 /* ---- parts ---- */
 
-static int refuse(struct belay_error *error, const char *what, const char *why)
+int bl_endpoint_refuse(struct belay_error *error, const char *what, const char *why)
 {
     return bl_error_set(error, BELAY_EINVAL, BELAY_STAGE_NONE, "%s: %s", what, why);
 }
 
-static int out_of_memory(struct belay_error *error)
+int bl_endpoint_no_memory(struct belay_error *error)
 {
     return bl_error_set(error, BELAY_ENOMEM, BELAY_STAGE_NONE, "making an endpoint: out of memory");
 }
 
-/* A short text without control characters, copied. */
-static int copy_text(struct belay_endpoint *e, const char *what, const char *text, char **ret,
-                     struct belay_error *error)
+int bl_endpoint_copy_text(struct belay_endpoint *e, const char *what, const char *text, char **ret,
+                          struct belay_error *error)
 {
-    size_t len = strnlen(text, TEXT_MAX + 1);
+    size_t len = strnlen(text, BL_ENDPOINT_TEXT_MAX + 1);
 
     if (len == 0)
-        return refuse(error, what, "is empty");
-    if (len > TEXT_MAX)
-        return refuse(error, what, "is longer than 255 bytes");
+        return bl_endpoint_refuse(error, what, "is empty");
+    if (len > BL_ENDPOINT_TEXT_MAX)
+        return bl_endpoint_refuse(error, what, "is longer than 255 bytes");
     for (size_t i = 0; i < len; i++)
         if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
-            return refuse(error, what, "has a control character");
+            return bl_endpoint_refuse(error, what, "has a control character");
     *ret = bl_strndup(&e->loop->mem, text, len);
-    return *ret ? 0 : out_of_memory(error);
+    return *ret ? 0 : bl_endpoint_no_memory(error);
 }
 
 /* "h2,http/1.1" to the wire form. */
 static int copy_alpn(struct belay_endpoint *e, const char *list, struct belay_error *error)
 {
-    size_t len = strnlen(list, TEXT_MAX + 1);
+    size_t len = strnlen(list, BL_ENDPOINT_TEXT_MAX + 1);
     size_t start = 0;
 
-    if (len == 0 || len > TEXT_MAX)
-        return refuse(error, "alpn", "must have 1 to 255 bytes");
+    if (len == 0 || len > BL_ENDPOINT_TEXT_MAX)
+        return bl_endpoint_refuse(error, "alpn", "must have 1 to 255 bytes");
     e->alpn = bl_alloc(&e->loop->mem, len + 1);
     if (!e->alpn)
-        return out_of_memory(error);
+        return bl_endpoint_no_memory(error);
     for (size_t i = 0; i <= len; i++) {
         if (i < len && list[i] != ',')
             continue;
         if (i == start)
-            return refuse(error, "alpn", "has an empty protocol name");
+            return bl_endpoint_refuse(error, "alpn", "has an empty protocol name");
         e->alpn[start] = (uint8_t)(i - start);
         memcpy(e->alpn + start + 1, list + start, i - start);
         start = i + 1;
     }
     e->alpn_len = len + 1;
     return 0;
-}
-
-static int set_addrs(struct belay_endpoint *e, const struct belay_addr *addrs, size_t n,
-                     struct belay_error *error)
-{
-    if (!addrs)
-        return refuse(error, "addrs", "addrs_n says that there are some");
-    if (n > ADDRS_MAX)
-        return refuse(error, "addrs", "more than 64 addresses");
-    e->addrs = bl_alloc(&e->loop->mem, n * sizeof *addrs);
-    if (!e->addrs)
-        return out_of_memory(error);
-    memcpy(e->addrs, addrs, n * sizeof *addrs);
-    for (size_t i = 0; i < n; i++) {
-        if (addrs[i].family < BELAY_FAMILY_IPV4 || addrs[i].family > BELAY_FAMILY_UNIX)
-            return refuse(error, "addrs", "an address has no family");
-        if (addrs[i].family == BELAY_FAMILY_UNIX &&
-            (addrs[i].path_len == 0 || addrs[i].path_len > sizeof addrs[i].u.path))
-            return refuse(error, "addrs", "the path of a Unix socket has 1 to 108 bytes");
-        if (addrs[i].family != BELAY_FAMILY_UNIX && addrs[i].port == 0)
-            e->addrs[i].port = e->port;
-    }
-    e->addrs_n = n;
-    return 0;
-}
-
-static int set_unix(struct belay_endpoint *e, const char *what, const char *path, size_t len,
-                    struct belay_error *error)
-{
-    struct belay_addr addr;
-
-    if (belay_addr_from_path(path, len, &addr) < 0)
-        return refuse(error, what, "a Unix socket's path has 1 to 107 bytes and no NUL");
-    return set_addrs(e, &addr, 1, error);
 }
 
 /* ---- origin ---- */
@@ -135,15 +68,17 @@ static int compose_url(struct belay_endpoint *e, const struct belay_endpoint_opt
     int rc;
 
     if (!scheme)
-        return refuse(error, "endpoint", "neither url nor scheme was given");
+        return bl_endpoint_refuse(error, "endpoint", "neither url nor scheme was given");
     if (is_unix && !o->path)
-        return refuse(error, "endpoint", "scheme unix needs a path");
+        return bl_endpoint_refuse(error, "endpoint", "scheme unix needs a path");
     if (!is_unix && !o->host)
-        return refuse(error, "endpoint", "scheme and no host were given");
+        return bl_endpoint_refuse(error, "endpoint", "scheme and no host were given");
     if (is_unix && (o->host || o->port))
-        return refuse(error, o->host ? "host" : "port", "a Unix socket has a path alone");
+        return bl_endpoint_refuse(error, o->host ? "host" : "port",
+                                  "a Unix socket has a path alone");
     if (!is_unix && o->path)
-        return refuse(error, "path", "is for scheme unix (unix_path routes to a Unix socket)");
+        return bl_endpoint_refuse(error, "path",
+                                  "is for scheme unix (unix_path routes to a Unix socket)");
     if (o->port < 0 || o->port > 65535)
         return bl_error_set(error, BELAY_EINVAL, BELAY_STAGE_NONE,
                             "port: %d is out of range (1 to 65535)", (int)o->port);
@@ -156,7 +91,7 @@ static int compose_url(struct belay_endpoint *e, const struct belay_endpoint_opt
         if (rc == 0 && o->port)
             rc = bl_buf_printf(url, &e->loop->mem, ":%d", (int)o->port);
     }
-    return rc < 0 ? out_of_memory(error) : 0;
+    return rc < 0 ? bl_endpoint_no_memory(error) : 0;
 }
 
 static int make_name(struct belay_endpoint *e, const struct bl_url *url)
@@ -187,48 +122,22 @@ static int set_origin(struct belay_endpoint *e, const char *text, size_t len,
     if (rc < 0)
         return rc;
     if (url.scheme != BL_SCHEME_UNIX && !bl_url_is_origin(&url))
-        return refuse(error, "endpoint",
-                      "an endpoint is scheme, host and port; no user, path, query or fragment");
+        return bl_endpoint_refuse(
+            error, "endpoint",
+            "an endpoint is scheme, host and port; no user, path, query or fragment");
     e->scheme = bl_scheme_info(url.scheme);
     e->port = url.port;
     if (url.scheme != BL_SCHEME_UNIX)
         host_len = bl_url_host(&url, host);
     e->host = bl_strndup(&e->loop->mem, host, host_len);
     if (!e->host || make_name(e, &url) < 0)
-        return out_of_memory(error);
+        return bl_endpoint_no_memory(error);
     if (url.scheme == BL_SCHEME_UNIX)
-        return set_unix(e, "path", url.path.data, url.path.len, error);
-    return url.ip.family != BELAY_FAMILY_NONE ? set_addrs(e, &url.ip, 1, error) : 0;
+        return bl_endpoint_set_unix(e, "path", url.path.data, url.path.len, error);
+    return url.ip.family != BELAY_FAMILY_NONE ? bl_endpoint_set_addrs(e, &url.ip, 1, error) : 0;
 }
 
 /* ---- route and identity ---- */
-
-static int set_route(struct belay_endpoint *e, const struct belay_endpoint_options *o,
-                     struct belay_error *error)
-{
-    int rc = 0;
-
-    if (o->addrs_n && o->unix_path)
-        return refuse(error, "unix_path",
-                      "addrs are given as well; only one can be dialled instead");
-    if (o->addrs_n || o->unix_path) {
-        bl_free(&e->loop->mem, e->addrs);
-        e->addrs = NULL;
-        e->addrs_n = 0;
-        e->routed = true;
-        rc = o->unix_path ? set_unix(e, "unix_path", o->unix_path, strlen(o->unix_path), error)
-                          : set_addrs(e, o->addrs, o->addrs_n, error);
-    }
-    if (rc == 0 && o->source_addr &&
-        belay_addr_parse_ip(o->source_addr, strlen(o->source_addr), 0, &e->source) < 0)
-        return refuse(error, "source_addr", "is not an IP address");
-    if (rc == 0 && o->interface_name)
-        rc = copy_text(e, "interface_name", o->interface_name, &e->interface_name, error);
-    if (rc == 0 && (unsigned)o->family > BELAY_FAMILY_IPV6)
-        return refuse(error, "family", "must be NONE, IPV4 or IPV6");
-    e->family = (uint8_t)o->family;
-    return rc;
-}
 
 static void default_tls_free(struct belay_loop *loop, void *ptr)
 {
@@ -236,8 +145,7 @@ static void default_tls_free(struct belay_loop *loop, void *ptr)
     belay_tls_unref(ptr);
 }
 
-/* The identity of endpoints that were given none: made at first use, kept by the loop. */
-static int default_tls(struct belay_loop *loop, struct belay_tls **ret, struct belay_error *error)
+int bl_default_tls(struct belay_loop *loop, struct belay_tls **ret, struct belay_error *error)
 {
     struct bl_loop_rooms *room = &loop->rooms[BL_ROOM_ENDPOINT];
     struct belay_tls *tls;
@@ -261,85 +169,19 @@ static int set_identity(struct belay_endpoint *e, const struct belay_endpoint_op
     int rc = 0;
 
     if (o->tag)
-        rc = copy_text(e, "tag", o->tag, &e->tag, error);
+        rc = bl_endpoint_copy_text(e, "tag", o->tag, &e->tag, error);
     if (rc < 0 || !e->scheme->tls)
         return rc;
     e->no_sni = o->no_sni;
     if (o->alpn)
         rc = copy_alpn(e, o->alpn, error);
     if (rc == 0)
-        rc = copy_text(e, "server_name", server_name, &e->server_name, error);
+        rc = bl_endpoint_copy_text(e, "server_name", server_name, &e->server_name, error);
     if (rc < 0)
         return rc;
     if (!o->tls)
-        return default_tls(e->loop, &e->tls, error);
+        return bl_default_tls(e->loop, &e->tls, error);
     e->tls = belay_tls_ref(o->tls);
-    return 0;
-}
-
-/* ---- the key ---- */
-
-static int key_put(struct belay_endpoint *e, struct bl_buf *key, char letter, const void *data,
-                   size_t len)
-{
-    uint32_t prefix = (uint32_t)len;
-    char *at = bl_buf_reserve(key, &e->loop->mem, 1 + sizeof prefix + len);
-
-    if (!at)
-        return BELAY_ENOMEM;
-    at[0] = letter;
-    memcpy(at + 1, &prefix, sizeof prefix);
-    if (len)
-        memcpy(at + 1 + sizeof prefix, data, len);
-    bl_buf_commit(key, 1 + sizeof prefix + len);
-    return 0;
-}
-
-/* By its bytes: what is printed for people is not always one to one. */
-static int key_put_addr(struct belay_endpoint *e, struct bl_buf *key, char letter,
-                        const struct belay_addr *addr)
-{
-    bool v6 = addr->family == BELAY_FAMILY_IPV6, is_unix = addr->family == BELAY_FAMILY_UNIX;
-    size_t len = is_unix ? addr->path_len : v6 ? 16 : 4;
-    uint32_t numbers[3] = {addr->family, is_unix ? 0 : addr->port, v6 ? addr->scope_id : 0};
-    char bytes[sizeof numbers + BELAY_UNIX_PATH_MAX];
-
-    memcpy(bytes, numbers, sizeof numbers);
-    memcpy(bytes + sizeof numbers, is_unix ? addr->u.path : (const char *)addr->u.ip, len);
-    return key_put(e, key, letter, bytes, sizeof numbers + len);
-}
-
-static int key_put_text(struct belay_endpoint *e, struct bl_buf *key, char letter, const char *text)
-{
-    return text ? key_put(e, key, letter, text, strlen(text)) : 0;
-}
-
-static int make_key(struct belay_endpoint *e)
-{
-    struct bl_buf key = {0};
-    uint8_t flags[4] = {e->family, e->no_sni, (uint8_t)(e->port >> 8), (uint8_t)e->port};
-    int rc = key_put_text(e, &key, 's', e->scheme->name);
-
-    rc = rc < 0 ? rc : key_put_text(e, &key, 'h', e->host);
-    rc = rc < 0 ? rc : key_put(e, &key, 'f', flags, sizeof flags);
-    rc = rc < 0 ? rc : key_put(e, &key, 'r', &e->routed, 1);
-    for (size_t i = 0; rc == 0 && i < e->addrs_n; i++)
-        rc = key_put_addr(e, &key, 'a', &e->addrs[i]);
-    if (rc == 0 && e->source.family)
-        rc = key_put_addr(e, &key, 'o', &e->source);
-    rc = rc < 0 ? rc : key_put_text(e, &key, 'i', e->interface_name);
-    rc = rc < 0 ? rc : key_put_text(e, &key, 't', e->tag);
-    rc = rc < 0 ? rc : key_put_text(e, &key, 'n', e->server_name);
-    if (rc == 0 && e->alpn)
-        rc = key_put(e, &key, 'p', e->alpn, e->alpn_len);
-    if (rc == 0 && e->tls)
-        rc = key_put(e, &key, 'c', bl_tls_fingerprint(e->tls), 32);
-    if (rc < 0) {
-        bl_buf_free(&key, &e->loop->mem);
-        return rc;
-    }
-    e->key = key.data;
-    e->key_len = bl_buf_len(&key);
     return 0;
 }
 
@@ -357,6 +199,9 @@ static void endpoint_free(struct belay_endpoint *e)
     bl_free(mem, e->tag);
     bl_free(mem, e->alpn);
     bl_free(mem, e->addrs);
+    bl_free(mem, e->routes);
+    bl_free(mem, e->hops);
+    belay_proxy_unref(e->proxy);
     bl_free(mem, e->key);
     bl_free(mem, e);
 }
@@ -368,7 +213,8 @@ static int build(struct belay_endpoint *e, const struct belay_endpoint_options *
     int rc = 0;
 
     if (o->url && (o->scheme || o->host || o->path || o->port))
-        return refuse(error, "url", "is given, and parts of it (scheme, host, port, path) as well");
+        return bl_endpoint_refuse(error, "url",
+                                  "is given, and parts of it (scheme, host, port, path) as well");
     if (!o->url)
         rc = compose_url(e, o, &url, error);
     if (rc == 0)
@@ -376,16 +222,19 @@ static int build(struct belay_endpoint *e, const struct belay_endpoint_options *
                         o->url ? strlen(o->url) : bl_buf_len(&url), error);
     bl_buf_free(&url, &e->loop->mem);
     if (rc == 0)
-        rc = set_route(e, o, error);
+        rc = bl_endpoint_set_route(e, o, error);
+    if (rc == 0)
+        rc = bl_endpoint_set_proxy(e, o, error);
     if (rc == 0)
         rc = set_identity(e, o, error);
-    if (rc == 0 && make_key(e) < 0)
-        rc = out_of_memory(error);
+    if (rc == 0 && bl_endpoint_set_key(e) < 0)
+        rc = bl_endpoint_no_memory(error);
     return rc;
 }
 
-int belay_endpoint_new(struct belay_loop *loop, const struct belay_endpoint_options *options,
-                       struct belay_endpoint **ret_endpoint, struct belay_error *error)
+int bl_endpoint_make(struct belay_loop *loop, const struct belay_endpoint_options *options,
+                     bool may_forward, struct belay_endpoint **ret_endpoint,
+                     struct belay_error *error)
 {
     struct belay_endpoint_options o;
     struct belay_endpoint *e;
@@ -395,9 +244,10 @@ int belay_endpoint_new(struct belay_loop *loop, const struct belay_endpoint_opti
         return rc;
     e = bl_zalloc(&loop->mem, sizeof *e);
     if (!e)
-        return out_of_memory(error);
+        return bl_endpoint_no_memory(error);
     e->loop = loop;
     e->refs = 1;
+    e->may_forward = may_forward;
     rc = build(e, &o, error);
     if (rc < 0) {
         endpoint_free(e);
@@ -407,13 +257,19 @@ int belay_endpoint_new(struct belay_loop *loop, const struct belay_endpoint_opti
     return 0;
 }
 
+int belay_endpoint_new(struct belay_loop *loop, const struct belay_endpoint_options *options,
+                       struct belay_endpoint **ret_endpoint, struct belay_error *error)
+{
+    return bl_endpoint_make(loop, options, true, ret_endpoint, error);
+}
+
 int belay_endpoint_parse(struct belay_loop *loop, const char *url,
                          struct belay_endpoint **ret_endpoint, struct belay_error *error)
 {
     struct belay_endpoint_options o = belay_endpoint_options_init();
 
     if (!url)
-        return refuse(error, "url", "is NULL");
+        return bl_endpoint_refuse(error, "url", "is NULL");
     o.url = url;
     return belay_endpoint_new(loop, &o, ret_endpoint, error);
 }
@@ -429,45 +285,6 @@ void belay_endpoint_unref(struct belay_endpoint *e)
 {
     if (e && --e->refs == 0)
         endpoint_free(e);
-}
-
-/* The list of protocols in the form that options have. */
-static void alpn_text(const struct belay_endpoint *e, char out[TEXT_MAX + 1])
-{
-    size_t at = 0;
-
-    while (at < e->alpn_len) {
-        size_t len = e->alpn[at];
-
-        memcpy(out + at, e->alpn + at + 1, len);
-        out[at + len] = ',';
-        at += len + 1;
-    }
-    out[e->alpn_len ? e->alpn_len - 1 : 0] = '\0';
-}
-
-int bl_endpoint_like(const struct belay_endpoint *e, const char *host, uint16_t port,
-                     const struct belay_addr *addrs, size_t n, struct belay_endpoint **ret,
-                     struct belay_error *error)
-{
-    struct belay_endpoint_options o = belay_endpoint_options_init();
-    char source[BELAY_ADDR_TEXT_MAX], alpn[TEXT_MAX + 1];
-
-    o.scheme = e->scheme->name;
-    o.host = host ? host : e->host;
-    o.port = host ? port : e->port;
-    o.addrs = addrs;
-    o.addrs_n = n;
-    o.source_addr = e->source.family ? belay_addr_print(&e->source, source, sizeof source) : NULL;
-    o.interface_name = e->interface_name;
-    o.family = (enum belay_family)e->family;
-    o.tls = e->tls;
-    o.server_name = e->server_name;
-    o.no_sni = e->no_sni;
-    alpn_text(e, alpn);
-    o.alpn = e->alpn ? alpn : NULL;
-    o.tag = e->tag;
-    return belay_endpoint_new(e->loop, &o, ret, error);
 }
 
 /* ---- what it says ---- */
@@ -519,6 +336,8 @@ struct belay_loop *bl_endpoint_loop(const struct belay_endpoint *e)
     return e->loop;
 }
 
+/* ---- for those who dial ---- */
+
 void bl_endpoint_plan(const struct belay_endpoint *e, struct bl_dial_plan *plan)
 {
     *plan = (struct bl_dial_plan){
@@ -537,5 +356,57 @@ void bl_endpoint_plan(const struct belay_endpoint *e, struct bl_dial_plan *plan)
         .alpn_len = e->alpn_len,
         .session_key = e->key,
         .session_key_len = e->key_len,
+        .routes = e->routes,
+        .routes_n = e->routes_n,
+        .proxy_protocol = e->proxy_protocol,
+        .proxy_source = e->proxy_source.family ? &e->proxy_source : NULL,
+        .proxy_destination = e->proxy_source.family ? &e->proxy_destination : NULL,
     };
+}
+
+/* The list of protocols in the form that options have. */
+static void alpn_text(const struct belay_endpoint *e, char out[BL_ENDPOINT_TEXT_MAX + 1])
+{
+    size_t at = 0;
+
+    while (at < e->alpn_len) {
+        size_t len = e->alpn[at];
+
+        memcpy(out + at, e->alpn + at + 1, len);
+        out[at + len] = ',';
+        at += len + 1;
+    }
+    out[e->alpn_len ? e->alpn_len - 1 : 0] = '\0';
+}
+
+int bl_endpoint_like(const struct belay_endpoint *e, const char *host, uint16_t port,
+                     const struct belay_addr *addrs, size_t n, struct belay_endpoint **ret,
+                     struct belay_error *error)
+{
+    struct belay_endpoint_options o = belay_endpoint_options_init();
+    char source[BELAY_ADDR_TEXT_MAX], alpn[BL_ENDPOINT_TEXT_MAX + 1];
+
+    o.scheme = e->scheme->name;
+    o.host = host ? host : e->host;
+    o.port = host ? port : e->port;
+    o.addrs = addrs;
+    o.addrs_n = n;
+    o.source_addr = e->source.family ? belay_addr_print(&e->source, source, sizeof source) : NULL;
+    o.interface_name = e->interface_name;
+    o.family = (enum belay_family)e->family;
+    o.tls = e->tls;
+    o.server_name = e->server_name;
+    o.no_sni = e->no_sni;
+    alpn_text(e, alpn);
+    o.alpn = e->alpn ? alpn : NULL;
+    o.tag = e->tag;
+    o.proxy_protocol = (enum belay_proxy_protocol)e->proxy_protocol;
+    o.proxy_source = e->proxy_source.family ? &e->proxy_source : NULL;
+    o.proxy_destination = e->proxy_source.family ? &e->proxy_destination : NULL;
+    o.proxy = e->proxy;
+    if (host && e->from_env) { /* what no_proxy says of one host it need not say of another */
+        o.proxy = NULL;
+        o.proxy_from_env = true;
+    }
+    return bl_endpoint_make(e->loop, &o, e->may_forward, ret, error);
 }

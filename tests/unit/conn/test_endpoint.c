@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Endpoints: what is taken and refused, what they say, and above all their key. */
+/* Endpoints: what is taken and refused, what they say, how they are dialled. Their key has a test
+ * of its own. */
+#include "belay/proxy.h"
 #include "conn/endpoint.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "unit/net/test_tls_kit.h"
-
-/* A field at the end that is not in the lists of flips below would go unnoticed. */
-_Static_assert(offsetof(struct belay_endpoint_options, tag) + sizeof(char *) ==
-                   sizeof(struct belay_endpoint_options),
-               "flip the new option in every_option_makes_another_key");
-_Static_assert(offsetof(struct belay_tls_options, ssl_ctx) + sizeof(void *) ==
-                   sizeof(struct belay_tls_options),
-               "flip the new option in every_option_of_tls_makes_another_key");
 
 static struct belay_endpoint *make(struct kit *kit, struct belay_endpoint_options o)
 {
@@ -30,6 +24,17 @@ static struct belay_endpoint *parse(struct kit *kit, const char *url)
 {
     return make(kit, (struct belay_endpoint_options){.url = url});
 }
+
+static struct belay_addr addr_of(const char *ip, uint16_t port)
+{
+    struct belay_addr addr;
+
+    assert_int_equal(belay_addr_parse_ip(ip, strlen(ip), port, &addr), 0);
+    return addr;
+}
+
+#define V1 .proxy_protocol = BELAY_PROXY_PROTOCOL_V1
+#define V2 .proxy_protocol = BELAY_PROXY_PROTOCOL_V2
 
 /* ---- strings ---- */
 
@@ -197,6 +202,144 @@ static void bad_options_are_refused_and_named(void **state)
     }
 }
 
+static void bad_proxies_are_refused_and_named(void **state)
+{
+    static const struct belay_addr ip = {.family = BELAY_FAMILY_IPV4, .port = 1},
+                                   ip6 = {.family = BELAY_FAMILY_IPV6, .port = 1},
+                                   path = {.family = BELAY_FAMILY_UNIX, .path_len = 2},
+                                   huge = {.family = BELAY_FAMILY_UNIX, .path_len = 200},
+                                   none = {0};
+    struct kit *kit = *state;
+    struct belay_proxy *p;
+    size_t live;
+
+    assert_int_equal(belay_proxy_parse(kit->loop, "p.test", &p, NULL), 0);
+    const struct {
+        struct belay_endpoint_options o;
+        const char *names;
+    } rows[] = {
+        {{.proxy = p, .unix_path = "/x"}, "proxy: a Unix socket"},
+        {{.proxy = p, .addrs = &path, .addrs_n = 1}, "proxy: a Unix socket"},
+        {{.proxy_protocol = (enum belay_proxy_protocol)3}, "proxy_protocol"},
+        {{.proxy_protocol = (enum belay_proxy_protocol) - 1}, "proxy_protocol"},
+        {{.proxy_source = &ip, .proxy_destination = &ip}, "without proxy_protocol"},
+        {{V1, .proxy_source = &ip}, "proxy_destination: is missing"},
+        {{V1, .proxy_destination = &ip}, "proxy_source: is missing"},
+        {{V1, .proxy_source = &ip, .proxy_destination = &ip6}, "proxy_source's family"},
+        {{V1, .proxy_source = &none, .proxy_destination = &none}, "no family"},
+        {{V1, .proxy_source = &path, .proxy_destination = &path}, "no family"},
+        {{V2, .proxy_source = &path, .proxy_destination = &huge}, "108 bytes"},
+    };
+
+    live = kit->alloc.live;
+    for (size_t i = 0; i < BL_COUNT(rows); i++) {
+        struct belay_endpoint_options o = rows[i].o;
+        struct belay_endpoint *e = NULL;
+        struct belay_error error = {0};
+
+        o.size = sizeof o;
+        o.url = "tcp://a.test:1";
+        if (belay_endpoint_new(kit->loop, &o, &e, &error) != BELAY_EINVAL)
+            fail_msg("row %zu was taken (%s)", i, rows[i].names);
+        if (!strstr(error.text, rows[i].names))
+            fail_msg("row %zu: \"%s\" does not say \"%s\"", i, error.text, rows[i].names);
+        assert_int_equal(kit->alloc.live, live);
+    }
+    struct belay_endpoint_options o = {BELAY_SIZED(belay_endpoint_options), .url = "unix:/x",
+                                       .proxy = p};
+    assert_int_equal(belay_endpoint_new(kit->loop, &o, NULL, NULL), BELAY_EINVAL);
+    belay_proxy_unref(p);
+}
+
+/* ---- proxies on the way ---- */
+
+static void a_plan_has_the_ways(void **state)
+{
+    static const struct {
+        const char *proxy, *url;
+        bool forward;
+        enum bl_hop_kind last;
+    } rows[] = {
+        {"p.test", "http://a.test", true, BL_HOP_FORWARD},
+        {"https://p.test", "http://a.test", true, BL_HOP_FORWARD},
+        {"p.test", "https://a.test", false, BL_HOP_CONNECT},
+        {"p.test", "tcp://a.test:80", false, BL_HOP_CONNECT},
+        {"p.test", "http://192.0.2.1:80", true, BL_HOP_FORWARD},
+        {"g.test p.test", "http://a.test", true, BL_HOP_FORWARD},
+        {"socks5://g.test p.test", "http://a.test", true, BL_HOP_FORWARD},
+        {"p.test socks5://g.test", "http://a.test", false, BL_HOP_SOCKS5},
+        {"p.test | q.test", "http://a.test", true, BL_HOP_FORWARD},
+        {"u:p@p.test | u:p@q.test", "http://a.test", true, BL_HOP_FORWARD},
+        {"u:p@p.test | u:r@q.test", "http://a.test", false, BL_HOP_CONNECT},
+        {"u:p@p.test | q.test", "http://a.test", false, BL_HOP_CONNECT},
+        {"p.test | u:p@q.test", "http://a.test", false, BL_HOP_CONNECT},
+        {"p.test | direct://", "http://a.test", false, BL_HOP_CONNECT},
+        {"p.test | socks5://q.test", "http://a.test", false, BL_HOP_CONNECT},
+    };
+    struct kit *kit = *state;
+
+    for (size_t i = 0; i < BL_COUNT(rows); i++) {
+        struct belay_endpoint_options o = {.url = rows[i].url};
+        struct belay_endpoint *e;
+        struct bl_dial_plan plan;
+
+        assert_int_equal(belay_proxy_parse(kit->loop, rows[i].proxy, &o.proxy, NULL), 0);
+        e = make(kit, o);
+        belay_proxy_unref(o.proxy); /* the endpoint holds it */
+        bl_endpoint_plan(e, &plan);
+        assert_int_equal(belay_endpoint_is_forward(e), rows[i].forward);
+        if (plan.routes[0].hops[plan.routes[0].hops_n - 1].kind != rows[i].last)
+            fail_msg("%s to %s", rows[i].proxy, rows[i].url);
+        assert_ptr_equal(bl_endpoint_forward(e),
+                         rows[i].forward ? &plan.routes[0].hops[plan.routes[0].hops_n - 1] : NULL);
+        for (size_t j = 0; j < plan.routes_n; j++)
+            assert_true(plan.routes[j].key_len > 0); /* the direct one's is the endpoint's */
+        belay_endpoint_unref(e);
+    }
+}
+
+static void a_plan_says_what_proxy_protocol_says(void **state)
+{
+    struct kit *kit = *state;
+    struct belay_addr a = addr_of("192.0.2.1", 1), b = addr_of("192.0.2.2", 2);
+    struct belay_endpoint *e = make(kit, (struct belay_endpoint_options){.url = "tcp://a.test:1",
+                                                                         V2,
+                                                                         .proxy_source = &a,
+                                                                         .proxy_destination = &b}),
+                          *plain = make(
+                              kit, (struct belay_endpoint_options){.url = "tcp://a.test:1", V1});
+    struct bl_dial_plan plan;
+
+    bl_endpoint_plan(e, &plan);
+    assert_int_equal(plan.proxy_protocol, 2);
+    assert_true(belay_addr_equal(plan.proxy_source, &a));
+    assert_true(belay_addr_equal(plan.proxy_destination, &b));
+    assert_int_equal(plan.routes_n, 0);
+    bl_endpoint_plan(plain, &plan);
+    assert_int_equal(plan.proxy_protocol, 1);
+    assert_null(plan.proxy_source);
+    assert_null(plan.proxy_destination);
+    belay_endpoint_unref(e);
+    belay_endpoint_unref(plain);
+}
+
+/* Whoever cannot speak to forward proxies gets a tunnel. */
+static void forwarding_can_be_declined(void **state)
+{
+    struct kit *kit = *state;
+    struct belay_endpoint_options o = {BELAY_SIZED(belay_endpoint_options), .url = "http://a.test"};
+    struct belay_endpoint *e, *like;
+
+    assert_int_equal(belay_proxy_parse(kit->loop, "p.test", &o.proxy, NULL), 0);
+    assert_int_equal(bl_endpoint_make(kit->loop, &o, false, &e, NULL), 0);
+    assert_false(belay_endpoint_is_forward(e));
+    assert_int_equal(bl_endpoint_like(e, "b.test", 80, NULL, 0, &like, NULL), 0);
+    assert_false(belay_endpoint_is_forward(like));
+    belay_endpoint_unref(e);
+    belay_endpoint_unref(like);
+    belay_proxy_unref(o.proxy);
+}
+
 static void parts_and_url_make_the_same(void **state)
 {
     static const struct {
@@ -248,223 +391,7 @@ static void strings_are_copied(void **state)
     belay_endpoint_unref(e);
 }
 
-/* ---- the key ---- */
-
-static struct belay_addr addr_of(const char *ip, uint16_t port)
-{
-    struct belay_addr addr;
-
-    assert_int_equal(belay_addr_parse_ip(ip, strlen(ip), port, &addr), 0);
-    return addr;
-}
-
-static struct belay_addr path_of(const char *path, size_t len)
-{
-    struct belay_addr addr = {.family = BELAY_FAMILY_UNIX, .path_len = (uint8_t)len};
-
-    memcpy(addr.u.path, path, len);
-    return addr;
-}
-
-/* All different from each other, and each the same as itself made again. */
-static void assert_all_apart(struct kit *kit, const struct belay_endpoint_options *list, size_t n)
-{
-    struct belay_endpoint *made[64], *again[64];
-
-    assert_true(n <= 64);
-    for (size_t i = 0; i < n; i++) {
-        made[i] = make(kit, list[i]);
-        again[i] = make(kit, list[i]);
-    }
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < n; j++)
-            if (belay_endpoint_equal(made[i], again[j]) != (i == j))
-                fail_msg("number %zu and number %zu (%s)", i, j, belay_endpoint_name(made[i]));
-    for (size_t i = 0; i < n; i++) {
-        belay_endpoint_unref(made[i]);
-        belay_endpoint_unref(again[i]);
-    }
-}
-
-static void every_option_makes_another_key(void **state)
-{
-    struct kit *kit = *state;
-    struct belay_tls *tls = kit_identity(kit, NULL);
-    struct belay_addr one = addr_of("192.0.2.1", 0), port = addr_of("192.0.2.1", 9),
-                      six = addr_of("2001:db8::1", 0), mapped = addr_of("::ffff:192.0.2.1", 0),
-                      scoped = addr_of("fe80::1%3", 0), scoped_4 = addr_of("fe80::1%4", 0),
-                      abstract = path_of("\0x", 2), literal = path_of("@x", 2),
-                      control = path_of("/\1", 2), question = path_of("/?", 2),
-                      nul = path_of("/\0a", 3), nul_b = path_of("/\0b", 3);
-    struct belay_addr two[] = {one, six}, swapped[] = {six, one};
-#define BASE .url = "tls://a.test:1"
-    struct belay_endpoint_options list[] = {
-        {BASE},
-        {.url = "tls://b.test:1"},
-        {.url = "tls://a.test.:1"},
-        {.url = "tls://a.test:2"},
-        {.url = "tcp://a.test:1"},
-        {.url = "http://a.test:1"},
-        {.url = "https://a.test:1"},
-        {.url = "unix:/a"},
-        {.url = "unix:@a"},
-        {.url = "tls://192.0.2.1:1"},
-        {.scheme = "unix", .path = "/b"},
-        {.scheme = "tls", .host = "c.test", .port = 1},
-        {BASE, .addrs = &one, .addrs_n = 1},
-        {BASE, .addrs = &port, .addrs_n = 1},
-        {BASE, .addrs = &six, .addrs_n = 1},
-        {BASE, .addrs = &mapped, .addrs_n = 1},
-        {BASE, .addrs = &scoped, .addrs_n = 1},
-        {BASE, .addrs = &scoped_4, .addrs_n = 1},
-        {BASE, .addrs = two, .addrs_n = 2},
-        {BASE, .addrs = swapped, .addrs_n = 2},
-        {BASE, .addrs = &abstract, .addrs_n = 1},
-        {BASE, .addrs = &literal, .addrs_n = 1},
-        {BASE, .addrs = &control, .addrs_n = 1},
-        {BASE, .addrs = &question, .addrs_n = 1},
-        {BASE, .addrs = &nul, .addrs_n = 1},
-        {BASE, .addrs = &nul_b, .addrs_n = 1},
-        {BASE, .unix_path = "/x"},
-        {BASE, .source_addr = "192.0.2.7"},
-        {BASE, .source_addr = "192.0.2.8"},
-        {BASE, .interface_name = "eth0"},
-        {BASE, .interface_name = "eth1"},
-        {BASE, .family = BELAY_FAMILY_IPV4},
-        {BASE, .family = BELAY_FAMILY_IPV6},
-        {BASE, .tls = tls},
-        {BASE, .server_name = "b.test"},
-        {BASE, .no_sni = true},
-        {BASE, .alpn = "h2"},
-        {BASE, .alpn = "h2,http/1.1"},
-        {BASE, .alpn = "http/1.1,h2"},
-        {BASE, .tag = "blue"},
-        {BASE, .tag = "green"},
-        {BASE, .tag = "eth0"}, /* the same text in another place */
-        {BASE, .server_name = "eth0"},
-    };
-
-    assert_all_apart(kit, list, BL_COUNT(list));
-    belay_tls_unref(tls);
-}
-
-static void what_is_dialled_alike_has_one_key(void **state)
-{
-    struct kit *kit = *state;
-    struct belay_tls *one = kit_identity(kit, NULL), *two = kit_identity(kit, NULL);
-    struct belay_addr given = addr_of("192.0.2.1", 1), without = addr_of("192.0.2.1", 0);
-    const struct belay_endpoint_options pairs[][2] = {
-        {{BASE}, {.url = "TLS://A.Test:1/"}},
-        {{BASE}, {BASE, .server_name = "a.test"}},
-        {{BASE, .tls = one}, {BASE, .tls = two}}, /* by content */
-        {{BASE, .addrs = &given, .addrs_n = 1}, {BASE, .addrs = &without, .addrs_n = 1}},
-        {{BASE, .source_addr = "::1"}, {BASE, .source_addr = "0:0::1"}},
-        {{.url = "tcp://a.test:1"}, {.url = "tcp://a.test:1", .alpn = "h2", .no_sni = true}},
-    };
-
-    for (size_t i = 0; i < BL_COUNT(pairs); i++) {
-        struct belay_endpoint *a = make(kit, pairs[i][0]), *b = make(kit, pairs[i][1]);
-        const void *key_a, *key_b;
-        size_t len_a, len_b;
-
-        if (!belay_endpoint_equal(a, b))
-            fail_msg("pair %zu", i);
-        key_a = bl_endpoint_key(a, &len_a);
-        key_b = bl_endpoint_key(b, &len_b);
-        assert_int_equal(len_a, len_b);
-        assert_memory_equal(key_a, key_b, len_a);
-        belay_endpoint_unref(a);
-        belay_endpoint_unref(b);
-    }
-    belay_tls_unref(one);
-    belay_tls_unref(two);
-}
-
-/* ---- identities in the key ---- */
-
-static void every_option_of_tls_makes_another_key(void **state)
-{
-    static const char *const pin[] = {"sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="};
-    struct kit *kit = *state;
-    const struct kit_cert *ca = kit_ca(), *site = kit_site();
-    struct kit_cert second = kit_cert_make(&(struct kit_cert_plan){.cn = "client"});
-    X509 *chain[] = {site->cert, ca->cert};
-    char paths[6][160], dir[160], *pem = kit_pem(site->cert);
-    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
-    struct belay_endpoint_options list[16] = {{0}};
-    struct belay_tls *made[16];
-    size_t n;
-
-    snprintf(paths[0], 160, "%s", kit_cert_file(kit, "ca.pem", (X509 *const *)&ca->cert, 1));
-    snprintf(paths[1], 160, "%s", kit_cert_file(kit, "c.pem", &second.cert, 1));
-    snprintf(paths[2], 160, "%s", kit_key_file(kit, "c.key", second.key, NULL));
-    snprintf(paths[3], 160, "%s", kit_key_file(kit, "s.key", second.key, "open sesame"));
-    snprintf(paths[4], 160, "%s", kit_cert_file(kit, "site.pem", chain, 2));
-    snprintf(paths[5], 160, "%s", kit_key_file(kit, "site.key", site->key, "open sesame"));
-    snprintf(dir, sizeof dir, "%s", kit->dir);
-    const struct belay_tls_options tls[] = {
-        {0},
-        {.ca_file = paths[0]},
-        {.ca_pem = pem},
-        {.ca_file = paths[0], .ca_pem = pem},
-        {.ca_dir = dir, .ca_file = paths[1]},
-        {.cert_file = paths[1], .key_file = paths[2]},
-        {.cert_file = paths[4], .key_file = paths[5], .key_passphrase = "open sesame"},
-        {.ciphers = "ECDHE-ECDSA-AES128-GCM-SHA256"},
-        {.pins = pin, .pins_n = 1},
-        {.min_version = BELAY_TLS_1_3},
-        {.no_verify = true},
-        {.no_verify_name = true},
-        {.no_resumption = true},
-        {.sessions_max = 5},
-        {.ssl_ctx = ctx},
-    };
-    for (n = 0; n < BL_COUNT(tls); n++) {
-        struct belay_tls_options o = tls[n];
-        struct belay_error error;
-
-        o.size = sizeof o;
-        if (belay_tls_new(kit->loop, &o, &made[n], &error) < 0)
-            fail_msg("%zu: %s", n, error.text);
-        list[n] = (struct belay_endpoint_options){BASE, .tls = made[n]};
-    }
-    assert_all_apart(kit, list, n);
-    while (n--)
-        belay_tls_unref(made[n]);
-    SSL_CTX_free(ctx);
-    kit_cert_free(&second);
-    free(pem);
-}
-
-static void no_secret_is_in_key_or_name(void **state)
-{
-    struct kit *kit = *state;
-    struct kit_cert cert = kit_cert_make(&(struct kit_cert_plan){.cn = "client"});
-    struct belay_tls_options o = belay_tls_options_init();
-    struct belay_endpoint *e;
-    struct belay_tls *tls;
-    unsigned char secret[64];
-    size_t secret_len = sizeof secret, len;
-    const char *key;
-    BIGNUM *number = NULL;
-
-    o.cert_file = kit_cert_file(kit, "c.pem", &cert.cert, 1);
-    o.key_file = kit_key_file(kit, "c.key", cert.key, "open sesame");
-    o.key_passphrase = "open sesame";
-    assert_int_equal(belay_tls_new(kit->loop, &o, &tls, NULL), 0);
-    e = make(kit, (struct belay_endpoint_options){BASE, .tls = tls});
-    key = bl_endpoint_key(e, &len);
-    assert_null(memmem(key, len, "open sesame", 11));
-    assert_true(EVP_PKEY_get_bn_param(cert.key, "priv", &number));
-    secret_len = (size_t)BN_bn2bin(number, secret);
-    assert_null(memmem(key, len, secret, secret_len));
-    assert_null(memmem(key, len, secret, 8));
-    assert_string_equal(belay_endpoint_name(e), "tls://a.test:1");
-    BN_free(number);
-    belay_endpoint_unref(e);
-    belay_tls_unref(tls);
-    kit_cert_free(&cert);
-}
+/* ---- identities ---- */
 
 static void without_an_identity_all_share_the_loops(void **state)
 {
@@ -494,9 +421,13 @@ static void a_copy_keeps_all_but_what_is_said(void **state)
                                        .tls = tls,
                                        .no_sni = true,
                                        .alpn = "h2,http/1.1",
-                                       .tag = "blue"};
+                                       .tag = "blue",
+                                       V2,
+                                       .proxy_source = &addr,
+                                       .proxy_destination = &addr};
     struct belay_endpoint *like, *copy, *same;
 
+    assert_int_equal(belay_proxy_parse(kit->loop, "socks5://p.test|q.test", &o.proxy, NULL), 0);
     for (int named = 0; named < 2; named++) {
         o.server_name = named ? "other.test" : NULL;
         o.url = "tls://a.test:1";
@@ -522,6 +453,7 @@ static void a_copy_keeps_all_but_what_is_said(void **state)
         belay_endpoint_unref(same);
         belay_endpoint_unref(like);
     }
+    belay_proxy_unref(o.proxy);
     belay_tls_unref(tls);
 }
 
@@ -542,6 +474,7 @@ static void every_allocation_may_fail(void **state)
     size_t live = 0, n;
 
     o.size = sizeof o;
+    assert_int_equal(belay_proxy_parse(kit->loop, "u:p@p.test|direct://", &o.proxy, NULL), 0);
     for (n = 1; n < 100; n++) {
         struct belay_endpoint *e = NULL;
         struct belay_error error;
@@ -561,7 +494,8 @@ static void every_allocation_may_fail(void **state)
         if (n > 1)
             assert_true(kit->alloc.live <= live + 8); /* the loop's own identity stays */
     }
-    assert_true(n > 8 && n < 100);
+    assert_true(n > 12 && n < 100);
+    belay_proxy_unref(o.proxy);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, kit_set_up, kit_tear_down)
@@ -572,12 +506,12 @@ int main(void)
         TEST(good_strings),
         TEST(bad_strings_are_refused_and_named),
         TEST(bad_options_are_refused_and_named),
+        TEST(bad_proxies_are_refused_and_named),
+        TEST(a_plan_has_the_ways),
+        TEST(a_plan_says_what_proxy_protocol_says),
+        TEST(forwarding_can_be_declined),
         TEST(parts_and_url_make_the_same),
         TEST(strings_are_copied),
-        TEST(every_option_makes_another_key),
-        TEST(what_is_dialled_alike_has_one_key),
-        TEST(every_option_of_tls_makes_another_key),
-        TEST(no_secret_is_in_key_or_name),
         TEST(without_an_identity_all_share_the_loops),
         TEST(a_copy_keeps_all_but_what_is_said),
         TEST(every_allocation_may_fail),
