@@ -167,8 +167,8 @@ static int set_inactive(struct cache_kit *k, unsigned thing, const struct belay_
                         uint64_t binding, const struct belay_cache_data *data)
 {
     struct belay_error error;
-    int rc = belay_cache_set_inactive(k->cache, cache_kit_what(k, thing), peer, binding, data,
-                                      &error);
+    int rc =
+        belay_cache_set_inactive(k->cache, cache_kit_what(k, thing), peer, binding, data, &error);
 
     if (rc < 0)
         fail_msg("%s", error.text);

@@ -280,15 +280,17 @@ static void owned_are_counted_beyond_the_room_for_them(void **state)
     cache_kit_end(&k);
 }
 
-#define BOTH(test) cmocka_unit_test(restrictive_##test), cmocka_unit_test(aggressive_##test)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BOTH(unknown_becomes_active),
-        BOTH(active_moves_to_another_owner),
-        BOTH(close_connection_forgets_and_closes),
-        BOTH(close_all_closes_the_active_too),
+        cmocka_unit_test(restrictive_unknown_becomes_active),
+        cmocka_unit_test(aggressive_unknown_becomes_active),
+        cmocka_unit_test(restrictive_active_moves_to_another_owner),
+        cmocka_unit_test(aggressive_active_moves_to_another_owner),
+        cmocka_unit_test(restrictive_close_connection_forgets_and_closes),
+        cmocka_unit_test(aggressive_close_connection_forgets_and_closes),
+        cmocka_unit_test(restrictive_close_all_closes_the_active_too),
+        cmocka_unit_test(aggressive_close_all_closes_the_active_too),
         cmocka_unit_test(restrictive_refuses_and_leaves_it_open),
         cmocka_unit_test(restrictive_never_finds),
         cmocka_unit_test(aggressive_keeps_what_becomes_inactive),
