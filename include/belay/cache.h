@@ -226,8 +226,8 @@ BELAY_API const struct belay_cache_entry *belay_cache_older(const struct belay_c
 
 /*
  * The functions are asked inside set_inactive and find_inactive, and by a timer. They look and
- * answer; in them calls that would change the cache return BELAY_EDEADLK, or come to nothing until
- * they have answered. NULL is what `aggressive` does.
+ * answer; in them calls that would move a connection return BELAY_EDEADLK. They may close: what is
+ * closed is neither kept nor given. NULL is what `aggressive` does.
  */
 struct belay_cache_policy {
     size_t size;

@@ -306,11 +306,13 @@ static int settle(struct belay_cache *cache, struct keeping *k, struct belay_err
     int rc;
 
     bl_cache_entry_home(&t->entry, k->shelf);
-    rc = bl_cache_asks_keep(cache, &t->entry) ? bl_cache_thing_watch(t) : BELAY_REFUSED;
-    if (rc < 0) {
-        bl_cache_entry_home(&t->entry, former);
+    rc = bl_cache_asks_keep(cache, &t->entry) ? BELAY_KEPT : BELAY_REFUSED;
+    if (cache->closed || t->entry.state == BELAY_CACHE_CLOSING)
+        rc = bl_error_set(error, BELAY_ECLOSED, BELAY_STAGE_NONE, "the policy has closed it");
+    else if (rc == BELAY_KEPT && (rc = bl_cache_thing_watch(t)) < 0)
         bl_error_set(error, rc, BELAY_STAGE_NONE, "it cannot be watched: %s", belay_strerror(rc));
-    }
+    if (rc < 0)
+        bl_cache_entry_home(&t->entry, former);
     bl_cache_group_drop(former);
     return rc;
 }
