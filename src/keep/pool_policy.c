@@ -179,11 +179,11 @@ static enum belay_reason expired(const struct bl_pp_conn *c, uint64_t now)
 /* min_idle keeps it: it is another spell of idleness, begun with a check where there is one. */
 static void renew(struct bl_pp_conn *c, uint64_t now)
 {
-    uint64_t idle_end = now + c->peer->pool->limits.idle_ns;
-
-    c->due_at = c->expires_at < idle_end ? c->expires_at : idle_end;
+    bl_pp_count_idle(c->peer, -1);
+    become_idle(c, now);
     if (c->checkable)
         bl_pp_begin_check(c, true);
+    bl_pp_settle(c);
 }
 
 void bl_pp_expire(struct bl_pp_conn *c, uint64_t now)
