@@ -7,6 +7,7 @@
 #include "belay/backoff.h"
 #include "belay/base.h"
 #include "belay/blocking.h"
+#include "belay/cache.h"
 #include "belay/connector.h"
 #include "belay/endpoint.h"
 #include "belay/error.h"
