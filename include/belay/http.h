@@ -137,7 +137,8 @@ struct belay_http_request_options {
     const char *url;                  /* or: */
     struct belay_http_target *target; /* parsed before: the fast way */
     /* Connection, Content-Length, Transfer-Encoding, Expect are belay's to set; Host, User-Agent,
-       Accept, Authorization go before belay's own; with Upgrade goes Connection: Upgrade. */
+       Accept, Authorization go before belay's own; with Upgrade goes Connection: Upgrade.
+       Proxy-Authorization only where a forward proxy hears it (belay/proxy.h). */
     const struct belay_header *headers;
     size_t headers_n;
     const void *body; /* in memory; must stay until on_done, or cancel */

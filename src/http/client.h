@@ -23,7 +23,8 @@ struct belay_http {
     struct belay_http_options options; /* effective; strings and route are copies */
     struct belay_endpoint_options route;
     struct belay_addr *route_addrs;
-    char *user_agent; /* NULL: none */
+    struct belay_addr route_told[2]; /* by the PROXY protocol: source, destination */
+    char *user_agent;                /* NULL: none */
     struct bl_h1_limits limits;
     struct bl_request_limits request_limits; /* of requests that bring none of their own */
 

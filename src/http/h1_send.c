@@ -20,6 +20,7 @@ static int write_head(struct bl_h1_session *s, const struct bl_message *m)
         .target = bl_span(bl_buf_head(&m->target->line), bl_buf_len(&m->target->line)),
         .host_at = m->target->host_at,
         .authorization = m->authorization,
+        .proxy_authorization = bl_span_of(m->target->proxy_authorization),
         .user_agent = bl_span_of(http->user_agent),
         .headers = m->headers,
         .headers_n = m->headers_n,

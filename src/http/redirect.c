@@ -12,13 +12,18 @@
 
 bool bl_redirect_is_credential(struct bl_span name)
 {
-    static const char *const names[] = {"authorization", "cookie", "proxy-authorization", "host"};
+    static const char *const names[] = {"authorization", "cookie", "host"};
 
     for (size_t i = 0; i < BL_COUNT(names); i++) {
         if (bl_span_equal_nocase(name, bl_span_of(names[i])))
             return true;
     }
     return false;
+}
+
+bool bl_is_for_proxy(struct bl_span name)
+{
+    return bl_span_equal_nocase(name, bl_span_of("proxy-authorization"));
 }
 
 bool bl_redirect_is_of_body(struct bl_span name)

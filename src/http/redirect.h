@@ -34,8 +34,9 @@ struct bl_redirect {
 int bl_redirect_decide(const struct bl_redirect_facts *f, struct bl_redirect *ret,
                        struct bl_buf *url, struct bl_mem *mem, struct belay_error *error);
 
-/* Headers that say who the caller is to one origin, and those that speak of a body. */
+/* Headers that say who the caller is to one origin, to a proxy, and those that speak of a body. */
 bool bl_redirect_is_credential(struct bl_span name);
+bool bl_is_for_proxy(struct bl_span name);
 bool bl_redirect_is_of_body(struct bl_span name);
 
 #endif

@@ -119,6 +119,9 @@ static void take_credentials_along(struct belay_http_request *r, struct belay_ht
     }
     if (!r->next_same_origin && !r->keep_credentials)
         drop_headers(r, bl_redirect_is_credential);
+    if (!belay_endpoint_is_forward(r->next->endpoint) ||
+        !belay_endpoint_equal(from->endpoint, r->next->endpoint))
+        drop_headers(r, bl_is_for_proxy); /* another proxy, or none */
 }
 
 void bl_request_followed(struct belay_http_request *r)

@@ -3,6 +3,7 @@
  * be refused later. */
 #include "base/error.h"
 #include "base/options.h"
+#include "http/redirect.h"
 #include "http/replay.h"
 #include "http/request.h"
 
@@ -126,6 +127,18 @@ static int check_headers(const struct belay_header *headers, size_t n, size_t *r
     return 0;
 }
 
+/* For a proxy, and the origin would hear it. A tunnel's has its credentials from the route. */
+static int check_proxy_headers(const struct belay_http_request *r, struct belay_error *error)
+{
+    if (belay_endpoint_is_forward(r->message.target->endpoint))
+        return 0;
+    for (size_t i = 0; i < r->message.headers_n; i++)
+        if (bl_is_for_proxy(bl_span(r->headers[i].name, r->headers[i].name_len)))
+            return refuse(error, "headers: Proxy-Authorization would go to the origin, which is no "
+                                 "proxy (a proxy's credentials are given to it)");
+    return 0;
+}
+
 static const char *put_text(char **at, const char *text, size_t len)
 {
     const char *start = *at;
@@ -164,7 +177,7 @@ static int set_headers(struct belay_http_request *r, const struct belay_header *
         h->value = put_text(&at, headers[i].value, h->value_len);
     }
     r->message.headers = r->headers;
-    return 0;
+    return check_proxy_headers(r, error);
 }
 
 static int set_target(struct belay_http_request *r, const struct belay_http_request_options *o,

@@ -4,6 +4,7 @@
 #include "http/route.h"
 
 #include "base/error.h"
+#include "belay/proxy.h"
 
 #define ADDRS_MAX 64
 
@@ -42,6 +43,14 @@ static int copy_addrs(struct belay_http *http, const struct belay_endpoint_optio
     return 0;
 }
 
+static void copy_addr(struct belay_addr *into, const struct belay_addr *given,
+                      const struct belay_addr **ret)
+{
+    if (given)
+        *into = *given;
+    *ret = given ? into : NULL;
+}
+
 int bl_route_copy(struct belay_http *http, const struct belay_endpoint_options *given,
                   struct belay_error *error)
 {
@@ -57,6 +66,11 @@ int bl_route_copy(struct belay_http *http, const struct belay_endpoint_options *
                             "route: addrs: more than 64 addresses");
     http->route.family = o.family;
     http->route.no_sni = o.no_sni;
+    http->route.proxy = belay_proxy_ref(o.proxy);
+    http->route.proxy_from_env = o.proxy_from_env;
+    http->route.proxy_protocol = o.proxy_protocol;
+    copy_addr(&http->route_told[0], o.proxy_source, &http->route.proxy_source);
+    copy_addr(&http->route_told[1], o.proxy_destination, &http->route.proxy_destination);
     rc = copy_strings(http, &o);
     rc = rc < 0 ? rc : copy_addrs(http, &o);
     return rc < 0
@@ -72,4 +86,5 @@ void bl_route_clear(struct belay_http *http)
     STRINGS(X)
 #undef X
     bl_free(mem, http->route_addrs);
+    belay_proxy_unref(http->route.proxy);
 }

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "conn/endpoint.h"
 #include "wire/credentials.h"
 #include "wire/h1_write.h"
 
@@ -63,11 +64,16 @@ static int append_request_target(struct bl_buf *out, struct bl_mem *mem, const s
     return rc;
 }
 
+/* What is asked of the origin; of a forward proxy, all of the URL (RFC 9112, 3.2.2). */
 static int set_line(struct belay_http_target *t, const struct bl_url *url)
 {
     struct bl_buf path = {0}, host = {0};
-    int rc = append_request_target(&path, t->mem, url);
+    int rc = 0;
 
+    if (belay_endpoint_is_forward(t->endpoint))
+        rc = bl_buf_append(&path, t->mem, t->url, strlen(t->url));
+    else
+        rc = append_request_target(&path, t->mem, url);
     rc = rc < 0 ? rc : append_authority(&host, t->mem, url);
     if (rc == 0)
         rc = bl_h1_write_target(&t->line, t->mem, bl_span(bl_buf_head(&path), bl_buf_len(&path)),
@@ -101,6 +107,15 @@ static int set_url(struct belay_http_target *t, const struct bl_url *url)
     return rc;
 }
 
+/* Whether a forward proxy that is told the URL leads where the caller wants to go. */
+static bool is_urls(const struct belay_endpoint_options *o, const struct bl_url *url,
+                    const char *host)
+{
+    return !o->url && o->scheme && o->host &&
+           strcmp(o->scheme, bl_scheme_info(url->scheme)->name) == 0 &&
+           strcmp(o->host, host) == 0 && o->port == url->port;
+}
+
 /* Whom to dial: the URL's origin, along the client's route, with the caller's last word. */
 static int set_endpoint(struct belay_http_target *t, struct belay_http *http,
                         const struct bl_url *url, struct belay_error *error)
@@ -122,17 +137,33 @@ static int set_endpoint(struct belay_http_target *t, struct belay_http *http,
     if (rc < 0)
         return bl_error_set(error, rc, BELAY_STAGE_NONE, "routing %s: %s", t->name,
                             belay_strerror(rc));
-    return belay_endpoint_new(http->loop, &o, &t->endpoint, error);
+    return bl_endpoint_make(http->loop, &o, is_urls(&o, url, host), &t->endpoint, error);
 }
 
-static int set_peer(struct belay_http_target *t, struct belay_http *http, const struct bl_url *url,
+/* Basic credentials of the proxy, for nobody else. */
+static int set_proxy_credentials(struct belay_http_target *t)
+{
+    const struct bl_hop *proxy = bl_endpoint_forward(t->endpoint);
+
+    if (!proxy || !proxy->user)
+        return 0;
+    t->proxy_authorization =
+        bl_basic_credentials(t->mem, bl_span_of(proxy->user), bl_span_of(proxy->password));
+    return t->proxy_authorization ? 0 : BELAY_ENOMEM;
+}
+
+/* What is said depends on whom it is said to. */
+static int set_head(struct belay_http_target *t, const struct bl_url *url,
                     struct belay_error *error)
 {
-    int rc = set_endpoint(t, http, url, error);
+    char shown[80];
+    int rc = set_line(t, url);
 
-    if (rc < 0)
-        return rc;
-    rc = belay_pool_peer(http->pool, t->endpoint, &t->peer);
+    rc = rc < 0 ? rc : set_credentials(t, url->userinfo);
+    rc = rc < 0 ? rc : set_proxy_credentials(t);
+    if (rc == BELAY_EINVAL)
+        return bl_error_set(error, rc, BELAY_STAGE_NONE, "the URL \"%s\" holds what cannot be sent",
+                            bl_text_show(shown, sizeof shown, t->name, strlen(t->name)));
     return rc < 0
                ? bl_error_set(error, rc, BELAY_STAGE_NONE, "parsing a URL: %s", belay_strerror(rc))
                : 0;
@@ -145,19 +176,20 @@ static int make(struct belay_http_target *t, struct belay_http *http, const char
 {
     struct bl_url url;
     int rc = bl_url_parse(text, len, BL_SCHEMES_WEB, &url, error);
-    char shown[80];
 
     if (rc < 0)
         return rc;
     rc = set_url(t, &url);
-    rc = rc < 0 ? rc : set_line(t, &url);
-    rc = rc < 0 ? rc : set_credentials(t, url.userinfo);
-    if (rc == BELAY_EINVAL)
-        return bl_error_set(error, rc, BELAY_STAGE_NONE, "the URL \"%s\" holds what cannot be sent",
-                            bl_text_show(shown, sizeof shown, t->name, strlen(t->name)));
     if (rc < 0)
         return bl_error_set(error, rc, BELAY_STAGE_NONE, "parsing a URL: out of memory");
-    return set_peer(t, http, &url, error);
+    rc = set_endpoint(t, http, &url, error);
+    rc = rc < 0 ? rc : set_head(t, &url, error);
+    if (rc < 0)
+        return rc;
+    rc = belay_pool_peer(http->pool, t->endpoint, &t->peer);
+    return rc < 0
+               ? bl_error_set(error, rc, BELAY_STAGE_NONE, "parsing a URL: %s", belay_strerror(rc))
+               : 0;
 }
 
 static int target_new(struct belay_http *http, const char *url, size_t len,
@@ -210,6 +242,8 @@ void belay_http_target_unref(struct belay_http_target *t)
     bl_buf_free(&t->line, mem);
     if (t->authorization)
         bl_free_secret(mem, t->authorization, strlen(t->authorization));
+    if (t->proxy_authorization)
+        bl_free_secret(mem, t->proxy_authorization, strlen(t->proxy_authorization));
     bl_free(mem, t->url);
     bl_free(mem, t->name);
     bl_free(mem, t->given);

@@ -16,9 +16,10 @@ struct belay_http_target {
     char *url; /* without user, password and fragment */
     char
         *name; /* the same without its query, which may hold a token: for errors, logs, the trace */
-    struct bl_buf line;  /* as bl_h1_write_target made it */
-    size_t host_at;      /* of "Host: ..." in it */
-    char *authorization; /* "Basic ...", or NULL */
+    struct bl_buf line;        /* as bl_h1_write_target made it */
+    size_t host_at;            /* of "Host: ..." in it */
+    char *authorization;       /* "Basic ...", or NULL */
+    char *proxy_authorization; /* the same for the forward proxy that requests are spoken to */
 
     /* In the client's memory of URLs: */
     struct bl_map_node node;

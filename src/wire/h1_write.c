@@ -99,7 +99,7 @@ int bl_h1_write_target(struct bl_buf *out, struct bl_mem *mem, struct bl_span ta
 
 /* Which of the lines that belay adds the caller has given. */
 struct given {
-    bool host, user_agent, accept, authorization, upgrade;
+    bool host, user_agent, accept, authorization, proxy_authorization, upgrade;
     size_t bytes; /* of all the caller's lines */
 };
 
@@ -116,6 +116,7 @@ static struct given look_at(const struct bl_h1_request *r)
         g.user_agent |= bl_span_equal_nocase(name, bl_span_of("user-agent"));
         g.accept |= bl_span_equal_nocase(name, bl_span_of("accept"));
         g.authorization |= bl_span_equal_nocase(name, bl_span_of("authorization"));
+        g.proxy_authorization |= bl_span_equal_nocase(name, bl_span_of("proxy-authorization"));
         g.upgrade |= bl_span_equal_nocase(name, bl_span_of("upgrade"));
     }
     return g;
@@ -149,8 +150,8 @@ static char *put_framing(char *at, const struct bl_h1_request *r)
 int bl_h1_write_head(struct bl_buf *out, struct bl_mem *mem, const struct bl_h1_request *r)
 {
     struct given g = look_at(r);
-    size_t room =
-        r->method.len + r->target.len + r->user_agent.len + r->authorization.len + g.bytes + 256;
+    size_t room = r->method.len + r->target.len + r->user_agent.len + r->authorization.len +
+                  r->proxy_authorization.len + g.bytes + 288;
     char *start = bl_buf_reserve(out, mem, room), *at = start;
 
     if (!at)
@@ -163,6 +164,8 @@ int bl_h1_write_head(struct bl_buf *out, struct bl_mem *mem, const struct bl_h1_
         at = PUT(at, "Accept: */*\r\n");
     if (r->authorization.data && !g.authorization)
         at = put_field(at, bl_span_of("Authorization"), r->authorization);
+    if (BL_UNLIKELY(r->proxy_authorization.data != NULL) && !g.proxy_authorization)
+        at = put_field(at, bl_span_of("Proxy-Authorization"), r->proxy_authorization);
     if (g.upgrade)
         at = PUT(at, "Connection: Upgrade\r\n");
     for (size_t i = 0; i < r->headers_n; i++) {

@@ -36,8 +36,9 @@ struct bl_h1_request {
     struct bl_span target; /* as bl_h1_write_target made it */
     size_t host_at;
     struct bl_span
-        authorization;         /* "Basic ..."; absent: none. The caller's header goes before it */
-    struct bl_span user_agent; /* absent: none. The caller's header goes before it */
+        authorization; /* "Basic ..."; absent: none. The caller's header goes before it */
+    struct bl_span proxy_authorization; /* of a forward proxy; likewise */
+    struct bl_span user_agent;          /* absent: none. The caller's header goes before it */
     const struct belay_header *headers; /* checked */
     size_t headers_n;
     int64_t body; /* its length, BL_H1_NO_BODY or BL_H1_CHUNKED */

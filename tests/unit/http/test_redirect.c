@@ -117,7 +117,9 @@ static void credentials_and_body_headers_are_known(void **state)
     (void)state;
     assert_true(bl_redirect_is_credential(bl_span_of("AUTHORIZATION")));
     assert_true(bl_redirect_is_credential(bl_span_of("Cookie")));
-    assert_true(bl_redirect_is_credential(bl_span_of("proxy-authorization")));
+    assert_false(bl_redirect_is_credential(bl_span_of("proxy-authorization"))); /* not to origins */
+    assert_true(bl_is_for_proxy(bl_span_of("PROXY-authorization")));
+    assert_false(bl_is_for_proxy(bl_span_of("Authorization")));
     assert_true(bl_redirect_is_credential(bl_span_of("Host")));
     assert_false(bl_redirect_is_credential(bl_span_of("Accept")));
     assert_true(bl_redirect_is_of_body(bl_span_of("Content-Type")));

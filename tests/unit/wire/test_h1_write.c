@@ -107,6 +107,22 @@ static void the_callers_headers_go_before_belays(void **state)
               "x\r\n\r\n");
 }
 
+static void a_proxys_credentials_stand_beside_the_origins(void **state)
+{
+    static const struct belay_header headers[] = {HEADER("PROXY-AUTHORIZATION", "mine")};
+    struct bl_h1_request r = plain("GET");
+
+    (void)state;
+    r.authorization = bl_span_of("Basic x");
+    r.proxy_authorization = bl_span_of("Basic y");
+    check(&r, "GET /x?y HTTP/1.1\r\nHost: a.test:8080\r\nUser-Agent: me/1\r\nAccept: */*\r\n"
+              "Authorization: Basic x\r\nProxy-Authorization: Basic y\r\n\r\n");
+    r.headers = headers;
+    r.headers_n = 1;
+    check(&r, "GET /x?y HTTP/1.1\r\nHost: a.test:8080\r\nUser-Agent: me/1\r\nAccept: */*\r\n"
+              "Authorization: Basic x\r\nPROXY-AUTHORIZATION: mine\r\n\r\n");
+}
+
 static void an_upgrade_is_of_the_connection(void **state)
 {
     static const struct belay_header headers[] = {HEADER("Upgrade", "websocket")};
@@ -232,6 +248,7 @@ int main(void)
         cmocka_unit_test(bodies_are_framed),
         cmocka_unit_test(a_request_without_a_body_says_nothing_of_one),
         cmocka_unit_test(the_callers_headers_go_before_belays),
+        cmocka_unit_test(a_proxys_credentials_stand_beside_the_origins),
         cmocka_unit_test(an_upgrade_is_of_the_connection),
         cmocka_unit_test(nothing_can_be_injected),
         cmocka_unit_test(good_headers_pass),
