@@ -254,20 +254,36 @@ static int report(struct get *g)
     return good || g->interrupted_by ? exit_status(g) : EXIT_PROBLEM;
 }
 
+/* SIGINT and SIGTERM end it with the summary of what was done. */
+static void on_signal(int number, void *arg)
+{
+    struct get *g = arg;
+
+    g->interrupted_by = number;
+    get_go_on(g);
+}
+
+static bool watch_signals(struct get *g)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, 0};
+
+    return signals_watch(&g->signals, g->loop, numbers, on_signal, g);
+}
+
 static int run(struct get *g)
 {
     int status = EXIT_PROBLEM;
 
     set_schedule(g);
     make_slots(g);
-    if (belay_timer_new(g->loop, on_pace, g, &g->pace) < 0 || !get_signals_watch(g))
+    if (belay_timer_new(g->loop, on_pace, g, &g->pace) < 0 || !watch_signals(g))
         return status;
     get_live_start(g);
     get_go_on(g);
     if (!g->finished && belay_loop_run(g->loop) < 0)
         say("running: the loop could not run");
     get_live_stop(g);
-    get_signals_unwatch(g);
+    signals_unwatch(&g->signals);
     belay_timer_free(g->pace);
     status = report(g);
     return status;
@@ -318,7 +334,7 @@ int get_main(int argc, char **argv)
     }
     g = memory_get(1, sizeof *g);
     g->o = &options;
-    g->signals_fd = -1;
+    g->signals.fd = -1;
     status = make_plan(g, &options, &why) ? get_world_open(g) : refuse("", &why);
     if (status == EXIT_FINE)
         status = run(g);

@@ -11,6 +11,7 @@
 #include "output.h"
 #include "request_plan.h"
 #include "schedule.h"
+#include "signals.h"
 #include "tally.h"
 
 struct get;
@@ -67,8 +68,7 @@ struct get {
     uint64_t recent_done;
     int64_t recent_ms;
 
-    int signals_fd;
-    struct belay_watch *signals;
+    struct signals signals;
     int interrupted_by;   /* a signal */
     uint64_t cut_off;     /* requests in flight when it came */
     int64_t answered_ms;  /* when the last answer came; -1: none yet */
@@ -100,10 +100,6 @@ bool get_is_hopeless(const struct get *g, const struct belay_error *error);
 void get_give_up(struct get *g, const struct belay_error *error);
 /* Starts what may start now. */
 void get_go_on(struct get *g);
-
-/* get_signals.c */
-bool get_signals_watch(struct get *g);
-void get_signals_unwatch(struct get *g);
 
 /* get_live.c: the line of progress. */
 void get_live_start(struct get *g);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "get.h"
+#include "pool_run.h"
 #include "say.h"
 
 struct command {
@@ -18,8 +19,8 @@ static int help_main(int argc, char **argv);
 
 static const struct command commands[] = {
     {"get", "ask for URLs over pooled, reused and verified connections", get_main, &get_table},
+    {"pool", "keep pools of connections and watch what they do", pool_main, &pool_table},
     {"help", "say more about a command", help_main, NULL},
-    {"pool", NULL, NULL, NULL},
     {"watch", NULL, NULL, NULL},
     {"pipe", NULL, NULL, NULL},
     {"grpc", NULL, NULL, NULL},

@@ -10,6 +10,14 @@
 #include <unistd.h>
 
 static bool transient_shown;
+static say_line_fn *divert;
+static void *divert_arg;
+
+void say_divert(say_line_fn *fn, void *arg)
+{
+    divert = fn;
+    divert_arg = arg;
+}
 
 static void erase(void)
 {
@@ -22,13 +30,18 @@ static void erase(void)
 static void write_line(const char *prefix, const char *format, va_list args)
 {
     char line[2048];
+    size_t len = (size_t)snprintf(line, sizeof line, "%s", prefix);
 
-    vsnprintf(line, sizeof line, format, args);
+    vsnprintf(line + len, sizeof line - len, format, args);
     for (char *c = line; *c; c++)
         if ((unsigned char)*c < 0x20 || *c == 0x7f)
             *c = ' ';
+    if (divert) {
+        divert(line, divert_arg);
+        return;
+    }
     erase();
-    fprintf(stderr, "%s%s\n", prefix, line);
+    fprintf(stderr, "%s\n", line);
     fflush(stderr);
 }
 

@@ -16,6 +16,10 @@ void say(const char *format, ...) TEXT_PRINTF(1, 2);
 /* A line as it is. */
 void say_plain(const char *format, ...) TEXT_PRINTF(1, 2);
 
+/* Lines go to `fn` instead, while the terminal is drawn on as a whole; NULL ends it. */
+typedef void say_line_fn(const char *line, void *arg);
+void say_divert(say_line_fn *fn, void *arg);
+
 /* The transient line; "" or NULL takes it away. Only on a terminal. */
 void say_transient(const char *line);
 
