@@ -40,6 +40,9 @@ struct bl_conn_keeper_ops {
     void (*checked)(struct belay_conn *conn, int result, void *keeper);
     void (*closed)(struct belay_conn *conn, void *keeper); /* after bl_conn_close: free it */
     void (*due)(struct belay_conn *conn, void *keeper);    /* bl_conn_timer; NULL when unused */
+    /* Its descriptor is readable while it is parked: whether nobody uses it, and it has been given
+     * back. NULL: never parked. */
+    bool (*stirs)(struct belay_conn *conn, void *keeper);
 };
 
 /* Only conn*.c touch its fields; the struct is here for the sake of the accessors below. */
@@ -70,6 +73,7 @@ struct belay_conn {
     bool taken;
     bool opened;   /* told */
     bool checking; /* the connector, or somebody, checks it */
+    bool parked;   /* lent, but watched: bl_conn_set_parked */
     bool deaf;     /* to up-calls: what is attached is being ended */
     bool cut;      /* its stream is being closed under the connector */
     _Alignas(max_align_t) char extra[];
@@ -109,6 +113,13 @@ bool bl_conn_minds_health(const struct belay_conn *conn);
 bool bl_conn_minds_leases(const struct belay_conn *conn);
 void bl_conn_acquired(struct belay_conn *conn);
 void bl_conn_released(struct belay_conn *conn);
+/* Whether leases may come and go without anybody's being told: neither connector nor stream has
+ * anything to do then. A descriptor may still be watched, lazily. */
+bool bl_conn_parks(const struct belay_conn *conn);
+/* It is lent to somebody who does not use it at the moment: its descriptor is watched until it
+ * stirs, and the keeper is asked then. */
+void bl_conn_set_parked(struct belay_conn *conn, bool parked);
+bool bl_conn_has_descriptor(const struct belay_conn *conn);
 /* It has been idle for a while: gives its buffers back. */
 void bl_conn_idle(struct belay_conn *conn);
 

@@ -11,8 +11,17 @@ struct attachment {
 
 static void on_readable(unsigned events, void *arg)
 {
+    struct belay_conn *c = arg;
+
     (void)events;
-    belay_conn_suspect(arg);
+    if (c->parked) {
+        c->parked = false;
+        if (!c->keeper_ops->stirs(c, c->keeper)) {
+            bl_conn_watch(c); /* an answer, to whoever has it */
+            return;
+        }
+    }
+    belay_conn_suspect(c);
 }
 
 static struct bl_conn_more *more_of(struct belay_conn *c)
@@ -105,7 +114,7 @@ void bl_conn_more_free(struct belay_conn *c)
 static bool wants_watch(const struct belay_conn *c)
 {
     return c->more->slot.fd >= 0 && c->phase == BL_PHASE_OPEN && c->opened && !c->closing &&
-           c->users == 0 && !c->checking && !c->facts.suspect && !c->facts.lost;
+           (c->users == 0 || c->parked) && !c->checking && !c->facts.suspect && !c->facts.lost;
 }
 
 /* What cannot be watched would die unseen: it goes. */
@@ -122,6 +131,17 @@ void bl_conn_watch(struct belay_conn *c)
     bl_error_set(&error, rc, BELAY_STAGE_USE, "watching the descriptor of a connection to %s: %s",
                  belay_endpoint_name(c->endpoint), belay_strerror(rc));
     belay_conn_lost(c, BELAY_REASON_ERROR, &error);
+}
+
+void bl_conn_set_parked(struct belay_conn *c, bool parked)
+{
+    c->parked = parked;
+    bl_conn_watch(c);
+}
+
+bool bl_conn_has_descriptor(const struct belay_conn *c)
+{
+    return c->more && c->more->slot.fd >= 0;
 }
 
 int belay_conn_set_descriptor(struct belay_conn *c, int fd)

@@ -71,6 +71,12 @@ bool bl_conn_minds_leases(const struct belay_conn *c)
            bl_conn_is_watched(c);
 }
 
+bool bl_conn_parks(const struct belay_conn *c)
+{
+    return !bl_conn_is_plain(c) && !bl_conn_ops(c)->acquired && !bl_conn_ops(c)->released &&
+           !bl_conn_minds_health(c);
+}
+
 void bl_conn_acquired(struct belay_conn *c)
 {
     c->users++;

@@ -35,7 +35,7 @@ static int out_of_memory(struct belay_error *error)
     return bl_error_set(error, BELAY_ENOMEM, BELAY_STAGE_NONE, "opening a pool: out of memory");
 }
 
-static struct belay_pool *pool_new(struct belay_loop *loop)
+static struct belay_pool *pool_new(struct belay_loop *loop, bool shared)
 {
     struct belay_pool *pool = bl_zalloc(&loop->mem, sizeof *pool);
 
@@ -47,6 +47,12 @@ static struct belay_pool *pool_new(struct belay_loop *loop)
         return NULL;
     }
     if (bl_leaks_init(&pool->leaks, pool) < 0) {
+        bl_timer_fini(&pool->pause, loop);
+        bl_free(&loop->mem, pool);
+        return NULL;
+    }
+    if (shared && bl_share_open(pool) < 0) {
+        bl_leaks_fini(&pool->leaks, pool);
         bl_timer_fini(&pool->pause, loop);
         bl_free(&loop->mem, pool);
         return NULL;
@@ -66,7 +72,7 @@ int belay_pool_open(struct belay_loop *loop, const struct belay_pool_options *op
     if (loop->closing)
         return bl_error_set(error, BELAY_ECLOSED, BELAY_STAGE_NONE,
                             "opening a pool: the loop is closed");
-    pool = pool_new(loop);
+    pool = pool_new(loop, s.options.shared);
     if (!pool)
         return out_of_memory(error);
     bl_pp_init(&pool->pp, &s.limits);
@@ -100,7 +106,7 @@ static void end_peer(struct belay_peer *peer, bool hurry)
     {
         struct bl_pool_conn *c = bl_pool_conn_of(BL_LIST_OF(node, struct bl_pp_conn, link));
 
-        if (hurry && c->lessor.ops)
+        if (hurry && c->lessor.ops && !c->pp.abroad)
             bl_lease_revoke(peer->loop, &c->lessor);
         bl_pp_close(&c->pp, BELAY_REASON_POOL_CLOSED, !hurry);
     }
@@ -119,6 +125,7 @@ static void end(struct belay_pool *pool, bool hurry, belay_fn *on_closed, void *
                  "");
     pool->closing = true;
     pool->pp.closed = true;
+    bl_share_recall(pool, hurry, true);
     for (struct bl_map_node *n = NULL; (n = bl_map_next(&pool->peers, n));)
         end_peer(BL_CONTAINER(n, struct belay_peer, node), hurry);
     bl_task_post(pool->loop, &pool->run);
@@ -140,6 +147,7 @@ static void let_go(struct belay_pool *pool)
 {
     struct bl_map_node *n;
 
+    bl_share_free(pool);
     while ((n = bl_map_next(&pool->peers, NULL))) {
         bl_map_remove(&pool->peers, n);
         bl_peer_orphan(BL_CONTAINER(n, struct belay_peer, node));
@@ -230,6 +238,7 @@ static void set_suspended(struct belay_pool *pool, bool suspended)
     BL_TRACE(pool->loop, "pool", pool->object.id, "", suspended ? "open" : "suspended",
              suspended ? "suspended" : "open", "");
     bl_pp_suspend(&pool->pp, suspended);
+    bl_share_recall(pool, false, false);
     for_each_peer(pool, bl_pool_touch);
 }
 
@@ -257,6 +266,7 @@ void belay_pool_get_stats(const struct belay_pool *pool, struct belay_pool_stats
     size_t size = stats->size < sizeof s ? stats->size : sizeof s;
 
     bl_pp_stats(&pool->pp, &s);
+    bl_share_pool_stats(pool, &s);
     memcpy(stats, &s, size);
     memcpy(stats, &size, sizeof size);
 }

@@ -13,6 +13,7 @@
  *     pool_names.c    names that change
  *     pool_run.c      the task that does what the policy decided
  *     pool_wait.c     acquire for those who block
+ *     share.h         connections with other threads
  */
 #ifndef BL_KEEP_POOL_H
 #define BL_KEEP_POOL_H
@@ -26,6 +27,7 @@
 #include "keep/pool_leaks.h"
 #include "keep/pool_names.h"
 #include "keep/pool_policy.h"
+#include "keep/share.h"
 
 #define BL_SPARE_WAITERS_MAX                                                                       \
     128 /* kept for the next acquire, so that a busy pool allocates nothing */
@@ -45,10 +47,11 @@ struct belay_pool {
     uint32_t spare_waiters_n;
     struct bl_leaks leaks;
     struct bl_task run;
-    struct bl_timer pause; /* dialling rests after a local failure */
-    bool asks;             /* about the health of connections, before they are lent and after */
-    bool closing;          /* close or drain was called */
-    bool closed;           /* and came to its end */
+    struct bl_timer pause;  /* dialling rests after a local failure */
+    bool asks;              /* about the health of connections, before they are lent and after */
+    bool closing;           /* close or drain was called */
+    bool closed;            /* and came to its end */
+    struct bl_share *share; /* NULL: the loop's thread alone uses it */
     uint32_t refs;
     struct bl_list watchers; /* of the end */
     belay_fn *on_closed;
@@ -66,6 +69,7 @@ struct belay_peer {
     struct bl_pool_names names;
     struct bl_error_copy last_error;
     uint64_t last_error_at;
+    struct bl_group *group; /* threads attached to it; NULL: none */
     uint32_t refs;
 };
 
@@ -89,6 +93,7 @@ struct bl_pool_conn {
     bool heeded;           /* its connector, a trace or the pool wants to hear of its leases */
     bool trimmed;
     bool created; /* told so */
+    struct bl_loan loan;
 };
 
 static inline struct belay_peer *bl_peer_of(struct bl_pp_peer *pp)
@@ -164,6 +169,8 @@ bool bl_pool_vet(struct belay_pool *pool, struct bl_pp_conn *pp);
 /* Lends it; there is room in the table. False: its connector lost it over that; pick again. */
 bool bl_pool_give(struct belay_pool *pool, struct bl_pp_conn *pp, struct bl_lessee lessee,
                   struct belay_lease *ret);
+/* What threads had parked is back, and idle since then. */
+void bl_pool_unpark(struct belay_pool *pool, struct bl_pool_conn *conn, uint64_t since);
 /* When an idle connection is to be looked at again. */
 void bl_pool_look_again(struct belay_pool *pool, struct bl_pool_conn *conn);
 
@@ -186,6 +193,14 @@ void bl_hook_created(struct belay_pool *pool, struct bl_pool_conn *conn);
 void bl_hook_reused(struct belay_pool *pool, struct bl_pool_conn *conn); /* to be told */
 void bl_hook_tell_reused(struct belay_pool *pool);
 void bl_hook_closed(struct belay_pool *pool, struct bl_pool_conn *conn);
+
+/* ---- pool_wait.c ---- */
+
+/* belay_peer_acquire_wait; `keep` (may be NULL) gets the lease on the loop's thread, and may put
+ * another in its place, or fail. */
+int bl_peer_acquire_wait(struct belay_peer *peer, int64_t timeout_ms,
+                         int (*keep)(struct belay_lease *lease, void *arg), void *arg,
+                         struct belay_lease *ret_lease, struct belay_error *error);
 
 /* ---- pool_run.c ---- */
 

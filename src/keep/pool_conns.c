@@ -107,6 +107,7 @@ static void forget_conn(struct belay_pool *pool, struct belay_conn *conn)
 {
     struct bl_pool_conn *c = bl_conn_extra(conn);
 
+    bl_loan_fini(&c->loan);
     bl_lessor_fini(&c->lessor, pool->loop);
     bl_conn_free(conn);
 }
@@ -137,6 +138,8 @@ static void on_failed(struct belay_conn *conn, const struct belay_error *error, 
     }
     /* Before the policy forgets: the last waiter to leave resets the count. */
     told.attempt = peer->pp.backoff.failures + (c->pp.round == peer->pp.round);
+    if (error->code == BELAY_EMFILE)
+        bl_share_make_room(pool);
     bl_pp_dial_failed(&c->pp, error, bl_rand_next(&pool->loop->rand), bl_pool_now(pool));
     bl_peer_note_error(peer, error);
     bl_loop_log(pool->loop, "pool", BELAY_LOG_INFO, "%s", error->text);
@@ -177,6 +180,7 @@ static void on_changed(struct belay_conn *conn, const struct belay_error *lost, 
 
     if (lost)
         bl_loop_log(pool->loop, "pool", BELAY_LOG_INFO, "%s", lost->text);
+    bl_share_recall_conn(c); /* parked, it was not in use */
     bl_pp_changed(&c->pp, bl_conn_facts(conn));
     if (lost && (is_silent(lost) || lost->code == BELAY_ERESET))
         bl_pp_doubt(&c->pp, is_silent(lost));
@@ -186,7 +190,14 @@ static void on_changed(struct belay_conn *conn, const struct belay_error *lost, 
         waste(pool, c, lost);
 }
 
+static bool on_stirs(struct belay_conn *conn, void *keeper)
+{
+    (void)keeper;
+    return bl_share_stirs(bl_conn_extra(conn));
+}
+
 static const struct bl_conn_keeper_ops keeper_ops = {
+    .stirs = on_stirs,
     .opened = on_opened,
     .failed = on_failed,
     .changed = on_changed,

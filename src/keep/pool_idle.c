@@ -44,6 +44,25 @@ void bl_pp_idled(struct bl_pp_peer *peer, uint64_t since)
         put_oldest(peer, since);
 }
 
+void bl_pp_backdate(struct bl_pp_conn *c, uint64_t since)
+{
+    struct bl_pp_peer *peer = c->peer;
+    uint64_t idle_end = since + peer->pool->limits.idle_ns;
+    struct bl_list *at = c->ready.next;
+
+    if (!bl_pp_is_idle(c) || since >= c->idle_since)
+        return;
+    c->idle_since = since;
+    c->due_at = c->expires_at < idle_end ? c->expires_at : idle_end;
+    bl_pp_idled(peer, since);
+    if (peer->pool->limits.order != BELAY_REUSE_LIFO)
+        return;
+    while (at != &peer->ready && BL_LIST_OF(at, struct bl_pp_conn, ready)->idle_since > since)
+        at = at->next;
+    bl_list_remove(&c->ready);
+    bl_list_insert_after(at->prev, &c->ready);
+}
+
 static struct bl_pp_conn *oldest_idle(struct bl_pp *pp, uint64_t now)
 {
     struct bl_heap_entry *top;

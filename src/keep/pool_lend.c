@@ -143,6 +143,8 @@ BL_SELDOM static int try_slowly(struct belay_peer *peer, struct bl_lessee lessee
         return BELAY_ENOMEM;
     do {
         c = bl_pp_pick_now(&peer->pp, bl_pool_now(pool));
+        if (!c && !bl_pp_hungry(&peer->pp) && bl_share_reclaim_one(peer))
+            c = bl_pp_pick_now(&peer->pp, bl_pool_now(pool));
     } while (c && !(bl_pool_vet(pool, c) && bl_pool_give(pool, c, lessee, ret_lease)));
     if (!bl_list_empty(&pool->pp.closes) || !bl_list_empty(&pool->pp.checks))
         bl_pool_touch(peer);
@@ -227,6 +229,21 @@ static void on_release(struct belay_conn *conn, enum belay_release how, void *ow
     else if (BL_UNLIKELY(c->trimmed || !bl_timer_active(bl_conn_timer(conn)) ||
                          bl_pp_hungry(c->pp.peer) || pool->pp.eager.count > 0))
         settle(pool, c);
+}
+
+void bl_pool_unpark(struct belay_pool *pool, struct bl_pool_conn *c, uint64_t since)
+{
+    bl_lease_revoke(pool->loop, &c->lessor);
+    if (c->heeded)
+        bl_conn_released(c->lessor.conn);
+    bl_pp_release(&c->pp, false, bl_pool_now(pool));
+    bl_pp_backdate(&c->pp, since);
+    if (is_troubled(c))
+        bl_pp_changed(&c->pp, bl_conn_facts(c->lessor.conn));
+    c->trimmed = false;
+    if (c->pp.state == BL_PP_OPEN)
+        bl_pool_look_again(pool, c);
+    settle(pool, c);
 }
 
 static int on_take(struct belay_conn *conn, struct belay_stream **ret, void *owner)

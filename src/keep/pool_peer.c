@@ -126,11 +126,12 @@ void bl_peer_clear(struct belay_peer *peer, enum belay_clear how)
 {
     bool now = how == BELAY_CLEAR_NOW;
 
+    bl_share_recall_peer(peer, now);
     BL_LIST_EACH(node, &peer->pp.conns)
     {
         struct bl_pool_conn *c = bl_pool_conn_of(BL_LIST_OF(node, struct bl_pp_conn, link));
 
-        if (now && c->lessor.ops)
+        if (now && c->lessor.ops && !c->pp.abroad)
             bl_lease_revoke(peer->loop, &c->lessor);
     }
     bl_pp_clear(&peer->pp, now);
@@ -156,6 +157,7 @@ void belay_peer_get_stats(const struct belay_peer *peer, struct belay_pool_stats
     size_t size = stats->size < sizeof s ? stats->size : sizeof s;
 
     bl_pp_peer_stats(&peer->pp, &s);
+    bl_share_peer_stats(peer, &s);
     memcpy(stats, &s, size);
     memcpy(stats, &size, sizeof size);
 }

@@ -93,6 +93,8 @@ void bl_pp_settle(struct bl_pp_conn *c)
     bool room = has_room(c);
 
     c->simple = is_simple(c);
+    if (c->abroad && !c->simple)
+        c->peer->pool->recall = true;
     if (c->state != BL_PP_OPEN)
         return;
     if (!room) {
@@ -139,7 +141,7 @@ void bl_pp_close(struct bl_pp_conn *c, enum belay_reason reason, bool gently)
         return;
     if (!c->reason)
         c->reason = (uint8_t)reason;
-    if (gently && c->leases > 0) {
+    if ((gently || c->abroad) && c->leases > 0) {
         bl_pp_settle(c);
         return;
     }

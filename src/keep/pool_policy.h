@@ -66,6 +66,7 @@ struct bl_pp {
     bool closed;                  /* nobody is served any more */
     bool suspended;               /* nor now */
     bool plain;                   /* the limits allow the inline paths */
+    bool recall;                  /* something abroad is not simple any more */
     bool none_idle;               /* so it was found, and nothing has become idle since */
     uint32_t peak;                /* connections at a time */
     struct belay_pool_stats past; /* counts of peers that are gone */
@@ -119,6 +120,7 @@ struct bl_pp_conn {
     bool suspect;
     bool checkable; /* there is a way to ask */
     bool filling;   /* dialled for min_idle */
+    bool abroad;    /* lent to a thread: not closed before it is back */
     bool simple;    /* open, exclusive, nothing against it: what the inline paths below take */
 };
 
@@ -278,6 +280,8 @@ static inline void bl_pp_count_idle(struct bl_pp_peer *peer, int32_t n)
     if (peer->pool->limits.max_idle_total != INT32_MAX)
         peer->pool->idle += n;
 }
+/* It has been idle for longer than its release says. */
+void bl_pp_backdate(struct bl_pp_conn *conn, uint64_t since);
 /* Nobody waits for what is idle now: more than the limits allow is closed. */
 void bl_pp_trim(struct bl_pp_peer *peer, uint64_t now);
 /* Whether min_idle wants one more than waiters do; decides when, too. */

@@ -62,7 +62,7 @@ static void attend(struct belay_pool *pool, struct belay_peer *peer)
         if (bl_lease_reserve(pool->loop) < 0)
             bl_pp_fail_oldest(&peer->pp, BELAY_ENOMEM);
         else
-            more = serve(pool, peer);
+            more = serve(pool, peer) || bl_share_reclaim(peer, (unsigned)peer->pp.waiting) > 0;
     }
     bl_pp_trim(&peer->pp, bl_pool_now(pool));
     bl_pp_consider(&peer->pp, bl_pool_now(pool));
@@ -76,6 +76,8 @@ static void dial_all(struct belay_pool *pool)
     struct bl_pp_peer *peer;
     int rc;
 
+    if (pool->pp.eager.count > 0 && pool->pp.connections >= pool->pp.limits.total)
+        bl_share_make_room(pool);
     while ((peer = bl_pp_next_dial(&pool->pp, bl_pool_now(pool)))) {
         rc = bl_pool_dial(pool, bl_peer_of(peer));
         if (rc < 0)
@@ -87,8 +89,8 @@ static void dial_all(struct belay_pool *pool)
 
 static bool is_over(const struct belay_pool *pool)
 {
-    return pool->closing && pool->pp.connections == 0 && bl_list_empty(&pool->dirty) &&
-           bl_list_empty(&pool->pp.failed);
+    return pool->closing && pool->pp.connections == 0 && bl_share_is_quiet(pool) &&
+           bl_list_empty(&pool->dirty) && bl_list_empty(&pool->pp.failed);
 }
 
 /* Lists are popped, never walked: every step may call out, and what it calls may add to them. */
@@ -97,6 +99,7 @@ void bl_pool_run(void *arg)
     struct belay_pool *pool = arg;
     struct bl_list *node;
 
+    bl_share_recall_marked(pool);
     while ((node = bl_list_pop_front(&pool->dirty)))
         attend(pool, BL_LIST_OF(node, struct belay_peer, dirty));
     if (!pool->closed) {

@@ -12,6 +12,8 @@ struct acquire_wait {
     struct belay_peer *peer;
     struct belay_waiter *waiter;
     int64_t timeout_ms;
+    int (*keep)(struct belay_lease *lease, void *arg); /* NULL: as it is */
+    void *arg;
     struct belay_lease lease;
     struct belay_error error;
 };
@@ -19,15 +21,18 @@ struct acquire_wait {
 static void on_acquired(struct belay_lease lease, const struct belay_error *error, void *arg)
 {
     struct acquire_wait *w = arg;
+    int rc = error ? error->code : 0;
 
     w->waiter = NULL;
+    if (rc == 0 && w->keep)
+        rc = w->keep(&lease, w->arg);
     w->lease = lease;
     if (error) {
         w->error = *error;
         w->error.tried = NULL;
         w->error.tried_n = 0;
     }
-    bl_wait_done(&w->wait, error ? error->code : 0);
+    bl_wait_done(&w->wait, rc);
 }
 
 static int start(struct bl_wait *wait)
@@ -46,12 +51,15 @@ static void cancel(struct bl_wait *wait)
     belay_waiter_cancel(w->waiter);
 }
 
-int belay_peer_acquire_wait(struct belay_peer *peer, int64_t timeout_ms,
-                            struct belay_lease *ret_lease, struct belay_error *error)
+int bl_peer_acquire_wait(struct belay_peer *peer, int64_t timeout_ms,
+                         int (*keep)(struct belay_lease *lease, void *arg), void *arg,
+                         struct belay_lease *ret_lease, struct belay_error *error)
 {
     struct acquire_wait w = {
         .wait = {.loop = peer->loop, .start = start, .cancel = cancel},
         .peer = peer,
+        .keep = keep,
+        .arg = arg,
         /* The waiter's own limit has the better error; one beyond its range is bl_wait's alone. */
         .timeout_ms = timeout_ms > 0 && timeout_ms <= INT32_MAX ? timeout_ms : BELAY_FOREVER,
     };
@@ -67,4 +75,10 @@ int belay_peer_acquire_wait(struct belay_peer *peer, int64_t timeout_ms,
         bl_error_set(error, rc, BELAY_STAGE_QUEUE, "waiting for a connection to %s: %s",
                      belay_endpoint_name(peer->endpoint), belay_strerror(rc));
     return rc;
+}
+
+int belay_peer_acquire_wait(struct belay_peer *peer, int64_t timeout_ms,
+                            struct belay_lease *ret_lease, struct belay_error *error)
+{
+    return bl_peer_acquire_wait(peer, timeout_ms, NULL, NULL, ret_lease, error);
 }
