@@ -5,10 +5,15 @@
  * Modes: lifo (an array that one thread owns: the floor), mutex (the same under a pthread mutex,
  * with a look for waiters at release), reslist (Apache's apr_reslist). Each pool holds 64
  * resources. `requests` in the result are pairs of acquire and release.
+ *
+ * With "-endpoints" behind it: a pool for each of --inflight endpoints, with one resource, visited
+ * in an order that no prefetcher follows. reslist-expire: the CPU time of so many idle resources
+ * whose time to live has passed, of one pool, for each of them.
  */
 #include "bench_util.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 #ifdef BENCH_HAVE_APR
@@ -16,7 +21,7 @@
 #include <apr_reslist.h>
 #endif
 
-enum { RESOURCES = 64, BATCH = 1000 };
+enum { RESOURCES = 64, BATCH = 1000, IDLE_US = 20000 };
 
 #define NOINLINE __attribute__((noinline))
 
@@ -93,6 +98,55 @@ static void run_lifo(const struct bench_options *options, struct bench_meter *me
     } while (!bench_meter_tick(meter));
 }
 
+static struct pool *make_pools(uint32_t n)
+{
+    struct pool *pools = bench_calloc(n, sizeof *pools);
+
+    for (uint32_t i = 0; i < n; i++) {
+        pool_init(&pools[i]);
+        pools[i].count = 1;
+    }
+    return pools;
+}
+
+static void run_lifo_endpoints(const struct bench_options *options, struct bench_meter *meter)
+{
+    uint32_t n = options->inflight, stride = bench_stride(n), at = 0;
+    struct pool *pools = make_pools(n);
+
+    bench_meter_start(meter, options);
+    do {
+        for (unsigned i = 0; i < BATCH; i++) {
+            struct pool *pool = &pools[at = (at + stride) % n];
+            void *resource = lifo_acquire(pool);
+
+            USE(resource);
+            lifo_release(pool, resource);
+        }
+        meter->count += BATCH;
+    } while (!bench_meter_tick(meter));
+    free(pools);
+}
+
+static void run_mutex_endpoints(const struct bench_options *options, struct bench_meter *meter)
+{
+    uint32_t n = options->inflight, stride = bench_stride(n), at = 0;
+    struct pool *pools = make_pools(n);
+
+    bench_meter_start(meter, options);
+    do {
+        for (unsigned i = 0; i < BATCH; i++) {
+            struct pool *pool = &pools[at = (at + stride) % n];
+            void *resource = mutex_acquire(pool);
+
+            USE(resource);
+            mutex_release(pool, resource);
+        }
+        meter->count += BATCH;
+    } while (!bench_meter_tick(meter));
+    free(pools);
+}
+
 static void run_mutex(const struct bench_options *options, struct bench_meter *meter)
 {
     struct pool pool;
@@ -155,6 +209,88 @@ static void run_reslist(const struct bench_options *options, struct bench_meter 
     apr_terminate();
 }
 
+static apr_pool_t *begin_apr(void)
+{
+    apr_pool_t *memory;
+
+    if (apr_initialize() != APR_SUCCESS || apr_pool_create(&memory, NULL) != APR_SUCCESS)
+        bench_die("apr could not be started");
+    return memory;
+}
+
+static apr_reslist_t *make_reslist(apr_pool_t *memory, int min, int max, apr_interval_time_t ttl)
+{
+    apr_reslist_t *list;
+
+    if (apr_reslist_create(&list, min, min, max, ttl, make_thing, drop_thing, NULL, memory) !=
+        APR_SUCCESS)
+        bench_die("apr_reslist could not be made");
+    return list;
+}
+
+static void *take_thing(apr_reslist_t *list)
+{
+    void *resource;
+
+    if (apr_reslist_acquire(list, &resource) != APR_SUCCESS)
+        bench_die("apr_reslist_acquire failed");
+    return resource;
+}
+
+static void run_reslist_endpoints(const struct bench_options *options, struct bench_meter *meter)
+{
+    uint32_t n = options->inflight, stride = bench_stride(n), at = 0;
+    apr_reslist_t **lists = bench_calloc(n, sizeof(apr_reslist_t *));
+    apr_pool_t *memory = begin_apr();
+
+    for (uint32_t i = 0; i < n; i++)
+        lists[i] = make_reslist(memory, 1, 1, 0);
+    bench_meter_start(meter, options);
+    do {
+        for (unsigned i = 0; i < BATCH; i++) {
+            apr_reslist_t *list = lists[at = (at + stride) % n];
+            void *resource = take_thing(list);
+
+            USE(resource);
+            apr_reslist_release(list, resource);
+        }
+        meter->count += BATCH;
+    } while (!bench_meter_tick(meter));
+    apr_pool_destroy(memory);
+    apr_terminate();
+    free(lists);
+}
+
+/* Opening and waiting are not counted. It looks only when asked to, so it is asked once. */
+static void run_reslist_expire(const struct bench_options *options, struct bench_meter *meter)
+{
+    uint32_t n = options->inflight;
+    void **held = bench_calloc(n, sizeof(void *));
+    apr_pool_t *memory = begin_apr();
+    apr_reslist_t *list = make_reslist(memory, 0, (int)n, IDLE_US);
+    double end_s = bench_now_s() + options->seconds;
+
+    *meter = (struct bench_meter){.count = 0};
+    do {
+        double begin_s, begin_cpu_s;
+
+        for (uint32_t i = 0; i < n; i++)
+            held[i] = take_thing(list);
+        for (uint32_t i = 0; i < n; i++)
+            apr_reslist_release(list, held[i]);
+        apr_sleep(2 * IDLE_US);
+        begin_s = bench_now_s();
+        begin_cpu_s = bench_cpu_s();
+        apr_reslist_maintain(list);
+        meter->cpu_s += bench_cpu_s() - begin_cpu_s;
+        meter->wall_s += bench_now_s() - begin_s;
+        meter->count += n;
+    } while (bench_now_s() < end_s);
+    apr_pool_destroy(memory);
+    apr_terminate();
+    free(held);
+}
+
 #else
 
 static void run_reslist(const struct bench_options *options, struct bench_meter *meter)
@@ -164,6 +300,9 @@ static void run_reslist(const struct bench_options *options, struct bench_meter 
     bench_die("built without apr-util");
 }
 
+#define run_reslist_endpoints run_reslist
+#define run_reslist_expire    run_reslist
+
 #endif
 
 int main(int argc, char **argv)
@@ -171,7 +310,13 @@ int main(int argc, char **argv)
     static const struct {
         const char *mode;
         void (*run)(const struct bench_options *options, struct bench_meter *meter);
-    } modes[] = {{"lifo", run_lifo}, {"mutex", run_mutex}, {"reslist", run_reslist}};
+    } modes[] = {{"lifo", run_lifo},
+                 {"mutex", run_mutex},
+                 {"reslist", run_reslist},
+                 {"lifo-endpoints", run_lifo_endpoints},
+                 {"mutex-endpoints", run_mutex_endpoints},
+                 {"reslist-endpoints", run_reslist_endpoints},
+                 {"reslist-expire", run_reslist_expire}};
     struct bench_options options;
     struct bench_meter meter;
 

@@ -134,6 +134,20 @@ void bench_raise_nofile(unsigned needed)
         bench_die("%u descriptors are needed, the limit is %ju", needed, (uintmax_t)limit.rlim_cur);
 }
 
+static uint32_t common_divisor(uint32_t a, uint32_t b)
+{
+    return b ? common_divisor(b, a % b) : a;
+}
+
+uint32_t bench_stride(uint32_t n)
+{
+    uint32_t stride = n - n * 3 / 8;
+
+    while (common_divisor(stride, n) != 1)
+        stride++;
+    return stride;
+}
+
 double bench_now_s(void)
 {
     struct timespec now;

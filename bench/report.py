@@ -3,7 +3,7 @@
 
 import statistics
 
-from rows import BYTES, NANOSECONDS, RATE, UNITS
+from rows import BYTES, NS_UNITS, RATE, UNITS
 
 
 class Results:
@@ -64,7 +64,7 @@ class Results:
 def _figure(value, unit):
     if value is None:
         return "-"
-    return "%.1f" % value if unit == NANOSECONDS else "{:,.0f}".format(value)
+    return "%.1f" % value if unit in NS_UNITS else "{:,.0f}".format(value)
 
 
 def _ratio(value):
@@ -107,6 +107,32 @@ def _row_lines(results, row):
         yield "| %s |" % " | ".join([name] + cells)
 
 
+def _series_lines(results, rows):
+    """How a figure grows: the sizes beside each other, and the largest by the smallest."""
+    yield "| %s | %s | largest / smallest |" % (
+        UNITS[rows[0].unit], " | ".join("{:,}".format(row.inflight) for row in rows))
+    yield "|---%s|" % ("|---:" * (len(rows) + 1))
+    names = [name for row in rows for name, _, _ in row.clients]
+    for name in dict.fromkeys(names):
+        values = [results.median(row, name) for row in rows]
+        known = [value for value in values if value]
+        growth = known[-1] / known[0] if len(known) > 1 else None
+        cells = [_figure(value, rows[0].unit) for value in values] + [_ratio(growth)]
+        yield "| %s | %s |" % (name, " | ".join(cells))
+
+
+def _tables(results, rows):
+    """One for each row, and one for all rows of a series."""
+    done = set()
+    for row in rows:
+        if row.series is None:
+            yield row.title, _row_lines(results, row)
+        elif row.series not in done:
+            done.add(row.series)
+            alike = [other for other in rows if other.series == row.series]
+            yield row.series[1], _series_lines(results, alike)
+
+
 def describe_target(row, target):
     if target.peer is None:
         return "%s %s" % (target.sign, _figure(target.bound, row.unit))
@@ -146,9 +172,9 @@ def markdown(results, rows, machine):
     if any(row.targets for row in rows):
         lines += ["", "## Targets", ""]
         lines += _target_lines(results, rows)
-    for row in rows:
-        lines += ["", "## %s" % row.title, ""]
-        lines += _row_lines(results, row)
+    for title, table in _tables(results, rows):
+        lines += ["", "## %s" % title, ""]
+        lines += table
     lines += _failure_lines(results)
     return "\n".join(lines) + "\n"
 

@@ -13,11 +13,18 @@ from server import prepare_child
 
 RATE, NANOSECONDS, BYTES = "rate", "ns", "bytes"
 
+NS_WAITER, NS_EXPIRY = "ns-waiter", "ns-expiry"
+NS_UNITS = (NANOSECONDS, NS_WAITER, NS_EXPIRY)
+
 UNITS = {
     RATE: "requests per client CPU second",
     NANOSECONDS: "ns per acquire and release",
+    NS_WAITER: "ns per waiter",
+    NS_EXPIRY: "ns per connection",
     BYTES: "bytes of heap per connection",
 }
+
+GROWTH_SECONDS = 0.5  # each size of a series is measured for as long, or for less
 
 
 class ClientError(Exception):
@@ -35,13 +42,24 @@ class Target:
 
 
 class Row:
-    """`clients` are (name, how, mode), how a program of bench/ or "wrk"; the floor comes second."""
+    """
+    `clients` are (name, how, mode), how a program of bench/ or "wrk"; the floor comes second, or is
+    belay itself. Rows of one `series` differ by `inflight` alone, and become one table.
+    """
 
-    def __init__(self, key, title, unit, clients, targets, tls=False, inflight=64):
+    def __init__(self, key, title, unit, clients, targets, tls=False, inflight=64, series=None):
         self.key, self.title, self.unit = key, title, unit
         self.clients, self.targets = clients, targets
-        self.tls, self.inflight = tls, inflight
-        self.floor = clients[1][0]
+        self.tls, self.inflight, self.series = tls, inflight, series
+        self.floor = clients[min(1, len(clients) - 1)][0]
+
+
+def _series(key, title, unit, clients, sizes):
+    """The same for several sizes. `clients` has for each the largest size that it takes, or None."""
+    for size in sizes:
+        able = [client[:3] for client in clients if client[3] is None or size <= client[3]]
+        yield Row("%s-%d" % (key, size), "%s: %s" % (title, "{:,}".format(size)), unit, able, (),
+                  inflight=size, series=(key, title))
 
 
 def _http(mode, wrk=False):
@@ -77,6 +95,28 @@ ROWS = (
     Row("idle-tls", "idle connection, TLS, buffers freed", BYTES, _idle(),
         (Target("<=", 1024, "bare", difference=True),), tls=True, inflight=1000),
 )
+
+
+ENDPOINTS = (1, 100, 10000, 100000)
+ROWS += tuple(
+    list(_series("one", "one of N endpoints", NANOSECONDS, [("belay", "belay_scale", "one", None)],
+                 ENDPOINTS)) +
+    list(_series("endpoints", "each of N endpoints in turn", NANOSECONDS,
+                 [("belay", "belay_scale", "endpoints", None),
+                  ("unlocked array each", "acquire_peers", "lifo-endpoints", None),
+                  ("mutex and array each", "acquire_peers", "mutex-endpoints", None),
+                  ("apr_reslist each", "acquire_peers", "reslist-endpoints", None),
+                  ("belay, handle looked up", "belay_scale", "lookup", None)], ENDPOINTS)) +
+    list(_series("evict", "N endpoints, room for N / 2 connections: evict, open, release",
+                 NANOSECONDS, [("belay", "belay_scale", "evict", None)], ENDPOINTS[1:])) +
+    list(_series("waiters", "N waiters for 10 connections", NS_WAITER,
+                 [("belay", "belay_scale", "waiters", None),
+                  ("belay, cancelled", "belay_scale", "cancel", None)], (100, 10000, 100000))) +
+    list(_series("expire", "N idle connections expire", NS_EXPIRY,
+                 [("belay", "belay_scale", "expire", None),
+                  ("belay, each with a watched descriptor", "belay_scale", "expire-fds", 15000),
+                  ("apr_reslist, in one sweep when asked", "acquire_peers", "reslist-expire",
+                   None)], (500, 5000, 50000))))
 
 
 def find_program(build, how):
@@ -125,8 +165,8 @@ class Runner:
     def _own(self, path, row, mode, inflight):
         port = self.server.tls if row.tls else self.server.plain
         argv = [path, "--host", "127.0.0.1", "--port", str(port), "--mode", mode,
-                "--inflight", str(inflight), "--warmup", str(self.warmup),
-                "--seconds", str(self.seconds)]
+                "--inflight", str(inflight), "--warmup", str(self.warmup), "--seconds",
+                str(min(self.seconds, GROWTH_SECONDS) if row.series else self.seconds)]
         return argv + ["--tls", "--cafile", self.server.cafile] if row.tls else argv
 
     def _wrk(self, path, row, inflight):
@@ -177,6 +217,6 @@ def _value(row, mode, sample):
     if mode == "connect-resumed" and sample.get("resumed", 0) < 0.99 * sample["requests"]:
         raise ClientError("only %s of %s TLS sessions were resumed" %
                           (sample.get("resumed"), sample["requests"]))
-    if row.unit == NANOSECONDS:
+    if row.unit in NS_UNITS:
         return 1e9 * sample["cpu_s"] / sample["requests"]
     return sample["requests"] / sample["cpu_s"]

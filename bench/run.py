@@ -30,13 +30,18 @@ def positive(kind):
     return parse
 
 
+def key_of(row):
+    """What it is chosen by: a series as a whole."""
+    return row.series[0] if row.series else row.key
+
+
 def parse_rows(text):
-    known = {row.key: row for row in ROWS}
+    known = dict.fromkeys(key_of(row) for row in ROWS)
     chosen = [key.strip() for key in text.split(",")]
     for key in chosen:
         if key not in known:
             raise argparse.ArgumentTypeError("no row %r; there are %s" % (key, ", ".join(known)))
-    return [row for row in ROWS if row.key in chosen]
+    return [row for row in ROWS if key_of(row) in chosen]
 
 
 def parse_options():
@@ -50,7 +55,8 @@ def parse_options():
     parser.add_argument("--warmup", type=positive(float), default=0.3,
                         help="time each client runs before that (0.3)")
     parser.add_argument("--rows", type=parse_rows, default=list(ROWS), metavar="LIST",
-                        help="comma-separated: %s (all)" % ",".join(row.key for row in ROWS))
+                        help="comma-separated: %s (all)" %
+                        ",".join(dict.fromkeys(map(key_of, ROWS))))
     parser.add_argument("--json", metavar="FILE", help="write the figures there, too")
     parser.add_argument("--build", metavar="DIR", default="build/bench",
                         help="build directory (build/bench)")
