@@ -83,6 +83,28 @@ int client_open_tls(const struct client_options *o, struct belay_loop *loop, str
                                                          : EXIT_FINE;
 }
 
+int client_open_proxies(struct client_options *o, struct belay_loop *loop)
+{
+    return proxies_open(&o->proxies, loop, &o->tls);
+}
+
+void client_close_proxies(struct client_options *o)
+{
+    proxies_close(&o->proxies);
+}
+
+/* Who is exempt from proxies is a matter of the host that the URL names. */
+int client_route(struct belay_endpoint_options *options, void *arg)
+{
+    struct client_options *o = arg;
+    int rc = 0;
+
+    if (!o->unix_path)
+        rc = proxies_choose(&o->proxies, options->scheme, options->host, options->port,
+                            &options->proxy);
+    return rc < 0 ? rc : route_apply(options, &o->routes);
+}
+
 int client_set_route(const struct client_options *o, struct belay_endpoint_options *route)
 {
     struct belay_addr addr;
@@ -131,6 +153,7 @@ void client_set_pool(const struct client_options *o, struct belay_pool_options *
     pool->max_waiters = (int32_t)o->concurrency + 1;
     pool->acquire_timeout_ms = BELAY_FOREVER;
     dial->resolve_timeout_ms = dial->connect_timeout_ms = dial->tls_timeout_ms = connect;
+    dial->proxy_timeout_ms = connect;
     dial->dial_timeout_ms = connect;
 }
 
@@ -146,10 +169,8 @@ int client_open_http(const struct client_options *o, struct belay_loop *loop, st
     options->tls = tls;
     options->route = &route;
     options->user_agent = user_agent;
-    if (o->routes.n) {
-        options->on_route = route_apply;
-        options->route_arg = (void *)&o->routes;
-    }
+    options->on_route = client_route;
+    options->route_arg = (void *)o;
     if (status == EXIT_FINE && belay_http_open(loop, options, ret, &error) < 0)
         status = client_refuse("starting", &error);
     return status;
@@ -174,7 +195,9 @@ int client_refuse_url(const struct client_options *o, size_t url, const struct b
     const char *hint = usage && !from->file ? url_hint(o->urls.items[url]) : "";
     char file[TEXT_SHOWN_MAX];
 
-    if (from->file)
+    if (o->proxies.why.text[0])
+        say("choosing a proxy: %s", o->proxies.why.text);
+    else if (from->file)
         say("reading URLs: %s: line %lu: %s", input_name(from->file, file), from->line,
             error->text);
     else

@@ -19,6 +19,13 @@ int client_open_loop(const struct client_options *o, struct belay_loop **ret);
 int client_open_tls(const struct client_options *o, struct belay_loop *loop,
                     struct belay_tls **ret);
 
+/* Proxies, before the first URL; and what is to be given back before the loop is freed. */
+int client_open_proxies(struct client_options *o, struct belay_loop *loop);
+void client_close_proxies(struct client_options *o);
+
+/* A belay_http_route_fn; arg is the struct client_options: proxies, --resolve and --connect-to. */
+int client_route(struct belay_endpoint_options *options, void *arg);
+
 int client_set_route(const struct client_options *o, struct belay_endpoint_options *route);
 
 /* `dial` must stay as long as `pool` is used. */

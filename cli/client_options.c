@@ -52,6 +52,8 @@ static bool check_connection(const struct client_options *o, struct complaint *w
         return complain(
             why,
             "--unix says what is dialled: not with --resolve, --connect-to, --interface, -4 or -6");
+    if (o->unix_path && o->proxies.given.n)
+        return client_options_clash(why, "--unix", "--proxy");
     return true;
 }
 
@@ -108,5 +110,6 @@ void client_options_free(struct client_options *o)
     free(o->url_lines);
     free(o->url_files.items);
     route_free(&o->routes);
+    proxies_free(&o->proxies);
     memset(o, 0, sizeof *o);
 }

@@ -8,6 +8,7 @@
 
 #include "belay/tls.h"
 #include "options.h"
+#include "proxies.h"
 #include "route.h"
 #include "values.h"
 
@@ -62,6 +63,7 @@ struct client_options {
     struct belay_tls_options tls;
     const char **pins;
     struct route_rules routes;
+    struct proxies proxies;
     const char *server_name, *unix_path, *interface;
     bool ipv4, ipv6;
     int64_t connect_timeout_ms, timeout_ms;

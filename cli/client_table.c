@@ -124,6 +124,28 @@ static bool take_connect_to(void *into, const char *value, struct complaint *why
     return route_add_connect_to(&((struct client_options *)into)->routes, value, why);
 }
 
+static bool take_proxy(void *into, const char *value, struct complaint *why)
+{
+    (void)why;
+    proxies_add(&((struct client_options *)into)->proxies, value);
+    return true;
+}
+
+static bool take_proxy_user(void *into, const char *value, struct complaint *why)
+{
+    if (value[0] == ':' || !strchr(value, ':'))
+        return complain(why, "is not NAME:PASSWORD");
+    ((struct client_options *)into)->proxies.user = value;
+    return true;
+}
+
+static bool take_noproxy(void *into, const char *value, struct complaint *why)
+{
+    (void)why;
+    ((struct client_options *)into)->proxies.noproxy = value;
+    return true;
+}
+
 /* ---- the tables ---- */
 
 static const struct option_row request_rows[] = {
@@ -184,9 +206,15 @@ static const struct option_row connect_rows[] = {
     FLAG('4', "ipv4", ipv4, "IPv4 only"),
     FLAG('6', "ipv6", ipv6, "IPv6 only"),
     TEXT(0, "interface", "NAME|ADDR", interface, "leave by that interface, or from that address"),
-    LATER('x', "proxy", "URL"),
-    LATER(0, "proxy-user", "NAME:PASSWORD"),
-    LATER(0, "noproxy", "LIST"),
+    TAKE(
+        'x', "proxy", "URL", take_proxy,
+        "through that proxy: http, https, socks4, socks4a, socks5,\nsocks5h://[NAME:PASSWORD@]HOST:"
+        "PORT; given again, the\nnext is behind it; 'A | B' tries B when A fails; '' is none\n"
+        "(http_proxy, https_proxy, all_proxy of the environment)"),
+    TAKE('U', "proxy-user", "NAME:PASSWORD", take_proxy_user,
+         "credentials of the proxy, of a chain's last"),
+    TAKE(0, "noproxy", "LIST", take_noproxy,
+         "not for these names, addresses and networks, * is all\n(no_proxy of the environment)"),
 };
 
 static const struct option_row help_rows[] = {
@@ -224,6 +252,12 @@ const struct option_hint client_hints[] = {
     {"--http1.1", "HTTP/1.1 is what it speaks"},
     {"--tlsv1.2", "use --tls-min 1.2"},
     {"--tlsv1.3", "use --tls-min 1.3"},
+    {"--preproxy", "-x is repeated: the nearest first"},
+    {"--socks4", "use -x socks4://HOST:PORT"},
+    {"--socks4a", "use -x socks4a://HOST:PORT"},
+    {"--socks5", "use -x socks5://HOST:PORT"},
+    {"--socks5-hostname", "use -x socks5h://HOST:PORT"},
+    {"--proxy-cacert", "--cacert is for proxies as well"},
     {"--resolve-host", "use --resolve HOST:PORT:ADDR"},
     {"-t", "one thread is enough; -c says how many at a time"},
     {"--threads", "one thread is enough; -c says how many at a time"},

@@ -37,6 +37,8 @@ int get_world_open(struct get *g)
     if (status == EXIT_FINE)
         status = client_open_tls(&g->o->client, g->loop, &g->tls);
     if (status == EXIT_FINE)
+        status = client_open_proxies((struct client_options *)&g->o->client, g->loop);
+    if (status == EXIT_FINE)
         status = open_http(g);
     if (status == EXIT_FINE)
         status = make_targets(g);
@@ -50,6 +52,7 @@ void get_world_close(struct get *g)
     free(g->targets);
     if (g->http)
         belay_http_close(g->http, NULL, NULL);
+    client_close_proxies((struct client_options *)&g->o->client);
     belay_tls_unref(g->tls);
     if (g->loop)
         belay_loop_free(g->loop);

@@ -32,11 +32,20 @@ static const char *for_timeout(enum belay_stage stage)
     switch (stage) {
     case BELAY_STAGE_RESOLVE:
     case BELAY_STAGE_CONNECT:
+    case BELAY_STAGE_PROXY:
     case BELAY_STAGE_TLS:
         return " (--connect-timeout sets the limit)";
     default:
         return "";
     }
+}
+
+/* 407 is HTTP's, 255 SOCKS's: who asks is not let in. */
+static const char *for_refusal(const struct belay_error *error)
+{
+    if (error->status == 407 || error->status == 255)
+        return " (--proxy-user NAME:PASSWORD)";
+    return "";
 }
 
 static bool starts(const char *url, const char *scheme)
@@ -67,6 +76,8 @@ const char *hint_for(const struct belay_error *error, const char *url)
         return for_certificate(error);
     case BELAY_ETIMEDOUT:
         return for_timeout(error->stage);
+    case BELAY_EPROXY:
+        return for_refusal(error);
     case BELAY_EREDIRECT:
         return " (--max-redirs N allows more)";
     case BELAY_EMFILE:

@@ -124,7 +124,11 @@ static int route(const struct pool_run *run, struct belay_endpoint **endpoint,
     options.tls = belay_endpoint_is_tls(*endpoint) ? run->tls : NULL;
     if (client_set_route(o, &options) != EXIT_FINE)
         return BELAY_EINVAL;
-    route_apply(&options, (void *)&o->routes);
+    rc = client_route(&options, (void *)o);
+    if (rc < 0) { /* client_refuse_url knows why */
+        error->kind = belay_error_kind_of(rc);
+        return rc;
+    }
     rc = belay_endpoint_new(run->loop, &options, &routed, error);
     if (rc < 0)
         return rc;
@@ -217,6 +221,8 @@ int pool_world_open(struct pool_run *run)
     if (status == EXIT_FINE)
         status = client_open_tls(&run->o->client, run->loop, &run->tls);
     if (status == EXIT_FINE)
+        status = client_open_proxies((struct client_options *)&run->o->client, run->loop);
+    if (status == EXIT_FINE)
         status = open_pools(run);
     if (status == EXIT_FINE)
         status = make_sites(run);
@@ -248,6 +254,7 @@ void pool_world_close(struct pool_run *run)
         belay_pool_close(run->pools[POOL_STREAM], NULL, NULL);
     for (int i = 0; i < POOL_KINDS; i++)
         belay_pool_unref(run->pools[i]);
+    client_close_proxies((struct client_options *)&run->o->client);
     belay_tls_unref(run->tls);
     if (run->loop)
         belay_loop_free(run->loop);

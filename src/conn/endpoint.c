@@ -94,7 +94,7 @@ static int compose_url(struct belay_endpoint *e, const struct belay_endpoint_opt
     return rc < 0 ? bl_endpoint_no_memory(error) : 0;
 }
 
-static int make_name(struct belay_endpoint *e, const struct bl_url *url)
+static int name_origin(struct belay_endpoint *e, const struct bl_url *url)
 {
     bool v6 = url->ip.family == BELAY_FAMILY_IPV6;
     struct bl_buf b = {0};
@@ -106,9 +106,9 @@ static int make_name(struct belay_endpoint *e, const struct bl_url *url)
         rc = bl_buf_printf(&b, &e->loop->mem, v6 ? "%s://[%s]:%u" : "%s://%s:%u", e->scheme->name,
                            e->host, (unsigned)e->port);
     if (rc == 0)
-        e->name = bl_strndup(&e->loop->mem, bl_buf_head(&b), bl_buf_len(&b));
+        e->origin = bl_strndup(&e->loop->mem, bl_buf_head(&b), bl_buf_len(&b));
     bl_buf_free(&b, &e->loop->mem);
-    return e->name ? 0 : BELAY_ENOMEM;
+    return e->origin ? 0 : BELAY_ENOMEM;
 }
 
 static int set_origin(struct belay_endpoint *e, const char *text, size_t len,
@@ -130,7 +130,7 @@ static int set_origin(struct belay_endpoint *e, const char *text, size_t len,
     if (url.scheme != BL_SCHEME_UNIX)
         host_len = bl_url_host(&url, host);
     e->host = bl_strndup(&e->loop->mem, host, host_len);
-    if (!e->host || make_name(e, &url) < 0)
+    if (!e->host || name_origin(e, &url) < 0)
         return bl_endpoint_no_memory(error);
     if (url.scheme == BL_SCHEME_UNIX)
         return bl_endpoint_set_unix(e, "path", url.path.data, url.path.len, error);
@@ -193,6 +193,7 @@ static void endpoint_free(struct belay_endpoint *e)
 
     belay_tls_unref(e->tls);
     bl_free(mem, e->host);
+    bl_free(mem, e->origin);
     bl_free(mem, e->name);
     bl_free(mem, e->server_name);
     bl_free(mem, e->interface_name);
@@ -291,7 +292,7 @@ void belay_endpoint_unref(struct belay_endpoint *e)
 
 const char *belay_endpoint_name(const struct belay_endpoint *e)
 {
-    return e->name;
+    return e->name ? e->name : e->origin;
 }
 
 const char *belay_endpoint_scheme(const struct belay_endpoint *e)
@@ -341,7 +342,7 @@ struct belay_loop *bl_endpoint_loop(const struct belay_endpoint *e)
 void bl_endpoint_plan(const struct belay_endpoint *e, struct bl_dial_plan *plan)
 {
     *plan = (struct bl_dial_plan){
-        .target = e->name,
+        .target = e->origin,
         .host = e->addrs_n ? NULL : e->host,
         .port = e->port,
         .addrs = e->addrs,

@@ -24,7 +24,8 @@ struct belay_endpoint {
     const struct bl_scheme_info *scheme;
     struct belay_tls *tls;
     char *host; /* "" for unix */
-    char *name;
+    char *origin; /* for people: "http://a.test:80" */
+    char *name;   /* the same, and through which proxies; NULL without */
     char *server_name; /* NULL without TLS */
     char *interface_name;
     char *tag;

@@ -146,16 +146,11 @@ static int set_name(struct belay_endpoint *e)
 {
     struct bl_mem *mem = &e->loop->mem;
     struct bl_buf b = {0};
-    char *name = NULL;
 
-    if (bl_buf_printf(&b, mem, "%s through %s", e->name, e->proxy->name) == 0)
-        name = bl_strndup(mem, bl_buf_head(&b), bl_buf_len(&b));
+    if (bl_buf_printf(&b, mem, "%s through %s", e->origin, e->proxy->name) == 0)
+        e->name = bl_strndup(mem, bl_buf_head(&b), bl_buf_len(&b));
     bl_buf_free(&b, mem);
-    if (!name)
-        return BELAY_ENOMEM;
-    bl_free(mem, e->name);
-    e->name = name;
-    return 0;
+    return e->name ? 0 : BELAY_ENOMEM;
 }
 
 int bl_endpoint_set_proxy(struct belay_endpoint *e, const struct belay_endpoint_options *o,

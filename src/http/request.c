@@ -283,7 +283,8 @@ void bl_request_finish(struct belay_http_request *r, const struct belay_error *e
     if (BL_UNLIKELY(error != NULL)) {
         told = *error;
         told.sent = all_sent(r, told.sent);
-        told.status = r->status;
+        if (r->status) /* else it is the proxy's, if anybody's */
+            told.status = r->status;
         bl_error_prefix(&told, "%.*s %.160s", (int)r->message.method.len, r->message.method.data,
                         r->message.target->name);
         r->sent = told.sent;
