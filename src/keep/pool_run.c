@@ -59,10 +59,12 @@ static void attend(struct belay_pool *pool, struct belay_peer *peer)
 
     peer->refs++;
     while (more && bl_pp_hungry(&peer->pp)) {
-        if (bl_lease_reserve(pool->loop) < 0)
-            bl_pp_fail_oldest(&peer->pp, BELAY_ENOMEM);
-        else
+        if (bl_lease_reserve(pool->loop) == 0) {
             more = serve(pool, peer) || bl_share_reclaim(peer, (unsigned)peer->pp.waiting) > 0;
+        } else {
+            bl_pp_fail_oldest(&peer->pp, BELAY_ENOMEM);
+            bl_pool_tell_failed(pool, NULL); /* before those who came later */
+        }
     }
     bl_pp_trim(&peer->pp, bl_pool_now(pool));
     bl_pp_consider(&peer->pp, bl_pool_now(pool));

@@ -13,6 +13,7 @@
 #include "base/options.h"
 #include "belay/belay.h"
 #include "conn/conn.h"
+#include "keep/cache.h"
 #include "keep/pool.h"
 #include "net/tls.h"
 #include "support/test.h"
@@ -29,6 +30,12 @@
 
 static struct belay_loop *loop;
 static struct belay_endpoint *endpoint;
+
+union given {
+    size_t size;
+    struct belay_pool_options pool;
+    char bytes[1024];
+};
 
 /* ---- taking options, and telling what became of them ---- */
 
@@ -57,16 +64,39 @@ static int take_dial(const void *given, void *effective, struct belay_error *err
     return bl_dial_options_resolve(effective, given, error);
 }
 
+static int is_well(struct belay_conn *conn, void *arg)
+{
+    (void)conn;
+    (void)arg;
+    return 1;
+}
+
+/* Whatever would contradict the one option that is given gives way: limits to min_idle; and checks
+ * have somebody to ask. */
+static void avoid_contradictions(struct belay_pool_options *o)
+{
+    static const struct belay_pool_callbacks callbacks = {.size = sizeof callbacks,
+                                                          .health_check = is_well};
+
+    if (o->size >= offsetof(struct belay_pool_options, callbacks_arg))
+        o->callbacks = &callbacks;
+    if (o->size < sizeof *o || o->min_idle <= 0)
+        return;
+    o->max_connections_per_endpoint = o->max_connections_total = BELAY_FOREVER;
+}
+
 static int take_pool(const void *given, void *effective, struct belay_error *error)
 {
-    struct belay_pool_options o = belay_pool_options_init();
     struct belay_pool *pool;
-    int rc = belay_pool_open(loop, given, &pool, error);
+    union given o;
+    int rc;
 
+    memcpy(&o, given, sizeof o);
+    avoid_contradictions(&o.pool);
+    rc = belay_pool_open(loop, &o.pool, &pool, error);
     if (rc < 0)
         return rc;
-    belay_pool_get_options(pool, &o);
-    memcpy(effective, &o, sizeof o);
+    memcpy(effective, &pool->options, sizeof pool->options);
     belay_pool_close(pool, NULL, NULL);
     assert_int_equal(belay_loop_turn(loop, 0), 0);
     return 0;
@@ -100,6 +130,19 @@ static int take_acquire(const void *given, void *effective, struct belay_error *
     belay_pool_close(pool, NULL, NULL);
     assert_int_equal(belay_loop_turn(loop, 0), 0);
     return rc;
+}
+
+static int take_cache(const void *given, void *effective, struct belay_error *error)
+{
+    struct belay_cache *cache;
+    int rc = belay_cache_open(loop, given, &cache, error);
+
+    if (rc < 0)
+        return rc;
+    memcpy(effective, &cache->options, sizeof cache->options);
+    belay_cache_close(cache, NULL, NULL);
+    assert_int_equal(belay_loop_turn(loop, 0), 0);
+    return 0;
 }
 
 static int take_loop(const void *given, void *effective, struct belay_error *error)
@@ -182,7 +225,7 @@ static int take_request(const void *given, void *effective, struct belay_error *
 }
 #endif
 
-enum { BACKOFF, DIAL, POOL, ACQUIRE, LOOP, TLS, HTTP, REQUEST, SUBJECTS };
+enum { BACKOFF, DIAL, POOL, ACQUIRE, CACHE, LOOP, TLS, HTTP, REQUEST, SUBJECTS };
 
 static const struct subject subjects[SUBJECTS] = {
     [BACKOFF] = {.name = "belay_backoff_options",
@@ -195,14 +238,18 @@ static const struct subject subjects[SUBJECTS] = {
               .size = sizeof(struct belay_dial_options),
               .take = take_dial},
     [POOL] = {.name = "belay_pool_options",
-              .file = "src/keep/pool.c",
+              .file = "src/keep/pool_options.c",
               .size = sizeof(struct belay_pool_options),
               .take = take_pool},
     [ACQUIRE] = {.name = "belay_acquire_options",
-                 .file = "src/keep/pool_run.c",
+                 .file = "src/keep/pool_acquire.c",
                  .size = sizeof(struct belay_acquire_options),
                  .take = take_acquire,
                  .unnamed = true},
+    [CACHE] = {.name = "belay_cache_options",
+               .file = "src/keep/cache.c",
+               .size = sizeof(struct belay_cache_options),
+               .take = take_cache},
     [LOOP] = {.name = "belay_loop_options",
               .file = "src/loop/loop_options.c",
               .size = sizeof(struct belay_loop_options),
@@ -242,6 +289,7 @@ struct promise {
 #define B(...) P(BACKOFF, belay_backoff_options, __VA_ARGS__)
 #define D(...) P(DIAL, belay_dial_options, __VA_ARGS__)
 #define O(...) P(POOL, belay_pool_options, __VA_ARGS__)
+#define C(...) P(CACHE, belay_cache_options, __VA_ARGS__)
 #define L(...) P(LOOP, belay_loop_options, __VA_ARGS__)
 #define T(...) P(TLS, belay_tls_options, __VA_ARGS__)
 #define H(...) P(HTTP, belay_http_options, __VA_ARGS__)
@@ -266,6 +314,7 @@ static const struct promise promises[] = {
     D(keepalive_probes, 3, NO, NO, 1, 127),
     D(user_timeout_ms, 30000, I64, I64, 1, DAY),
     D(dial_timeout_ms, I64, NO, I64, 1, DAY),
+    D(proxy_timeout_ms, 10000, NO, I64, 1, DAY),
 
     O(max_connections_per_endpoint, 10, NO, I32, 1, I32),
     O(max_connections_total, 1000, NO, I32, 1, I32),
@@ -277,7 +326,24 @@ static const struct promise promises[] = {
     O(connect_retry_count, 3, 0, I32, 1, 1000000),
     O(connect_retry_delay_ms, 100, 0, NO, 1, DAY),
     O(expected_capacity, 1, 0, NO, 1, 1000000),
+    O(min_idle, 0, 0, NO, 1, 1000000),
+    O(max_idle_per_endpoint, I32, 0, I32, 1, I32),
+    O(max_idle_total, I32, 0, I32, 1, I32),
+    O(max_dials_per_endpoint, 64, NO, I32, 1, I32),
+    O(max_dials_total, 256, NO, I32, 1, I32),
+    O(lifetime_jitter, 0, 0, NO, 1, 50),
+    O(reuse_order, BELAY_REUSE_LIFO, NO, NO, BELAY_REUSE_LIFO, BELAY_REUSE_LEAST_USED),
+    O(check_after_idle_ms, I64, 0, I64, 1, YEAR),
+    O(check_interval_ms, I64, NO, I64, 1, YEAR),
+    O(check_timeout_ms, 5000, NO, I64, 1, YEAR),
+    O(leak_threshold_ms, I64, NO, I64, 1, YEAR),
+    O(resolve_interval_ms, 30000, NO, I64, 1, YEAR),
     P(ACQUIRE, belay_acquire_options, timeout_ms, 30000, NO, I64, 1, YEAR),
+
+    C(max_idle_time_ms, I64, NO, I64, 1, YEAR),
+    C(max_inactive, I32, NO, I32, 1, I32),
+    C(max_inactive_per_peer, I32, NO, I32, 1, I32),
+    C(close_timeout_ms, 2000, 0, I64, 1, DAY),
 
     L(log_level, BELAY_LOG_WARN, NO, NO, BELAY_LOG_OFF, BELAY_LOG_DEBUG),
     L(dns_timeout_ms, 1000, NO, NO, 1, HOUR),
@@ -312,11 +378,6 @@ static const struct promise promises[] = {
 };
 
 /* ---- trying ---- */
-
-union given {
-    size_t size;
-    char bytes[1024];
-};
 
 static void put(union given *g, const struct promise *p, int64_t value)
 {
@@ -467,7 +528,8 @@ static bool is_promised(const char *file, const char *line)
 
 static bool is_table_row(const char *line)
 {
-    static const char *const starts[] = {"    BL_OPTION(", "    OPTION(", "    LIMIT("};
+    static const char *const starts[] = {"    BL_OPTION(", "    OPTION(", "    LIMIT(",
+                                         "    COUNT(", "    TIME("};
 
     for (size_t i = 0; i < BL_COUNT(starts); i++)
         if (strncmp(line, starts[i], strlen(starts[i])) == 0)
