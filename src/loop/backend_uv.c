@@ -5,6 +5,7 @@
  * callbacks of the caller's loop changed since is picked up before the next poll, in the prepare
  * phase.
  */
+#include <fcntl.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 #include <uv.h>
@@ -262,6 +263,16 @@ static void backend_unwatch(void **handle, void *arg)
     *handle = NULL;
 }
 
+/* libuv makes the descriptor non-blocking; whoever owns it may want it to block. */
+static int init_poll(uv_loop_t *uv, uv_poll_t *poll, int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+    int rc = uv_poll_init(uv, poll, fd);
+    if (flags >= 0 && !(flags & O_NONBLOCK))
+        fcntl(fd, F_SETFL, flags);
+    return rc;
+}
+
 static int backend_watch(int fd, unsigned mask, struct belay_backend_slot *slot, void **handle,
                          void *arg)
 {
@@ -273,7 +284,7 @@ static int backend_watch(int fd, unsigned mask, struct belay_backend_slot *slot,
     if (!w)
         return BELAY_ENOMEM;
     memset(w, 0, sizeof *w);
-    int rc = uv_poll_init(b->uv, &w->poll, fd);
+    int rc = init_poll(b->uv, &w->poll, fd);
     if (rc) {
         keep_spare(b, w);
         return code_of(rc, BELAY_EINVAL);

@@ -54,6 +54,24 @@ static void turn(void)
     assert_int_equal(belay_loop_turn(loop, 0), 0);
 }
 
+static void a_descriptor_that_blocks_goes_on_blocking(void **state)
+{
+    (void)state;
+    int fd[2];
+    struct seen s;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+    see(&s, fd[0], BELAY_READABLE, KEEP);
+    turn();
+    assert_int_equal(fcntl(fd[0], F_GETFL) & O_NONBLOCK, 0);
+    belay_watch_free(s.watch);
+    assert_int_equal(fcntl(fd[0], F_SETFL, O_RDWR | O_NONBLOCK), 0);
+    see(&s, fd[0], BELAY_READABLE, KEEP);
+    assert_true(fcntl(fd[0], F_GETFL) & O_NONBLOCK);
+    belay_watch_free(s.watch);
+    close(fd[0]);
+    close(fd[1]);
+}
+
 static void a_watch_is_level_triggered_and_follows_its_mask(void **state)
 {
     (void)state;
@@ -217,6 +235,7 @@ static void a_closed_peer_shows_as_readable(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        T(a_descriptor_that_blocks_goes_on_blocking),
         T(a_watch_is_level_triggered_and_follows_its_mask),
         T(an_error_shows_as_all_that_is_watched_for_until_it_is_dealt_with),
         T(an_error_wakes_a_writer_too),
