@@ -60,9 +60,7 @@ struct belay_conn {
     void *private_state;        /* of belay's own connectors whose state is the user's */
     struct bl_error_copy error; /* why it failed or was lost */
     struct bl_task task;        /* NEW: begin; later: tell */
-    struct bl_timer timer;      /* SESSION, ENDING: limit; OPEN: the keeper's */
     uint64_t id;
-    struct bl_conn_facts facts;
     int32_t check_result;
     uint32_t users; /* leases out, where the keeper tells of them */
     uint8_t phase;  /* enum phase */
@@ -76,6 +74,9 @@ struct belay_conn {
     bool parked;   /* lent, but watched: bl_conn_set_parked */
     bool deaf;     /* to up-calls: what is attached is being ended */
     bool cut;      /* its stream is being closed under the connector */
+    /* What every lease looks at, beside the keeper's own. */
+    struct bl_timer timer; /* SESSION, ENDING: limit; OPEN: the keeper's */
+    struct bl_conn_facts facts;
     _Alignas(max_align_t) char extra[];
 };
 

@@ -33,15 +33,15 @@ bool bl_conn_can_check(const struct belay_conn *c)
     return bl_conn_ops(c)->check != NULL;
 }
 
-void bl_conn_check_begins(struct belay_conn *c)
+void bl_conn_set_checking(struct belay_conn *c, bool checking)
 {
-    c->checking = true;
+    c->checking = checking;
     bl_conn_watch(c);
 }
 
 void bl_conn_check(struct belay_conn *c)
 {
-    bl_conn_check_begins(c);
+    bl_conn_set_checking(c, true);
     if (bl_conn_ops(c)->check)
         bl_conn_ops(c)->check(c, c->connector->arg);
     else

@@ -140,8 +140,11 @@ static void a_descriptor_is_left_alone_while_it_is_checked(void **state)
     settle();
     assert_int_equal(keeper.checked, 1);
     assert_int_equal(watched(FD), BELAY_READABLE);
-    bl_conn_check_begins(c); /* somebody else checks it */
+    bl_conn_set_checking(c, true); /* somebody else checks it */
     assert_int_equal(watched(FD), 0);
+    bl_conn_set_checking(c, false);
+    assert_int_equal(watched(FD), BELAY_READABLE);
+    bl_conn_set_checking(c, true);
     belay_conn_checked(c, BELAY_EUNHEALTHY);
     settle();
     assert_int_equal(keeper.check_result, BELAY_EUNHEALTHY);
