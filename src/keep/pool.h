@@ -59,9 +59,9 @@ struct belay_pool {
 };
 
 struct belay_peer {
-    struct bl_pp_peer pp;
     struct belay_pool *pool; /* NULL once it is closed */
     struct belay_loop *loop;
+    struct bl_pp_peer pp;
     struct belay_endpoint *endpoint;
     struct bl_map_node node;
     struct bl_list dirty;  /* link */
@@ -86,14 +86,14 @@ struct belay_waiter {
 
 /* What a connection of a pool has beside belay's own part: in its extra bytes. */
 struct bl_pool_conn {
-    struct bl_pp_conn pp;
     struct bl_lessor lessor;
-    struct bl_list reused; /* link */
-    uint32_t untold;       /* times it was lent again, and the hook does not know */
-    bool heeded;           /* its connector, a trace or the pool wants to hear of its leases */
+    bool heeded; /* its connector, a trace or the pool wants to hear of its leases */
     bool trimmed;
     bool created; /* told so */
     struct bl_loan loan;
+    struct bl_pp_conn pp;
+    struct bl_list reused; /* link */
+    uint32_t untold;       /* times it was lent again, and the hook does not know */
 };
 
 static inline struct belay_peer *bl_peer_of(struct bl_pp_peer *pp)

@@ -72,56 +72,56 @@ struct bl_pp {
     struct belay_pool_stats past; /* counts of peers that are gone */
 };
 
-struct bl_pp_peer {
+struct bl_pp_peer { /* what every lease looks at first: with many peers the cache is what counts */
     struct bl_pp *pool;
-    struct bl_list link;  /* pool->peers */
-    struct bl_list conns; /* all */
     struct bl_list ready; /* the next to be lent first */
+    int32_t connections;  /* dialling, open, closing */
+    int32_t dialing, idle, checking, closing;
+    int32_t waiting, waiting_fresh;
+    struct belay_pool_stats stats; /* counts; what can be derived is filled in by bl_pp_stats */
+    struct bl_list link;           /* pool->peers */
+    struct bl_list conns;          /* all */
     struct bl_list urgent, waiters;
     struct bl_heap_entry eager;  /* pool->eager */
     struct bl_heap_entry oldest; /* pool->oldest */
-    int32_t connections;         /* dialling, open, closing */
-    int32_t dialing, idle, checking, closing;
-    int32_t shared; /* leases beside the first of each connection */
-    int32_t waiting, waiting_fresh;
-    int32_t expected; /* what one connection is expected to carry; 0: unknown */
-    bool held;        /* somebody has its handle: min_idle holds */
-    int32_t filling;  /* of dialing: for min_idle alone */
-    uint64_t fill_at; /* when the next may begin; 0: none is wanted */
+    int32_t shared;              /* leases beside the first of each connection */
+    int32_t expected;            /* what one connection is expected to carry; 0: unknown */
+    bool held;                   /* somebody has its handle: min_idle holds */
+    int32_t filling;             /* of dialing: for min_idle alone */
+    uint64_t fill_at;            /* when the next may begin; 0: none is wanted */
     struct belay_backoff fill;
     struct belay_backoff backoff;
-    uint64_t round;                /* failed rounds of dialling: dials that fail together are one */
-    uint64_t retry_at;             /* no dial before */
-    uint64_t first_dial;           /* of those in flight while the capacity is unknown */
-    uint64_t first_uses;           /* leases given on connections that had not been used before */
-    struct belay_pool_stats stats; /* counts; what can be derived is filled in by bl_pp_stats */
+    uint64_t round;      /* failed rounds of dialling: dials that fail together are one */
+    uint64_t retry_at;   /* no dial before */
+    uint64_t first_dial; /* of those in flight while the capacity is unknown */
+    uint64_t first_uses; /* leases given on connections that had not been used before */
 };
 
 enum bl_pp_state { BL_PP_DIALING, BL_PP_OPEN, BL_PP_CHECKING, BL_PP_CLOSING };
 
 struct bl_pp_conn {
     struct bl_pp_peer *peer;
-    struct bl_list link; /* peer->conns */
     union {
         struct bl_list ready; /* link: peer->ready, while open */
         struct bl_list todo;  /* link: checks while checking, closes while closing */
     };
-    uint64_t round;      /* of the peer when its dial began */
     uint64_t expires_at; /* end of its lifetime */
     uint64_t idle_since;
-    uint64_t due_at;    /* while idle: when it expires, by one or the other */
-    uint64_t proved_at; /* when it was last known to be good; kept where anybody asks */
-    int32_t uses;       /* without a limit only whether there was one */
+    uint64_t due_at; /* while idle: when it expires, by one or the other */
     int32_t leases, capacity;
-    uint32_t addr;  /* a number made of its remote address; 0: not known */
     uint8_t state;  /* enum bl_pp_state */
     uint8_t reason; /* enum belay_reason: what it will be closed for, once the last lease is back;
                        0: none */
     bool suspect;
-    bool checkable; /* there is a way to ask */
-    bool filling;   /* dialled for min_idle */
-    bool abroad;    /* lent to a thread: not closed before it is back */
-    bool simple;    /* open, exclusive, nothing against it: what the inline paths below take */
+    bool checkable;      /* there is a way to ask */
+    bool filling;        /* dialled for min_idle */
+    bool abroad;         /* lent to a thread: not closed before it is back */
+    bool simple;         /* open, exclusive, nothing against it: what the inline paths below take */
+    struct bl_list link; /* peer->conns */
+    uint64_t round;      /* of the peer when its dial began */
+    uint64_t proved_at;  /* when it was last known to be good; kept where anybody asks */
+    int32_t uses;        /* without a limit only whether there was one */
+    uint32_t addr;       /* a number made of its remote address; 0: not known */
 };
 
 struct bl_pp_waiter {
