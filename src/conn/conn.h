@@ -98,6 +98,15 @@ void bl_conn_free(struct belay_conn *conn);
 /* Hands the stream over to somebody else for good; then only bl_conn_close. NULL in form 2. */
 struct belay_stream *bl_conn_take(struct belay_conn *conn);
 
+/* Another keeper takes it over, idle; its connector has the same functions and context. */
+static inline void bl_conn_adopt(struct belay_conn *conn, const struct belay_connector *connector,
+                                 const struct belay_dial_options *dial, void *keeper)
+{
+    conn->connector = connector;
+    conn->dial_options = dial;
+    conn->keeper = keeper;
+}
+
 bool bl_conn_can_check(const struct belay_conn *conn);
 void bl_conn_check(struct belay_conn *conn); /* `checked` follows */
 /* Somebody else is about to check it, and may watch its descriptor: until belay_conn_checked, or

@@ -10,14 +10,14 @@
  *                            or comes back; by these calls, on the pool's side of which nothing is
  *                            asked when it has no cache:
  *
- *     pool opened            bl_cache_join        the pool is an owner; it holds a reference
+ *     pool opened, ended     bl_cache_join, part  the pool is an owner; it holds a reference
  *     peer made              bl_cache_shelf       its shelf, by endpoint and way of dialling
  *     connection is up       bl_cache_enter       active, the pool's
  *     nobody uses it         bl_cache_rest        inactive; false: refused, the pool closes it,
  *                                                 reason `evicted`; it stays active until then
  *     lent                   bl_cache_lend        active again
- *     none idle of its own   bl_cache_adoptable   one on the same shelf that another pool has idle;
- *                                                 the pools agree between them, then lend or rest
+ *     none idle of its own   bl_cache_next_on     those on the same shelf, the latest first: the
+ *                                                 pools settle between them which one moves
  *     ending, or gone        bl_cache_gone        out of the cache, from wherever it is
  *
  *   What the cache decides reaches the pool by two functions: `condemned`, inside whatever call
@@ -92,6 +92,22 @@ void bl_cache_enforce(struct belay_cache *cache, struct bl_cache_group *shelf);
 void bl_cache_destroy_later(struct belay_cache *cache, struct bl_cache_parcel *parcel);
 /* What had been handed over to be closed is gone. */
 void bl_cache_left(struct belay_cache *cache);
+
+/* cache_pool.c: for pools, as above. BELAY_ENOMEM, BELAY_ECLOSED. */
+int bl_cache_join(struct belay_cache *cache, const void *owner, struct bl_cache_group **ret);
+void bl_cache_part(struct belay_cache *cache, struct bl_cache_group *owner);
+int bl_cache_shelf(struct belay_cache *cache, struct belay_endpoint *endpoint, const void *way,
+                   size_t way_len, struct bl_cache_group **ret);
+/* Into a closed cache none enters. */
+void bl_cache_enter(struct belay_cache *cache, struct belay_cache_entry *entry,
+                    const struct bl_cache_ops *ops, struct bl_cache_group *owner,
+                    struct bl_cache_group *shelf);
+bool bl_cache_rest(struct belay_cache *cache, struct belay_cache_entry *entry);
+void bl_cache_lend(struct belay_cache *cache, struct belay_cache_entry *entry,
+                   struct bl_cache_group *owner);
+struct belay_cache_entry *bl_cache_next_on(const struct bl_cache_group *shelf,
+                                           const struct belay_cache_entry *entry);
+void bl_cache_gone(struct belay_cache *cache, struct belay_cache_entry *entry);
 
 /* cache.c */
 void bl_cache_end(struct belay_cache *cache); /* nothing is in it any more: tells, and lets go */

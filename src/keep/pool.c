@@ -60,6 +60,14 @@ static struct belay_pool *pool_new(struct belay_loop *loop, bool shared)
     return pool;
 }
 
+/* One that could not join its cache. */
+static void discard(struct belay_pool *pool)
+{
+    bl_leaks_fini(&pool->leaks, pool);
+    bl_timer_fini(&pool->pause, pool->loop);
+    bl_free(&pool->loop->mem, pool);
+}
+
 int belay_pool_open(struct belay_loop *loop, const struct belay_pool_options *options,
                     struct belay_pool **ret_pool, struct belay_error *error)
 {
@@ -75,6 +83,11 @@ int belay_pool_open(struct belay_loop *loop, const struct belay_pool_options *op
     pool = pool_new(loop, s.options.shared);
     if (!pool)
         return out_of_memory(error);
+    rc = bl_pool_cache_join(pool, s.options.cache, error);
+    if (rc < 0) {
+        discard(pool);
+        return rc;
+    }
     bl_pp_init(&pool->pp, &s.limits);
     bl_rand_seed(&pool->pp.rand, bl_rand_next(&loop->rand));
     pool->options = s.options;
@@ -152,6 +165,7 @@ static void let_go(struct belay_pool *pool)
         bl_map_remove(&pool->peers, n);
         bl_peer_orphan(BL_CONTAINER(n, struct belay_peer, node));
     }
+    bl_pool_cache_part(pool);
     bl_pool_free_spares(pool);
     bl_leaks_fini(&pool->leaks, pool);
     bl_pp_fini(&pool->pp, &pool->loop->mem);

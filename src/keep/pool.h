@@ -9,6 +9,7 @@
  *     pool_lend.c     leases: given, asked about, given back
  *     pool_conns.c    what happens to connections
  *     pool_hooks.c    the caller's hooks
+ *     pool_cache.c    connections in a cache of the caller's
  *     pool_leaks.c    leases out for too long
  *     pool_names.c    names that change
  *     pool_run.c      the task that does what the policy decided
@@ -24,6 +25,7 @@
 #include "conn/endpoint.h"
 #include "conn/error_copy.h"
 #include "conn/lease.h"
+#include "keep/pool_cache.h"
 #include "keep/pool_leaks.h"
 #include "keep/pool_names.h"
 #include "keep/pool_policy.h"
@@ -46,6 +48,7 @@ struct belay_pool {
     struct bl_list spare_waiters;
     uint32_t spare_waiters_n;
     struct bl_leaks leaks;
+    struct bl_pool_cache kept;
     struct bl_task run;
     struct bl_timer pause;  /* dialling rests after a local failure */
     bool asks;              /* about the health of connections, before they are lent and after */
@@ -67,6 +70,7 @@ struct belay_peer {
     struct bl_list dirty;  /* link */
     struct bl_timer timer; /* when dialling becomes possible */
     struct bl_pool_names names;
+    struct bl_cache_group *shelf; /* in the cache; NULL: there is none */
     struct bl_error_copy last_error;
     uint64_t last_error_at;
     struct bl_group *group; /* threads attached to it; NULL: none */
@@ -193,6 +197,8 @@ void bl_hook_created(struct belay_pool *pool, struct bl_pool_conn *conn);
 void bl_hook_reused(struct belay_pool *pool, struct bl_pool_conn *conn); /* to be told */
 void bl_hook_tell_reused(struct belay_pool *pool);
 void bl_hook_closed(struct belay_pool *pool, struct bl_pool_conn *conn);
+/* It was another pool's until now. */
+void bl_hook_moved(struct belay_peer *from, struct bl_pool_conn *conn, uint32_t untold);
 
 /* ---- pool_wait.c ---- */
 

@@ -40,6 +40,7 @@ static void on_checked(struct belay_conn *conn, int result, void *keeper)
 
     bl_pp_checked(&c->pp, result, bl_pool_now(pool));
     bl_pool_look_again(pool, c);
+    bl_pool_cache_settled(pool, c);
     touch(c);
 }
 
@@ -96,6 +97,7 @@ static void on_opened(struct belay_conn *conn, void *keeper)
     bl_pp_opened(&c->pp, bl_conn_facts(conn), bl_pool_now(pool));
     bl_pool_heed(pool, c);
     bl_pool_look_again(pool, c);
+    bl_pool_cache_opened(pool, c);
     bl_names_consider(peer);
     bl_pool_touch(peer);
     bl_hook_created(pool, c);
@@ -107,6 +109,7 @@ static void forget_conn(struct belay_pool *pool, struct belay_conn *conn)
 {
     struct bl_pool_conn *c = bl_conn_extra(conn);
 
+    bl_pool_cache_gone(pool, c);
     bl_loan_fini(&c->loan);
     bl_lessor_fini(&c->lessor, pool->loop);
     bl_conn_free(conn);
@@ -213,7 +216,8 @@ int bl_pool_dial(struct belay_pool *pool, struct belay_peer *peer)
     struct belay_conn *conn;
     struct bl_pool_conn *c;
     int rc = bl_conn_open(pool->loop, peer->endpoint, &pool->options.connector, &pool->dial,
-                          peer->last_error.code != 0, &keeper_ops, pool, sizeof *c, &conn);
+                          peer->last_error.code != 0, &keeper_ops, pool,
+                          bl_pool_cache_conn_size(pool), &conn);
 
     if (rc < 0)
         return rc;

@@ -23,15 +23,20 @@ void bl_hook_reused(struct belay_pool *pool, struct bl_pool_conn *c)
     bl_task_post(pool->loop, &pool->run);
 }
 
-static void tell(struct belay_pool *pool, struct bl_pool_conn *c)
+static void tell_times(struct belay_peer *peer, uint64_t id, uint32_t n)
 {
-    struct belay_peer *peer = bl_peer_of(c->pp.peer);
-    uint64_t id = belay_conn_id(c->lessor.conn);
+    struct belay_pool *pool = peer->pool;
+
+    while (n-- > 0)
+        pool->callbacks.on_connection_reused(peer, id, pool->options.callbacks_arg);
+}
+
+static void tell(struct bl_pool_conn *c)
+{
     uint32_t n = c->untold;
 
     c->untold = 0;
-    while (n-- > 0)
-        pool->callbacks.on_connection_reused(peer, id, pool->options.callbacks_arg);
+    tell_times(bl_peer_of(c->pp.peer), belay_conn_id(c->lessor.conn), n);
 }
 
 void bl_hook_tell_reused(struct belay_pool *pool)
@@ -39,7 +44,7 @@ void bl_hook_tell_reused(struct belay_pool *pool)
     struct bl_list *node;
 
     while ((node = bl_list_pop_front(&pool->reused)))
-        tell(pool, BL_LIST_OF(node, struct bl_pool_conn, reused));
+        tell(BL_LIST_OF(node, struct bl_pool_conn, reused));
 }
 
 /* What may have an error. What comes after the decision to end it for another reason does not
@@ -59,9 +64,21 @@ void bl_hook_closed(struct belay_pool *pool, struct bl_pool_conn *c)
     if (!c->created)
         return;
     if (c->untold > 0)
-        tell(pool, c);
+        tell(c);
     if (pool->callbacks.on_connection_closed)
         pool->callbacks.on_connection_closed(
             bl_peer_of(c->pp.peer), belay_conn_id(c->lessor.conn), (enum belay_reason)c->pp.reason,
             failed ? bl_conn_error(c->lessor.conn, &scratch) : NULL, pool->options.callbacks_arg);
+}
+
+void bl_hook_moved(struct belay_peer *from, struct bl_pool_conn *c, uint32_t untold)
+{
+    struct belay_pool_callbacks *callbacks = &from->pool->callbacks;
+    uint64_t id = belay_conn_id(c->lessor.conn);
+
+    tell_times(from, id, untold);
+    if (callbacks->on_connection_closed)
+        callbacks->on_connection_closed(from, id, BELAY_REASON_TAKEN, NULL,
+                                        from->pool->options.callbacks_arg);
+    bl_hook_created(bl_peer_of(c->pp.peer)->pool, c);
 }

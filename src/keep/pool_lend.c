@@ -32,6 +32,7 @@ BL_SELDOM static void settle(struct belay_pool *pool, struct bl_pool_conn *c)
         c->trimmed = false;
         bl_pool_look_again(pool, c);
     }
+    bl_pool_cache_settled(pool, c);
     if (awaited && bl_pp_is_idle(&c->pp))
         bl_pp_idled(&peer->pp, c->pp.idle_since);
     if (bl_pp_hungry(&peer->pp) || awaited || !pool->pp.plain || !bl_list_empty(&pool->pp.closes) ||
@@ -98,6 +99,7 @@ BL_SELDOM static bool tell_of_lease(struct belay_pool *pool, struct bl_pool_conn
 {
     struct belay_conn *conn = c->lessor.conn;
 
+    bl_pool_cache_lent(pool, c);
     bl_conn_acquired(conn);
     if (bl_conn_facts(conn)->lost) {
         belay_lease_release(lease, BELAY_BROKEN);

@@ -121,6 +121,10 @@ static int check_settings(const struct bl_pool_settings *s, struct belay_error *
         return refuse(error, "check_after_idle_ms", nobody);
     if (o->check_interval_ms != INT64_MAX && !can_ask)
         return refuse(error, "check_interval_ms", nobody);
+    if (o->cache && o->min_idle > 0)
+        return refuse(error, "min_idle", "cannot be held in a cache, which may refuse to keep");
+    if (o->cache && o->shared)
+        return refuse(error, "cache", "cannot be used by a shared pool");
     return check_min_idle(o, error);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The endpoints of a pool: their handles, which keep their place, and what they tell. */
+#include "keep/cache_table.h"
 #include "keep/pool.h"
 
 static struct belay_peer *peer_new(struct belay_pool *pool, struct belay_endpoint *endpoint)
@@ -11,7 +12,12 @@ static struct belay_peer *peer_new(struct belay_pool *pool, struct belay_endpoin
 
     if (!peer)
         return NULL;
+    if (bl_pool_cache_shelf(pool, endpoint, &peer->shelf) < 0) {
+        bl_free(mem, peer);
+        return NULL;
+    }
     if (bl_timer_init(&peer->timer, pool->loop, bl_peer_on_timer, peer) < 0) {
+        bl_cache_group_drop(peer->shelf);
         bl_free(mem, peer);
         return NULL;
     }
@@ -21,6 +27,7 @@ static struct belay_peer *peer_new(struct belay_pool *pool, struct belay_endpoin
         bl_heap_unreserve(&pool->pp.eager);
         bl_heap_unreserve(&pool->pp.oldest);
     }
+    bl_cache_group_drop(peer->shelf);
     bl_timer_fini(&peer->timer, pool->loop);
     bl_free(mem, peer);
     return NULL;
@@ -70,6 +77,8 @@ static void part(struct belay_peer *peer)
     bl_list_remove(&peer->dirty);
     bl_timer_stop(&peer->timer);
     bl_pp_peer_fini(&peer->pp);
+    bl_cache_group_drop(peer->shelf);
+    peer->shelf = NULL;
     peer->pool = NULL;
     peer->pp.pool = NULL;
 }

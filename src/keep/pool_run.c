@@ -43,7 +43,7 @@ static bool serve(struct belay_pool *pool, struct belay_peer *peer)
 
     pp = bl_pp_next(&peer->pp, &c, bl_pool_now(pool));
     if (!pp)
-        return false;
+        return bl_pool_adopt(pool, peer);
     w = BL_CONTAINER(pp, struct belay_waiter, pp);
     if (bl_pool_vet(pool, c) &&
         bl_pool_give(pool, c, (struct bl_lessee){w->tag, w->place}, &lease)) {
@@ -105,6 +105,7 @@ void bl_pool_run(void *arg)
     while ((node = bl_list_pop_front(&pool->dirty)))
         attend(pool, BL_LIST_OF(node, struct belay_peer, dirty));
     if (!pool->closed) {
+        bl_pool_cache_rest(pool);
         dial_all(pool);
         bl_pool_tell_failed(pool, NULL);
         bl_hook_tell_reused(pool);
@@ -114,7 +115,8 @@ void bl_pool_run(void *arg)
     while ((node = bl_list_pop_front(&pool->pp.closes))) {
         struct bl_pp_conn *c = BL_LIST_OF(node, struct bl_pp_conn, todo);
 
-        bl_conn_close(bl_pool_conn_of(c)->lessor.conn, (enum belay_reason)c->reason);
+        if (!bl_pool_cache_ends(pool, bl_pool_conn_of(c)))
+            bl_conn_close(bl_pool_conn_of(c)->lessor.conn, (enum belay_reason)c->reason);
     }
     if (is_over(pool))
         bl_pool_finish(pool);
