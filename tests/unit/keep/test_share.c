@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A shared pool as one thread sees it, in virtual time: what parks, and what brings it home. */
+#include <pthread.h>
+
 #include "keep/pool.h"
 #include "unit/keep/share_kit.h"
 
@@ -155,6 +157,29 @@ static void only_a_shared_pool_may_be_attached_to(void **state)
     assert_int_equal(belay_peer_attach(k.a, &none), BELAY_ECLOSED);
     assert_null(none);
     belay_attachment_detach(NULL);
+}
+
+static void *use_what_is_there(void *arg)
+{
+    struct belay_lease lease, other;
+    struct belay_attachment *a;
+
+    assert_int_equal(belay_attachment_acquire(arg, 1000, &lease, NULL), 0);
+    assert_int_equal(belay_attachment_acquire(arg, 1000, &other, NULL), BELAY_ENOTRUNNING);
+    assert_int_equal(belay_lease_release(lease, BELAY_REUSE), 0);
+    assert_int_equal(belay_peer_attach(k.a, &a), BELAY_ENOTRUNNING);
+    return NULL;
+}
+
+static void without_the_loop_there_is_what_is_parked(void **state)
+{
+    pthread_t thread;
+
+    (void)state;
+    open_and_attach();
+    belay_lease_release(share_kit_acquire(att), BELAY_REUSE);
+    assert_int_equal(pthread_create(&thread, NULL, use_what_is_there, att), 0);
+    pthread_join(thread, NULL);
 }
 
 /* ---- leases ---- */
@@ -375,6 +400,7 @@ int main(void)
         TEST(a_wait_ends_at_its_limit),
         TEST(a_dial_that_fails_is_told),
         TEST(only_a_shared_pool_may_be_attached_to),
+        TEST(without_the_loop_there_is_what_is_parked),
         TEST(what_is_stale_stays_so),
         TEST(a_broken_one_is_not_lent_again),
         TEST(what_wants_to_hear_of_its_leases_goes_through_the_loop),
