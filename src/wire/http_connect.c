@@ -5,7 +5,8 @@
  *     STATUS --LF--> LINE_START --LF--> DONE, or STATUS again after 1xx
  *                    LINE_START --name--> NAME --":"--> VALUE --LF--> LINE_START
  *
- * Lines may end in LF alone, as proxies for routers and printers have it.
+ * A refusal is one as soon as its status is known. Lines may end in LF alone, as some proxies have
+ * it.
  */
 #include "wire/http_connect.h"
 
@@ -169,21 +170,17 @@ static int on_status(struct bl_connect *c, char byte, struct belay_error *error)
         return garbled(error);
     c->status = (uint16_t)((c->line[9] - '0') * 100 + (c->line[10] - '0') * 10 + c->line[11] - '0');
     c->line_n = 0;
+    if (c->status >= 300 || c->status == 101) /* nobody asked for another protocol */
+        return refused(c->status, error);
     c->state = byte == '\n' ? LINE_START : STATUS_REST;
     return 0;
 }
 
-/* A head is over. */
-static int on_blank_line(struct bl_connect *c, struct belay_error *error)
+/* A head is over: 1 unless it was an interim one. */
+static int on_blank_line(struct bl_connect *c)
 {
-    if (c->status >= 200 && c->status < 300) {
-        c->state = DONE;
-        return 1;
-    }
-    if (c->status >= 200 || c->status == 101) /* nobody asked for another protocol */
-        return refused(c->status, error);
-    c->state = STATUS;
-    return 0;
+    c->state = c->status >= 200 ? DONE : STATUS;
+    return c->status >= 200;
 }
 
 static int on_byte(struct bl_connect *c, char byte, struct belay_error *error)
@@ -200,7 +197,7 @@ static int on_byte(struct bl_connect *c, char byte, struct belay_error *error)
         return byte == '\0' ? garbled(error) : 0;
     case LINE_START:
         if (byte == '\n')
-            return on_blank_line(c, error);
+            return on_blank_line(c);
         c->state = byte == '\r' ? BLANK : NAME;
         return token || byte == '\r' ? 0 : garbled(error);
     case NAME:
@@ -208,7 +205,7 @@ static int on_byte(struct bl_connect *c, char byte, struct belay_error *error)
             c->state = VALUE;
         return token || byte == ':' ? 0 : garbled(error);
     case BLANK:
-        return byte == '\n' ? on_blank_line(c, error) : garbled(error);
+        return byte == '\n' ? on_blank_line(c) : garbled(error);
     case DONE:
         break;
     }
