@@ -321,8 +321,8 @@ static int judge(struct slot *slot, const struct belay_error *error,
     }
     if (!o->client.fail || facts->status < 400)
         return -1;
-    snprintf(text, BELAY_ERROR_TEXT_MAX, "%s %.160s: the answer was %d", o->client.method,
-             facts->url, facts->status);
+    snprintf(text, BELAY_ERROR_TEXT_MAX, "%s %.160s: the answer was %d%s", o->client.method,
+             facts->url, facts->status, hint_for_status(facts->status));
     return TALLY_STAGE_STATUS;
 }
 

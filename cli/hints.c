@@ -40,12 +40,15 @@ static const char *for_timeout(enum belay_stage stage)
     }
 }
 
-/* 407 is HTTP's, 255 SOCKS's: who asks is not let in. */
+const char *hint_for_status(int status)
+{
+    return status == 407 ? " (--proxy-user NAME:PASSWORD)" : "";
+}
+
+/* 255 is SOCKS's way of not letting in. */
 static const char *for_refusal(const struct belay_error *error)
 {
-    if (error->status == 407 || error->status == 255)
-        return " (--proxy-user NAME:PASSWORD)";
-    return "";
+    return hint_for_status(error->status == 255 ? 407 : error->status);
 }
 
 static bool starts(const char *url, const char *scheme)

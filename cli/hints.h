@@ -7,5 +7,7 @@
 
 /* " (--cacert FILE ...)", or "". `url` is what was asked for. */
 const char *hint_for(const struct belay_error *error, const char *url);
+/* The same for an answer: a forward proxy's 407 is one. */
+const char *hint_for_status(int status);
 
 #endif

@@ -78,8 +78,8 @@ static void on_done(struct belay_http_request *request, const struct belay_error
         note_error(site, error, facts.url);
     } else if (site->run->o->client.fail && facts.status >= 400) {
         good = false;
-        snprintf(text, sizeof text, "%s %.200s: the answer was %d", site->run->o->client.method,
-                 facts.url, facts.status);
+        snprintf(text, sizeof text, "%s %.200s: the answer was %d%s", site->run->o->client.method,
+                 facts.url, facts.status, hint_for_status(facts.status));
         note_failure(site, TALLY_STAGE_STATUS, facts.status, text);
     }
     finish_job(job, good);

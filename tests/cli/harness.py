@@ -108,7 +108,8 @@ def certs():
 
 
 def environment(**changes):
-    env = {k: v for k, v in os.environ.items() if k not in ("BELAY_LOG", "NO_COLOR")}
+    env = {k: v for k, v in os.environ.items()
+           if k not in ("BELAY_LOG", "NO_COLOR") and not k.lower().endswith("_proxy")}
     env.update(changes)
     return env
 

@@ -12,6 +12,10 @@ import tempfile
 import time
 
 
+for _name in [n for n in os.environ if n.lower().endswith("_proxy")]:
+    del os.environ[_name]  # belay obeys them
+
+
 class Peer:
     """A server in a directory of its own, ended with the test."""
 
