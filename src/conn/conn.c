@@ -10,6 +10,8 @@
  * What is told at the end is one of `failed` (it never came up and nobody closed it) and `closed`.
  * Up-calls that come out of their phase are ignored: a connector that answers late does no harm.
  */
+#include <stdio.h>
+
 #include "base/error.h"
 #include "conn/conn_parts.h"
 #include "conn/describe.h"
@@ -391,6 +393,28 @@ static void run_task(void *arg)
 
 /* ---- up-calls ---- */
 
+/* What a connector did not say: the stage is that in which it was asked, the code a plain one. */
+static const struct belay_error *complete(const struct belay_conn *c,
+                                          const struct belay_error *error, enum belay_stage stage,
+                                          struct belay_error *scratch)
+{
+    bool staged = error->stage > BELAY_STAGE_NONE && error->stage < BELAY_STAGES_N;
+
+    if (staged && error->code < 0 && error->text[0])
+        return error;
+    *scratch = *error;
+    if (!staged)
+        scratch->stage = stage;
+    if (error->code >= 0) {
+        scratch->code = BELAY_ECONNECT;
+        scratch->kind = BELAY_KIND_NONE;
+    }
+    if (!error->text[0])
+        snprintf(scratch->text, sizeof scratch->text, "%s: %s", belay_endpoint_name(c->endpoint),
+                 belay_strerror(scratch->code));
+    return scratch;
+}
+
 void belay_conn_open_done(struct belay_conn *c, void *state, int capacity)
 {
     char words[BL_DESCRIBE_MAX];
@@ -410,12 +434,7 @@ void belay_conn_open_failed(struct belay_conn *c, const struct belay_error *erro
 
     if (!bl_conn_listens(c, BL_PHASE_SESSION))
         return;
-    if (error && (error->stage <= BELAY_STAGE_NONE || error->stage >= BELAY_STAGES_N)) {
-        told = *error; /* the connector did not say: it was its own */
-        told.stage = BELAY_STAGE_PROTOCOL;
-        error = &told;
-    }
-    fail(c, error);
+    fail(c, error ? complete(c, error, BELAY_STAGE_PROTOCOL, &told) : NULL);
 }
 
 void belay_conn_set_capacity(struct belay_conn *c, int capacity)
@@ -448,6 +467,8 @@ void belay_conn_suspect(struct belay_conn *c)
 void belay_conn_lost(struct belay_conn *c, enum belay_reason reason,
                      const struct belay_error *error)
 {
+    struct belay_error told;
+
     if (c->phase == BL_PHASE_SESSION) { /* it never was */
         belay_conn_open_failed(c, error);
         return;
@@ -459,7 +480,8 @@ void belay_conn_lost(struct belay_conn *c, enum belay_reason reason,
             !error || error->code == BELAY_EEOF ? BELAY_REASON_PEER_CLOSED : BELAY_REASON_ERROR;
     c->facts.lost = true;
     c->facts.lost_reason = (uint8_t)reason;
-    bl_error_copy_set(&c->error, &c->loop->mem, error);
+    bl_error_copy_set(&c->error, &c->loop->mem,
+                      error ? complete(c, error, BELAY_STAGE_USE, &told) : NULL);
     bl_conn_watch(c);
     tell(c, TELL_CHANGED);
 }
