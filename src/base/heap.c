@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* The heap of deadlines: binary, ordered by key and then by order of insertion. */
+/*
+ * The heap of deadlines: ordered by key and then by order of insertion. Every entry has up to four
+ * below it: what counts in a large heap is waiting for memory, and these four are fetched at once,
+ * over half as many levels as with two.
+ */
 #include "base/heap.h"
 
 #include "base/assert.h"
 #include "belay/error.h"
 
 #define CAPACITY_MIN 16u
+#define CHILDREN     4u
 
 int bl_heap_reserve(struct bl_heap *h, struct bl_mem *mem)
 {
@@ -13,7 +18,7 @@ int bl_heap_reserve(struct bl_heap *h, struct bl_mem *mem)
         uint32_t capacity = h->capacity ? h->capacity * 2 : CAPACITY_MIN;
         struct bl_heap_entry **entries;
 
-        if (h->capacity > UINT32_MAX / 4)
+        if (h->capacity > UINT32_MAX / (2 * CHILDREN))
             return BELAY_ENOMEM;
         entries = bl_realloc(mem, h->entries, capacity * sizeof *entries);
         if (!entries)
@@ -46,7 +51,7 @@ static void put(struct bl_heap *h, uint32_t index, struct bl_heap_entry *e)
 static void sift_up(struct bl_heap *h, uint32_t index, struct bl_heap_entry *e)
 {
     while (index > 0) {
-        uint32_t parent = (index - 1) / 2;
+        uint32_t parent = (index - 1) / CHILDREN;
 
         if (!before(e, h->entries[parent]))
             break;
@@ -56,18 +61,28 @@ static void sift_up(struct bl_heap *h, uint32_t index, struct bl_heap_entry *e)
     put(h, index, e);
 }
 
+/* The first of those below `index`; count when there is none. */
+static uint32_t first_child(const struct bl_heap *h, uint32_t index)
+{
+    uint32_t first = CHILDREN * index + 1, end = first + CHILDREN;
+
+    if (first >= h->count)
+        return h->count;
+    if (end > h->count)
+        end = h->count;
+    for (uint32_t i = first + 1; i < end; i++) {
+        if (before(h->entries[i], h->entries[first]))
+            first = i;
+    }
+    return first;
+}
+
 /* Places `e` at `index` or farther from the root, where no child is before it. */
 static void sift_down(struct bl_heap *h, uint32_t index, struct bl_heap_entry *e)
 {
-    for (;;) {
-        uint32_t child = 2 * index + 1;
+    uint32_t child;
 
-        if (child >= h->count)
-            break;
-        if (child + 1 < h->count && before(h->entries[child + 1], h->entries[child]))
-            child++;
-        if (!before(h->entries[child], e))
-            break;
+    while ((child = first_child(h, index)) < h->count && before(h->entries[child], e)) {
         put(h, index, h->entries[child]);
         index = child;
     }
@@ -95,7 +110,7 @@ void bl_heap_remove(struct bl_heap *h, struct bl_heap_entry *e)
     last = h->entries[--h->count];
     if (last == e)
         return;
-    if (index > 0 && before(last, h->entries[(index - 1) / 2]))
+    if (index > 0 && before(last, h->entries[(index - 1) / CHILDREN]))
         sift_up(h, index, last);
     else
         sift_down(h, index, last);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A binary heap of deadlines with intrusive entries. Equal deadlines come out in the order they
- * went in. Room is reserved when an entry is made (bl_heap_reserve), so that inserting never fails.
+ * A heap of deadlines with intrusive entries. Equal deadlines come out in the order they went in.
+ * Room is reserved when an entry is made (bl_heap_reserve), so that inserting never fails.
  */
 #ifndef BL_BASE_HEAP_H
 #define BL_BASE_HEAP_H
