@@ -9,6 +9,7 @@
  *     lookup      the same from the endpoint: its handle is looked up each time
  *     evict       N endpoints and room for N / 2 connections: each acquire evicts the connection
  *                 that was idle for longest, of another endpoint, and opens one
+ *     crowd       N endpoints and room for 10 connections: one waiter at each, all queued, then served
  *     waiters     N waiters for 10 connections: queued, then served
  *     cancel      N waiters: queued, then cancelled, every 7th first
  *     expire      N idle connections reach max_idle_time: the CPU time from then to their end
@@ -228,6 +229,23 @@ static void run_evict(struct scale *s)
     } while (!bench_meter_tick(&s->meter));
 }
 
+static void run_crowd(struct scale *s)
+{
+    struct belay_pool_options o = belay_pool_options_init();
+
+    o.max_connections_total = 10;
+    o.max_idle_time_ms = BELAY_FOREVER;
+    make_pool(s, s->options->inflight, &o);
+    bench_meter_start(&s->meter, s->options);
+    do {
+        s->served = 0;
+        for (uint32_t i = 0; i < s->n; i++)
+            acquire(s, i, NULL);
+        turn_until(s, s->n);
+        s->meter.count += s->n;
+    } while (!bench_meter_tick(&s->meter));
+}
+
 /* ---- many waiters ---- */
 
 static void make_waiting_pool(struct scale *s)
@@ -329,9 +347,10 @@ int main(int argc, char **argv)
     static const struct {
         const char *mode;
         void (*run)(struct scale *s);
-    } modes[] = {{"one", run_one},       {"endpoints", run_endpoints},  {"lookup", run_lookup},
-                 {"evict", run_evict},   {"waiters", run_waiters},      {"cancel", run_cancel},
-                 {"expire", run_expire}, {"expire-fds", run_expire_fds}};
+    } modes[] = {
+        {"one", run_one},       {"endpoints", run_endpoints}, {"lookup", run_lookup},
+        {"evict", run_evict},   {"crowd", run_crowd},         {"waiters", run_waiters},
+        {"cancel", run_cancel}, {"expire", run_expire},       {"expire-fds", run_expire_fds}};
     struct bench_options options;
     struct scale s = {.options = &options};
 
