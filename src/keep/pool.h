@@ -94,6 +94,7 @@ struct bl_pool_conn {
     bool heeded; /* its connector, a trace or the pool wants to hear of its leases */
     bool trimmed;
     bool created; /* told so */
+    bool mourned; /* its loss was told */
     struct bl_loan loan;
     struct bl_pp_conn pp;
     struct bl_list reused; /* link */

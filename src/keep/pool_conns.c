@@ -181,12 +181,14 @@ static void on_changed(struct belay_conn *conn, const struct belay_error *lost, 
     struct belay_pool *pool = keeper;
     struct bl_pool_conn *c = bl_conn_extra(conn);
 
-    if (lost)
-        bl_loop_log(pool->loop, "pool", BELAY_LOG_INFO, "%s", lost->text);
     bl_share_recall_conn(c); /* parked, it was not in use */
     bl_pp_changed(&c->pp, bl_conn_facts(conn));
-    if (lost && (is_silent(lost) || lost->code == BELAY_ERESET))
-        bl_pp_doubt(&c->pp, is_silent(lost));
+    if (lost && !c->mourned) { /* other facts may change afterwards */
+        c->mourned = true;
+        bl_loop_log(pool->loop, "pool", BELAY_LOG_INFO, "%s", lost->text);
+        if (is_silent(lost) || lost->code == BELAY_ERESET)
+            bl_pp_doubt(&c->pp, is_silent(lost));
+    }
     touch(c);
     if (c->pp.uses == 0 && c->pp.state == BL_PP_CLOSING &&
         (bl_pp_hungry(c->pp.peer) || c->pp.filling))

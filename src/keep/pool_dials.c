@@ -65,7 +65,8 @@ static uint64_t wishes(struct bl_pp_peer *peer, uint64_t now)
         return fill && peer->connections < pp->limits.per_endpoint ? FOR_FILL : NOBODY;
     if (peer->connections < pp->limits.per_endpoint)
         return turn_of(peer);
-    /* Only those who want a fresh connection still wait beside idle ones. */
+    /* Only those who want a fresh connection still wait beside idle ones, or others beside those
+     * that nobody may use. */
     idle = peer->closing == 0 ? bl_pp_longest_idle(peer) : NULL;
     if (idle)
         bl_pp_close(idle, BELAY_REASON_EVICTED, false);
@@ -155,6 +156,7 @@ void bl_pp_dial_started(struct bl_pp_conn *c, struct bl_pp_peer *peer, uint64_t 
     peer->dialing++;
     peer->pool->dialing++;
     peer->filling += c->filling;
+    peer->pool->filling += c->filling;
     count_connections(peer);
 }
 
@@ -228,6 +230,7 @@ void bl_pp_dial_failed(struct bl_pp_conn *c, const struct belay_error *error, ui
     peer->dialing--;
     peer->pool->dialing--;
     peer->filling -= c->filling;
+    peer->pool->filling -= c->filling;
     peer->connections--;
     peer->pool->connections--;
     bl_list_remove(&c->link);

@@ -19,13 +19,22 @@ struct bl_pp_conn *bl_pp_longest_idle(const struct bl_pp_peer *peer)
 
     if (peer->idle == 0)
         return NULL;
+    BL_LIST_EACH(node, &peer->barren)
+    {
+        struct bl_pp_conn *c = BL_LIST_OF(node, struct bl_pp_conn, ready);
+
+        if (!longest || c->idle_since < longest->idle_since)
+            longest = c;
+    }
     for (struct bl_list *node = lifo ? peer->ready.prev : peer->ready.next; node != &peer->ready;
          node = lifo ? node->prev : node->next) {
         struct bl_pp_conn *c = BL_LIST_OF(node, struct bl_pp_conn, ready);
 
-        if (c->leases == 0 && (!longest || c->idle_since < longest->idle_since))
+        if (c->leases > 0)
+            continue;
+        if (!longest || c->idle_since < longest->idle_since)
             longest = c;
-        if (longest && sorted)
+        if (sorted)
             break;
     }
     return longest;
@@ -108,13 +117,20 @@ void bl_pp_trim(struct bl_pp_peer *peer, uint64_t now)
 
 /* ---- min_idle ---- */
 
+/* Whether one more may be idle, and is not closed for that at once. */
+static bool fits(const struct bl_pp *pp)
+{
+    return pp->limits.max_idle_total == INT32_MAX ||
+           pp->idle + pp->filling < pp->limits.max_idle_total;
+}
+
 /* One at a time, each after a moment of its own: many pools that start or lose their server
  * together do not come back together. */
 bool bl_pp_wants_fill(struct bl_pp_peer *peer, int32_t for_waiters, uint64_t now)
 {
     const struct bl_pp_limits *l = &peer->pool->limits;
 
-    if (l->min_idle == 0 || !peer->held ||
+    if (l->min_idle == 0 || !peer->held || !fits(peer->pool) ||
         peer->idle + peer->checking + peer->dialing - for_waiters >= l->min_idle) {
         if (peer->fill.failures == 0)
             peer->fill_at = 0;

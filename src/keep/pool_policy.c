@@ -43,6 +43,7 @@ void bl_pp_peer_init(struct bl_pp_peer *peer, struct bl_pp *pp, const struct bel
     peer->backoff = peer->fill = *backoff;
     bl_list_init(&peer->conns);
     bl_list_init(&peer->ready);
+    bl_list_init(&peer->barren);
     bl_list_init(&peer->urgent);
     bl_list_init(&peer->waiters);
     bl_heap_entry_init(&peer->eager);
@@ -55,6 +56,12 @@ void bl_pp_peer_init(struct bl_pp_peer *peer, struct bl_pp *pp, const struct bel
 static bool has_room(const struct bl_pp_conn *c)
 {
     return c->state == BL_PP_OPEN && !c->reason && !c->suspect && c->leases < c->capacity;
+}
+
+/* Idle, and nobody may use it: all that can be done with it is to end it. */
+static bool is_barren(const struct bl_pp_conn *c)
+{
+    return bl_pp_is_idle(c) && !c->reason && !c->suspect && c->capacity == 0;
 }
 
 /* Whether the inline paths may have it: its first use is counted, its last is still to come. One
@@ -97,13 +104,17 @@ void bl_pp_settle(struct bl_pp_conn *c)
         c->peer->pool->recall = true;
     if (c->state != BL_PP_OPEN)
         return;
-    if (!room) {
+    if (c->barren != is_barren(c) || (!room && !c->barren))
         bl_list_remove(&c->ready);
-    } else if (!bl_list_linked(&c->ready)) {
+    c->barren = is_barren(c);
+    if ((!room && !c->barren) || bl_list_linked(&c->ready))
+        return;
+    if (c->barren)
+        bl_list_push_back(&c->peer->barren, &c->ready);
+    else
         insert_ready(c);
-        if (c->leases == 0)
-            bl_pp_idled(c->peer, c->idle_since);
-    }
+    if (c->leases == 0)
+        bl_pp_idled(c->peer, c->idle_since);
 }
 
 /* It has no lease now: counts as idle, from that moment. */
@@ -125,6 +136,7 @@ static void leave_state(struct bl_pp_conn *c)
         peer->dialing--;
         peer->pool->dialing--;
         peer->filling -= c->filling;
+        peer->pool->filling -= c->filling;
     }
     if (bl_pp_is_idle(c))
         bl_pp_count_idle(c->peer, -1);

@@ -58,7 +58,7 @@ struct bl_pp {
     struct bl_heap oldest; /* those with open connections, by when one of them may have become idle:
                               never later than it did */
     int32_t connections;   /* dialling, open and closing, of all peers */
-    int32_t dialing, closing;
+    int32_t dialing, filling, closing;
     int32_t idle; /* kept only where max_idle_total is a limit */
     uint64_t pause_until;
     uint64_t arrivals; /* numbers waiters */
@@ -74,8 +74,9 @@ struct bl_pp {
 
 struct bl_pp_peer { /* what every lease looks at first: with many peers the cache is what counts */
     struct bl_pp *pool;
-    struct bl_list ready; /* the next to be lent first */
-    int32_t connections;  /* dialling, open, closing */
+    struct bl_list ready;  /* the next to be lent first */
+    struct bl_list barren; /* idle, with a capacity of 0 */
+    int32_t connections;   /* dialling, open, closing */
     int32_t dialing, idle, checking, closing;
     int32_t waiting, waiting_fresh;
     struct belay_pool_stats stats; /* counts; what can be derived is filled in by bl_pp_stats */
@@ -102,7 +103,7 @@ enum bl_pp_state { BL_PP_DIALING, BL_PP_OPEN, BL_PP_CHECKING, BL_PP_CLOSING };
 struct bl_pp_conn {
     struct bl_pp_peer *peer;
     union {
-        struct bl_list ready; /* link: peer->ready, while open */
+        struct bl_list ready; /* link: peer->ready or barren, while open */
         struct bl_list todo;  /* link: checks while checking, closes while closing */
     };
     uint64_t expires_at; /* end of its lifetime */
@@ -115,6 +116,7 @@ struct bl_pp_conn {
     bool suspect;
     bool checkable;      /* there is a way to ask */
     bool filling;        /* dialled for min_idle */
+    bool barren;         /* in that list */
     bool abroad;         /* lent to a thread: not closed before it is back */
     bool simple;         /* open, exclusive, nothing against it: what the inline paths below take */
     struct bl_list link; /* peer->conns */

@@ -17,6 +17,26 @@ static struct pk k;
 static int leases[PK_CONNS]; /* as their holders know them */
 static uint64_t lent;        /* in all */
 
+/* What the first limits of a schedule leave out: its own byte says which of these there are. */
+static void more_limits(struct bl_pp_limits *limits)
+{
+    unsigned which = fuzz_byte(&in);
+
+    limits->order = (uint8_t)(BELAY_REUSE_LIFO + (which & 3) % 3);
+    if (which & 4)
+        limits->dials = limits->dials_total = 1 + (int32_t)fuzz_below(&in, 4);
+    if (which & 8)
+        limits->max_idle = limits->max_idle_total = 1 + (int32_t)fuzz_below(&in, 4);
+    if (which & 16)
+        limits->min_idle = 1;
+    if (which & 32)
+        limits->jitter = 50;
+    if (which & 64)
+        limits->check_after_ns = PK_MS(5);
+    if (which & 128)
+        limits->check_every_ns = PK_MS(20);
+}
+
 static void begin(void)
 {
     static const uint64_t idle[] = {BELAY_NEVER, 0, PK_MS(1), PK_MS(60)};
@@ -32,7 +52,11 @@ static void begin(void)
     limits.uses = uses[fuzz_below(&in, BL_COUNT(uses))];
     limits.idle_ns = idle[fuzz_below(&in, BL_COUNT(idle))];
     limits.lifetime_ns = lifetime[fuzz_below(&in, BL_COUNT(lifetime))];
+    if (fuzz_below(&in, 2))
+        more_limits(&limits);
     pk_init(&k, &limits);
+    for (int i = 0; i < PK_PEERS; i++)
+        pk_peer(&k, i)->held = true;
     memset(leases, 0, sizeof leases);
     lent = 0;
 }
@@ -133,13 +157,16 @@ static bool closes(const struct pk_conn *c)
 static void somebody_waits(void)
 {
     int peer = (int)fuzz_below(&in, PK_PEERS);
-    bool fresh = fuzz_below(&in, 4) == 0;
+    unsigned who = fuzz_below(&in, 5);
+    bool fresh = who == 0;
     struct bl_pp_waiter refused = {.fresh = fresh};
 
     if (pk_peer(&k, peer)->waiting == k.pp.limits.waiters)
         BL_ASSERT(bl_pp_wait(pk_peer(&k, peer), &refused, k.now) == BELAY_EFULL);
     else if (fresh)
         pk_wait_fresh(&k, peer);
+    else if (who == 4)
+        pk_wait_urgent(&k, peer);
     else
         pk_wait(&k, peer);
 }
@@ -179,8 +206,10 @@ static void a_dial_succeeds(void)
     static const int capacities[] = {1, 1, 1, 0, 2, 5};
     struct pk_conn *c = some(dials);
 
-    if (c)
-        pk_up(&k, c, capacities[fuzz_below(&in, BL_COUNT(capacities))]);
+    if (!c)
+        return;
+    c->pp.checkable = fuzz_below(&in, 2);
+    pk_up(&k, c, capacities[fuzz_below(&in, BL_COUNT(capacities))]);
 }
 
 static void a_dial_fails(void)
@@ -235,6 +264,38 @@ static void one_is_cleared(void)
     pk_run(&k);
 }
 
+static void a_sibling_fails_hard(void)
+{
+    struct pk_conn *c = some(lives);
+
+    if (c)
+        bl_pp_doubt(&c->pp, fuzz_below(&in, 2) != 0);
+    pk_run(&k);
+}
+
+static void a_peer_is_cleared(void)
+{
+    bl_pp_clear(pk_peer(&k, (int)fuzz_below(&in, PK_PEERS)), fuzz_below(&in, 2) != 0);
+    pk_run(&k);
+}
+
+static void the_limits_change(void)
+{
+    struct bl_pp_limits limits = k.pp.limits;
+
+    limits.per_endpoint = 1 + (int32_t)fuzz_below(&in, 8);
+    limits.total = 1 + (int32_t)fuzz_below(&in, 16);
+    limits.min_idle = 0;
+    bl_pp_set_limits(&k.pp, &limits, k.now);
+    pk_run(&k);
+}
+
+static void the_pool_rests(void)
+{
+    bl_pp_suspend(&k.pp, !k.pp.suspended);
+    pk_run(&k);
+}
+
 static void one_is_gone(void)
 {
     struct pk_conn *c = some(closes);
@@ -284,6 +345,9 @@ static void heal_all(void)
 
 static void everybody_is_served(void)
 {
+    bl_pp_suspend(&k.pp, false);
+    pk_run(&k);
+    settle();
     for (int round = 0; pk_stats(&k).waiting > 0; round++) {
         BL_ASSERT(round < ROUNDS_MAX);
         heal_all();
@@ -309,9 +373,10 @@ static void nothing_is_left(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static void (*const things[])(void) = {
-        somebody_waits,  somebody_tries, somebody_leaves, a_lease_comes_back,
-        a_dial_succeeds, a_dial_fails,   facts_change,    a_check_ends,
-        one_is_cleared,  one_is_gone,    time_passes,
+        somebody_waits,    somebody_tries,    somebody_leaves, a_lease_comes_back,
+        a_dial_succeeds,   a_dial_fails,      facts_change,    a_check_ends,
+        one_is_cleared,    one_is_gone,       time_passes,     a_sibling_fails_hard,
+        a_peer_is_cleared, the_limits_change, the_pool_rests,
     };
 
     in = (struct fuzz_input){data, size < 4096 ? size : 4096};

@@ -111,6 +111,21 @@ static void too_many_idle_ones_go_the_longest_idle_first(void **state)
     assert_int_equal(pk_stats(&k).idle, 2);
 }
 
+static void an_idle_one_that_nobody_may_use_gives_its_place_away(void **state)
+{
+    struct pk_conn *c;
+
+    (void)state;
+    limits.total = 1;
+    pk_init(&k, &limits);
+    c = pk_idle(&k, 0);
+    c->facts.capacity = 0;
+    pk_changed(&k, c, false);
+    assert_false(c->closing);
+    pk_wait(&k, 1);
+    pk_assert_closing(c, BELAY_REASON_EVICTED);
+}
+
 static void idle_ones_of_all_peers_are_counted_together(void **state)
 {
     struct pk_conn *first;
@@ -408,6 +423,7 @@ int main(void)
         cmocka_unit_test_setup(first_in_first_out_takes_the_one_idle_for_longest, set_up),
         cmocka_unit_test_setup(the_least_used_is_lent_first, set_up),
         cmocka_unit_test_setup(too_many_idle_ones_go_the_longest_idle_first, set_up),
+        cmocka_unit_test_setup(an_idle_one_that_nobody_may_use_gives_its_place_away, set_up),
         cmocka_unit_test_setup(idle_ones_of_all_peers_are_counted_together, set_up),
         cmocka_unit_test_setup(min_idle_dials_one_after_the_other_after_a_moment, set_up),
         cmocka_unit_test_setup(min_idle_backs_off_and_holds_up_nobody_who_waits, set_up),

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "belay/pool.h"
+#include "belay/proxy.h"
 #include "keep/pool_names.h"
 
 #define QUERIES_MAX 8
@@ -159,19 +160,40 @@ static void set_up(struct story *s)
     s->options.max_connection_lifetime_ms = BELAY_FOREVER;
 }
 
+static void open_with(struct story *s, struct belay_endpoint_options *e)
+{
+    struct belay_error error;
+
+    e->family = BELAY_FAMILY_IPV4;
+    if (belay_endpoint_new(s->kit.loop, e, &s->endpoint, &error) < 0 ||
+        belay_pool_open(s->kit.loop, &s->options, &s->pool, &error) < 0)
+        fail_msg("%s", error.text);
+    assert_int_equal(belay_pool_peer(s->pool, s->endpoint, &s->peer), 0);
+}
+
 static void open_pool(struct story *s, const char *host)
 {
     struct belay_endpoint_options e = belay_endpoint_options_init();
-    struct belay_error error;
 
     e.scheme = "tcp";
     e.host = host;
     e.port = s->port;
-    e.family = BELAY_FAMILY_IPV4;
-    if (belay_endpoint_new(s->kit.loop, &e, &s->endpoint, &error) < 0 ||
-        belay_pool_open(s->kit.loop, &s->options, &s->pool, &error) < 0)
+    open_with(s, &e);
+}
+
+/* Through proxies, of which nothing is asked: they forward. `format` has their port. */
+static void open_through(struct story *s, const char *format)
+{
+    struct belay_endpoint_options e = belay_endpoint_options_init();
+    char text[128];
+    struct belay_error error;
+
+    snprintf(text, sizeof text, format, s->port, s->port);
+    if (belay_proxy_parse(s->kit.loop, text, &e.proxy, &error) < 0)
         fail_msg("%s", error.text);
-    assert_int_equal(belay_pool_peer(s->pool, s->endpoint, &s->peer), 0);
+    e.url = "http://target.test";
+    open_with(s, &e);
+    belay_proxy_unref(e.proxy);
 }
 
 static void tear_down(struct story *s)
@@ -370,6 +392,27 @@ static void only_names_are_looked_up_and_only_where_it_is_wanted(void **state)
     tear_down(&s);
 }
 
+static void behind_a_proxy_its_name_is_what_counts(void **state)
+{
+    struct story s;
+    (void)state;
+    set_up(&s);
+    open_through(&s, "http://db.test:%u");
+    belay_lease_release(lease_at(&s, 1), BELAY_REUSE);
+    s.ips = "2";
+    look(&s);
+    look(&s);
+    assert_int_equal(retired(&s), 1);
+    tear_down(&s);
+
+    set_up(&s); /* nobody knows whose address it is */
+    open_through(&s, "http://db.test:%u | http://127.0.0.2:%u");
+    belay_lease_release(lease_at(&s, 1), BELAY_REUSE);
+    pass(&s, 100000);
+    assert_int_equal(s.asked, 1);
+    tear_down(&s);
+}
+
 static void another_interval_holds_at_once(void **state)
 {
     struct story s;
@@ -433,6 +476,7 @@ int main(void)
         cmocka_unit_test(an_answer_is_looked_at_once_however_long_it_is_kept),
         cmocka_unit_test(one_question_at_a_time_and_none_without_connections),
         cmocka_unit_test(only_names_are_looked_up_and_only_where_it_is_wanted),
+        cmocka_unit_test(behind_a_proxy_its_name_is_what_counts),
         cmocka_unit_test(another_interval_holds_at_once),
         cmocka_unit_test(another_network_begins_anew),
         cmocka_unit_test(without_memory_names_are_not_watched_and_nothing_is_lost),
