@@ -31,10 +31,11 @@ static bool is_blank(char c)
 
 bool bl_proxy_next_way(struct bl_span *rest, struct bl_span *ret_way)
 {
-    const char *end = rest->data + rest->len, *bar;
+    const char *end, *bar;
 
     if (!rest->data)
         return false;
+    end = rest->data + rest->len;
     bar = rest->len ? memchr(rest->data, '|', rest->len) : NULL;
     *ret_way = bl_span_between(rest->data, bar ? bar : end);
     *rest = bar ? bl_span_between(bar + 1, end) : bl_span(NULL, 0);
