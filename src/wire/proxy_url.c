@@ -100,11 +100,12 @@ static int find_scheme(const struct bl_url_parser *p, struct bl_span name,
 static void split_userinfo(struct bl_proxy_url *u)
 {
     struct bl_span info = u->where.userinfo;
-    const char *colon = info.len ? memchr(info.data, ':', info.len) : NULL;
-    const char *end = info.data + info.len;
+    const char *colon, *end;
 
     if (info.len == 0)
         return;
+    colon = memchr(info.data, ':', info.len);
+    end = info.data + info.len;
     u->user = bl_span_between(info.data, colon ? colon : end);
     if (colon)
         u->password = bl_span_between(colon + 1, end);
