@@ -129,6 +129,8 @@ bool bl_conn_parks(const struct belay_conn *conn);
 /* It is lent to somebody who does not use it at the moment: its descriptor is watched until it
  * stirs, and the keeper is asked then. */
 void bl_conn_set_parked(struct belay_conn *conn, bool parked);
+/* Its lease was revoked, and is not back: who waits for its stream is told. */
+void bl_conn_interrupt(struct belay_conn *conn);
 bool bl_conn_has_descriptor(const struct belay_conn *conn);
 /* It has been idle for a while: gives its buffers back. */
 void bl_conn_idle(struct belay_conn *conn);

@@ -98,6 +98,18 @@ void bl_conn_released(struct belay_conn *c)
     bl_conn_watch(c);
 }
 
+void bl_conn_interrupt(struct belay_conn *c)
+{
+    struct belay_error error;
+
+    if (!c->stream || c->phase != BL_PHASE_OPEN)
+        return;
+    bl_error_set(&error, BELAY_ECLOSED, BELAY_STAGE_USE, "%s: the lease was revoked",
+                 belay_endpoint_name(c->endpoint));
+    bl_stream_set_gone(c->stream, NULL, NULL); /* it ends at its release, as was decided */
+    bl_stream_die(c->stream, &error);
+}
+
 void bl_conn_idle(struct belay_conn *c)
 {
     if (c->phase == BL_PHASE_OPEN && c->stream)

@@ -194,8 +194,11 @@ static bool recall(struct belay_pool *pool, struct bl_loan *loan, bool revoke)
     uint64_t word = atomic_load_explicit(&loan->slot->word, memory_order_relaxed);
 
     stop_running(loan);
-    if (!bl_thread_slot_recall(loan->slot, revoke))
+    if (!bl_thread_slot_recall(loan->slot, revoke)) {
+        if (revoke)
+            bl_conn_interrupt(bl_conn_of_loan(loan)->lessor.conn);
         return false;
+    }
     note_parked(pool, loan, word);
     bl_loan_end(bl_conn_of_loan(loan), BELAY_REUSE, true);
     return true;

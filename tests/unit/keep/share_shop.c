@@ -2,6 +2,7 @@
 /* A loop's thread that takes orders, and the ledger of its connections. */
 #include "unit/keep/share_shop.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -95,14 +96,16 @@ static void *run(void *arg)
     struct belay_world world = {.size = sizeof world};
     struct belay_endpoint *endpoint;
     struct shop *s = arg;
+    char url[64];
 
+    snprintf(url, sizeof url, "tcp://127.0.0.1:%u", s->port ? s->port : 1u);
     world.allocator = &s->alloc.allocator;
     o.world = &world;
-    s->options.connector.ops = &s->ops;
-    s->options.connector.arg = s;
+    if (!s->plain)
+        s->options.connector = (struct belay_connector){.ops = &s->ops, .arg = s};
     assert_int_equal(belay_loop_new(&o, &s->loop, NULL), 0);
     assert_int_equal(belay_pool_open(s->loop, &s->options, &s->pool, NULL), 0);
-    assert_int_equal(belay_endpoint_parse(s->loop, "tcp://127.0.0.1:1", &endpoint, NULL), 0);
+    assert_int_equal(belay_endpoint_parse(s->loop, url, &endpoint, NULL), 0);
     assert_int_equal(belay_pool_peer(s->pool, endpoint, &s->peer), 0);
     belay_endpoint_unref(endpoint);
     assert_int_equal(belay_loop_post(s->loop, on_running, s), 0);

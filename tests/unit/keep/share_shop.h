@@ -27,7 +27,9 @@ struct shop {
     struct failing_alloc alloc;
     struct belay_pool_options options;
     struct belay_connector_ops ops;
-    bool sockets; /* things have descriptors */
+    bool sockets;  /* things have descriptors */
+    uint16_t port; /* 0: nobody dials */
+    bool plain;    /* streams to that port, no things */
     struct belay_loop *loop;
     struct belay_pool *pool;
     struct belay_peer *peer;

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/* Plain streams of a shared pool in the hands of threads that block. */
+#include <arpa/inet.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "belay/stream.h"
+#include "unit/keep/share_shop.h"
+
+#define CLIENTS_MAX 16
+#define THREADS     4
+#define ASKS        200
+
+/* ---- an echo ---- */
+
+struct echo {
+    pthread_t thread;
+    int fd, stop[2];
+    uint16_t port;
+    bool mute;
+};
+
+static bool echo_back(int fd, bool mute)
+{
+    char data[256];
+    ssize_t n = read(fd, data, sizeof data);
+
+    if (n > 0 && !mute)
+        assert_int_equal(write(fd, data, (size_t)n), n);
+    return n > 0;
+}
+
+static void *serve(void *arg)
+{
+    struct echo *e = arg;
+    struct pollfd fds[CLIENTS_MAX + 2] = {{.fd = e->stop[0], .events = POLLIN},
+                                          {.fd = e->fd, .events = POLLIN}};
+    nfds_t n = 2;
+
+    for (;;) {
+        assert_true(poll(fds, n, -1) > 0);
+        if (fds[0].revents)
+            break;
+        for (nfds_t i = 2; i < n; i++) {
+            if (fds[i].revents && !echo_back(fds[i].fd, e->mute)) {
+                close(fds[i].fd);
+                fds[i].fd = -1;
+            }
+        }
+        if (fds[1].revents && n < CLIENTS_MAX + 2)
+            fds[n++] = (struct pollfd){.fd = accept(e->fd, NULL, NULL), .events = POLLIN};
+    }
+    for (nfds_t i = 2; i < n; i++)
+        if (fds[i].fd >= 0)
+            close(fds[i].fd);
+    return NULL;
+}
+
+static void echo_open(struct echo *e, bool mute)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof in;
+
+    e->mute = mute;
+    e->fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(e->fd, (struct sockaddr *)&in, sizeof in), 0);
+    assert_int_equal(listen(e->fd, CLIENTS_MAX), 0);
+    assert_int_equal(getsockname(e->fd, (struct sockaddr *)&in, &len), 0);
+    e->port = ntohs(in.sin_port);
+    assert_int_equal(pipe(e->stop), 0);
+    assert_int_equal(pthread_create(&e->thread, NULL, serve, e), 0);
+}
+
+static void echo_close(struct echo *e)
+{
+    close(e->stop[1]);
+    pthread_join(e->thread, NULL);
+    close(e->stop[0]);
+    close(e->fd);
+}
+
+/* ---- those who talk to it ---- */
+
+static atomic_uint numbers;
+
+static void ask(struct belay_attachment *a, unsigned number)
+{
+    struct belay_stream *stream;
+    struct belay_lease lease;
+    char text[32], got[32];
+    size_t len = (size_t)snprintf(text, sizeof text, "question %u\n", number), at = 0, n;
+
+    assert_int_equal(belay_attachment_acquire(a, 60000, &lease, NULL), 0);
+    stream = belay_lease_stream(lease);
+    assert_non_null(stream);
+    assert_int_equal(belay_stream_write_wait(stream, text, len, 60000), 0);
+    for (; at < len; at += n)
+        assert_int_equal(belay_stream_read_wait(stream, got + at, sizeof got - at, 60000, &n), 0);
+    assert_int_equal(at, len);
+    assert_memory_equal(got, text, len);
+    assert_int_equal(belay_lease_release(lease, BELAY_REUSE), 0);
+}
+
+static void *talk(void *arg)
+{
+    struct shop *s = arg;
+    struct belay_attachment *a;
+
+    assert_int_equal(belay_peer_attach(s->peer, &a), 0);
+    for (int i = 0; i < ASKS; i++)
+        ask(a, atomic_fetch_add(&numbers, 1));
+    belay_attachment_detach(a);
+    return NULL;
+}
+
+static void threads_talk_over_streams(void **state)
+{
+    struct shop s;
+    struct echo e;
+    struct belay_pool_stats stats;
+    pthread_t threads[THREADS];
+
+    (void)state;
+    echo_open(&e, false);
+    shop_init(&s);
+    s.plain = true;
+    s.port = e.port;
+    s.options.max_connections_per_endpoint = 2;
+    shop_open(&s);
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, talk, &s), 0);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    stats = shop_stats(&s);
+    assert_int_equal(stats.acquired, THREADS * ASKS);
+    assert_int_equal(stats.idle, 2);
+    assert_int_equal(stats.opened, 2);
+    shop_close(&s);
+    echo_close(&e);
+}
+
+/* ---- the end ---- */
+
+static void *hang(void *arg)
+{
+    struct shop *s = arg;
+    struct belay_attachment *a;
+    struct belay_lease lease;
+    size_t n;
+    char data[8];
+
+    assert_int_equal(belay_peer_attach(s->peer, &a), 0);
+    assert_int_equal(belay_attachment_acquire(a, 60000, &lease, NULL), 0);
+    atomic_fetch_add(&numbers, 1);
+    assert_int_equal(
+        belay_stream_read_wait(belay_lease_stream(lease), data, sizeof data, BELAY_FOREVER, &n),
+        BELAY_ECLOSED);
+    assert_false(belay_lease_valid(lease));
+    assert_int_equal(belay_lease_release(lease, BELAY_REUSE), BELAY_ESTALE);
+    belay_attachment_detach(a);
+    return NULL;
+}
+
+static void closing_wakes_who_waits_for_a_stream(void **state)
+{
+    struct shop s;
+    struct echo e;
+    pthread_t thread;
+
+    (void)state;
+    echo_open(&e, true);
+    shop_init(&s);
+    s.plain = true;
+    s.port = e.port;
+    shop_open(&s);
+    atomic_store(&numbers, 0);
+    assert_int_equal(pthread_create(&thread, NULL, hang, &s), 0);
+    while (atomic_load(&numbers) == 0)
+        shop_stats(&s);
+    shop_stats(&s);
+    shop_begin_close(&s, false);
+    pthread_join(thread, NULL);
+    shop_join(&s);
+    echo_close(&e);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(threads_talk_over_streams),
+        cmocka_unit_test(closing_wakes_who_waits_for_a_stream),
+    };
+    return cmocka_run_group_tests_name("keep_share_streams", tests, NULL, NULL);
+}
