@@ -79,7 +79,7 @@ void bl_board_free(struct bl_group *group);
 
 /* ---- share_sweep.c ---- */
 
-void bl_share_on_sweep(void *pool);             /* its timer */
+void bl_share_on_sweep(void *pool); /* its timer */
 /* It has been lent, or is not watched any more. */
 void bl_share_watch_loan(struct bl_loan *loan);
 /* Counts what the threads acquired of it since the last time. */
