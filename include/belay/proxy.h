@@ -13,11 +13,13 @@
  * percent-encoded, or in the options. Both are secrets, kept out of names, logs, errors and
  * statistics; in keys they are an HMAC. An IPv6 host stands in brackets.
  *
- * A request of plain HTTP is forwarded: the proxy hears it in absolute form, with the credentials,
- * and its connection is shared between targets; a 407 is then a response like any other. That is so
- * where every alternative ends in an HTTP proxy without `tunnel`, all with the same credentials.
- * Otherwise, and where the endpoint has addresses of its own or sends the PROXY protocol, it goes
- * through a tunnel, as everything else does.
+ * A request of plain HTTP (belay/http.h) is forwarded by a way that ends in an HTTP proxy without
+ * `tunnel`: the proxy hears it in absolute form, with the credentials, and what it answers is a
+ * response like any other, a 407 too. Where all alternatives do so, their connections are shared
+ * between targets. An endpoint that has addresses of its own, or sends the PROXY protocol, is
+ * reached through a tunnel, as everything else is; and so is an http:// endpoint of somebody else's
+ * (belay_dial, a pool), unless all alternatives forward, with the same credentials
+ * (belay_endpoint_is_forward).
  */
 #ifndef BELAY_PROXY_H
 #define BELAY_PROXY_H

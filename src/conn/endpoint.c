@@ -234,7 +234,7 @@ static int build(struct belay_endpoint *e, const struct belay_endpoint_options *
 }
 
 int bl_endpoint_make(struct belay_loop *loop, const struct belay_endpoint_options *options,
-                     bool may_forward, struct belay_endpoint **ret_endpoint,
+                     enum bl_forwarding forwarding, struct belay_endpoint **ret_endpoint,
                      struct belay_error *error)
 {
     struct belay_endpoint_options o;
@@ -248,7 +248,7 @@ int bl_endpoint_make(struct belay_loop *loop, const struct belay_endpoint_option
         return bl_endpoint_no_memory(error);
     e->loop = loop;
     e->refs = 1;
-    e->may_forward = may_forward;
+    e->forwarding = (uint8_t)forwarding;
     rc = build(e, &o, error);
     if (rc < 0) {
         endpoint_free(e);
@@ -261,7 +261,7 @@ int bl_endpoint_make(struct belay_loop *loop, const struct belay_endpoint_option
 int belay_endpoint_new(struct belay_loop *loop, const struct belay_endpoint_options *options,
                        struct belay_endpoint **ret_endpoint, struct belay_error *error)
 {
-    return bl_endpoint_make(loop, options, true, ret_endpoint, error);
+    return bl_endpoint_make(loop, options, BL_FORWARD_ALL, ret_endpoint, error);
 }
 
 int belay_endpoint_parse(struct belay_loop *loop, const char *url,
@@ -409,5 +409,5 @@ int bl_endpoint_like(const struct belay_endpoint *e, const char *host, uint16_t 
         o.proxy = NULL;
         o.proxy_from_env = true;
     }
-    return bl_endpoint_make(e->loop, &o, e->may_forward, ret, error);
+    return bl_endpoint_make(e->loop, &o, (enum bl_forwarding)e->forwarding, ret, error);
 }

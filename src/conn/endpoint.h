@@ -12,12 +12,18 @@ const void *bl_endpoint_key(const struct belay_endpoint *endpoint, size_t *ret_l
 struct belay_loop *bl_endpoint_loop(const struct belay_endpoint *endpoint);
 /* Everything but limits and socket options. Points into the endpoint. */
 void bl_endpoint_plan(const struct belay_endpoint *endpoint, struct bl_dial_plan *plan);
-/* The proxy that requests are spoken to, in absolute form; NULL: to the target, or not to a proxy
- * alone. Its user and password are those of whichever way is taken. */
-const struct bl_hop *bl_endpoint_forward(const struct belay_endpoint *endpoint);
-/* belay_endpoint_new, for someone who may not speak to forward proxies. */
+/*
+ * Which ways that end in a forward proxy are gone as such, and not through a tunnel: those of plain
+ * HTTP, if whoever made the endpoint speaks to forward proxies. EACH: they look at the way of each
+ * connection; ALL: they do not, so it is all ways or none, and all with the same credentials.
+ */
+enum bl_forwarding { BL_FORWARD_NONE, BL_FORWARD_ALL, BL_FORWARD_EACH };
+/* The proxy that is spoken to on that way (of its stream), in absolute form; NULL: the target is. */
+const struct bl_hop *bl_endpoint_forward(const struct belay_endpoint *endpoint, unsigned way);
+bool bl_endpoint_may_forward(const struct belay_endpoint *endpoint); /* on one way at least */
+/* belay_endpoint_new is this with ALL. */
 int bl_endpoint_make(struct belay_loop *loop, const struct belay_endpoint_options *options,
-                     bool may_forward, struct belay_endpoint **ret_endpoint,
+                     enum bl_forwarding forwarding, struct belay_endpoint **ret_endpoint,
                      struct belay_error *error);
 /* The identity of endpoints and proxies that were given none: made at first use, kept by the loop,
  * and a reference of it. What belay_tls_new returns. */

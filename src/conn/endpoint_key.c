@@ -44,7 +44,7 @@ static void put_target(struct writer *w, const struct belay_endpoint *e)
 static void put_way(struct writer *w, const struct belay_endpoint *e)
 {
     for (size_t i = 0; i < e->routes_n; i++)
-        put(w, e->forward ? 'x' : 'w', e->routes[i].key,
+        put(w, bl_endpoint_forward(e, (unsigned)i) ? 'x' : 'w', e->routes[i].key,
             e->routes[i].hops_n ? e->routes[i].key_len : 0);
     if (e->proxy_protocol)
         put(w, 'v', &e->proxy_protocol, 1);

@@ -23,9 +23,9 @@ struct belay_endpoint {
     bool no_sni;
     const struct bl_scheme_info *scheme;
     struct belay_tls *tls;
-    char *host; /* "" for unix */
-    char *origin; /* for people: "http://a.test:80" */
-    char *name;   /* the same, and through which proxies; NULL without */
+    char *host;        /* "" for unix */
+    char *origin;      /* for people: "http://a.test:80" */
+    char *name;        /* the same, and through which proxies; NULL without */
     char *server_name; /* NULL without TLS */
     char *interface_name;
     char *tag;
@@ -39,7 +39,7 @@ struct belay_endpoint {
     struct bl_route *routes;   /* its ways, as this endpoint goes them */
     struct bl_hop *hops;       /* of all of them */
     size_t routes_n;
-    bool may_forward;       /* whoever made it speaks to forward proxies */
+    uint8_t forwarding;     /* enum bl_forwarding */
     bool forward;           /* to the proxy, in absolute form, whatever the target */
     bool from_env;          /* the environment was asked for a proxy */
     uint8_t proxy_protocol; /* enum belay_proxy_protocol */

@@ -2,10 +2,10 @@
 /*
  * Proxies on an endpoint's way, and what the PROXY protocol says first.
  *
- * Plain HTTP is forwarded, in absolute form, where every way ends in an HTTP proxy that forwards,
- * all with the same credentials: whichever of them the connection leads to, what is said to it is
- * the same. It is tunnelled where the target itself must be reached: at addresses of the caller's,
- * or to hear the PROXY protocol.
+ * A way that ends in a forward proxy is gone as such for plain HTTP, and through a tunnel for the
+ * rest, and where the target itself must be reached: at addresses of the caller's, or to hear the
+ * PROXY protocol. What is said to a forward proxy depends on the connection's way, so an endpoint of
+ * someone who does not look at it forwards on all ways or on none.
  */
 #include "conn/endpoint_parts.h"
 #include "conn/proxy.h"
@@ -100,22 +100,31 @@ static const struct bl_hop *last_of(const struct bl_route *way)
     return &way->hops[way->hops_n - 1];
 }
 
-static bool forwards(const struct belay_endpoint *e)
+/* Whether the target need not be reached itself. */
+static bool may_forward(const struct belay_endpoint *e)
 {
-    const struct bl_route *ways = e->proxy->ways;
+    return e->forwarding != BL_FORWARD_NONE && strcmp(e->scheme->name, "http") == 0 && !e->routed &&
+           !e->proxy_protocol;
+}
 
-    if (!e->may_forward || strcmp(e->scheme->name, "http") != 0 || e->routed || e->proxy_protocol)
-        return false;
-    for (size_t i = 0; i < e->proxy->ways_n; i++) {
-        if (!bl_proxy_way_forwards(&ways[i]) ||
-            !same_text(last_of(&ways[i])->user, last_of(ways)->user) ||
-            !same_text(last_of(&ways[i])->password, last_of(ways)->password))
+static bool all_forward(const struct belay_endpoint *e)
+{
+    for (size_t i = 0; i < e->proxy->ways_n; i++)
+        if (!bl_proxy_way_forwards(&e->proxy->ways[i]))
             return false;
-    }
     return true;
 }
 
-static int set_routes(struct belay_endpoint *e)
+static bool same_credentials(const struct bl_route *ways, size_t n)
+{
+    for (size_t i = 1; i < n; i++)
+        if (!same_text(last_of(&ways[i])->user, last_of(ways)->user) ||
+            !same_text(last_of(&ways[i])->password, last_of(ways)->password))
+            return false;
+    return true;
+}
+
+static int set_routes(struct belay_endpoint *e, bool forwards)
 {
     const struct belay_proxy *proxy = e->proxy;
     size_t hops_n = 0;
@@ -136,10 +145,21 @@ static int set_routes(struct belay_endpoint *e)
         if (way->hops_n)
             memcpy(hops, way->hops, way->hops_n * sizeof *hops);
         hops += way->hops_n;
-        if (!e->forward && bl_proxy_way_forwards(way))
+        if (!forwards && bl_proxy_way_forwards(way))
             hops[-1].kind = BL_HOP_CONNECT;
     }
     return 0;
+}
+
+static int set_ways(struct belay_endpoint *e)
+{
+    const struct belay_proxy *proxy = e->proxy;
+    bool may = may_forward(e);
+
+    e->forward = may && all_forward(e);
+    if (e->forwarding == BL_FORWARD_ALL)
+        may = e->forward = e->forward && same_credentials(proxy->ways, proxy->ways_n);
+    return set_routes(e, may);
 }
 
 static int set_name(struct belay_endpoint *e)
@@ -161,8 +181,7 @@ int bl_endpoint_set_proxy(struct belay_endpoint *e, const struct belay_endpoint_
     rc = rc < 0 ? rc : choose(e, o, error);
     if (rc < 0 || !e->proxy)
         return rc;
-    e->forward = forwards(e);
-    return set_routes(e) < 0 || set_name(e) < 0 ? bl_endpoint_no_memory(error) : 0;
+    return set_ways(e) < 0 || set_name(e) < 0 ? bl_endpoint_no_memory(error) : 0;
 }
 
 bool belay_endpoint_is_forward(const struct belay_endpoint *e)
@@ -170,7 +189,16 @@ bool belay_endpoint_is_forward(const struct belay_endpoint *e)
     return e->forward;
 }
 
-const struct bl_hop *bl_endpoint_forward(const struct belay_endpoint *e)
+const struct bl_hop *bl_endpoint_forward(const struct belay_endpoint *e, unsigned way)
 {
-    return e->forward ? last_of(e->routes) : NULL;
+    return way < e->routes_n && bl_proxy_way_forwards(&e->routes[way]) ? last_of(&e->routes[way])
+                                                                       : NULL;
+}
+
+bool bl_endpoint_may_forward(const struct belay_endpoint *e)
+{
+    for (size_t i = 0; i < e->routes_n; i++)
+        if (bl_proxy_way_forwards(&e->routes[i]))
+            return true;
+    return false;
 }

@@ -4,8 +4,11 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "conn/endpoint.h"
 #include "http/client.h"
 #include "http/session.h"
+#include "net/stream.h"
+#include "wire/credentials.h"
 
 struct protocol {
     const char *alpn;
@@ -37,6 +40,31 @@ static void fail(struct belay_conn *conn, int code, const char *what)
     belay_conn_open_failed(conn, &error);
 }
 
+/* What is said to a forward proxy: it depends on the way that this connection has gone. */
+static int set_proxy(struct bl_session *session, struct belay_conn *conn,
+                     const struct belay_stream *stream)
+{
+    const struct bl_hop *proxy = bl_endpoint_forward(belay_conn_endpoint(conn), stream->way);
+    struct bl_mem *mem = &session->http->loop->mem;
+
+    session->forward = proxy != NULL;
+    if (!proxy || !proxy->user)
+        return 0;
+    session->proxy_authorization =
+        bl_basic_credentials(mem, bl_span_of(proxy->user), bl_span_of(proxy->password));
+    return session->proxy_authorization ? 0 : BELAY_ENOMEM;
+}
+
+static void end_session(struct bl_session *session)
+{
+    char *secret = session->proxy_authorization;
+    struct bl_mem *mem = &session->http->loop->mem;
+
+    session->ops->close(session);
+    if (secret)
+        bl_free_secret(mem, secret, strlen(secret));
+}
+
 static void session_open(struct belay_conn *conn, struct belay_stream *stream, void *arg)
 {
     struct belay_http *http = arg;
@@ -55,6 +83,11 @@ static void session_open(struct belay_conn *conn, struct belay_stream *stream, v
         fail(conn, BELAY_ENOMEM, "out of memory");
         return;
     }
+    if (set_proxy(session, conn, stream) < 0) {
+        end_session(session);
+        fail(conn, BELAY_ENOMEM, "out of memory");
+        return;
+    }
     session->tls_resumed = tls && facts.resumed;
     belay_conn_open_done(conn, session, protocol->capacity);
 }
@@ -65,7 +98,7 @@ static void close_session(struct belay_conn *conn, enum belay_reason reason, voi
 
     (void)reason;
     (void)arg;
-    session->ops->close(session);
+    end_session(session);
     belay_conn_set_state(conn, NULL);
     belay_conn_closed(conn);
 }

@@ -15,12 +15,13 @@
 static int write_head(struct bl_h1_session *s, const struct bl_message *m)
 {
     struct belay_http *http = s->base.http;
+    const struct bl_target_line *line = &m->target->lines[s->base.forward];
     const struct bl_h1_request request = {
         .method = m->method,
-        .target = bl_span(bl_buf_head(&m->target->line), bl_buf_len(&m->target->line)),
-        .host_at = m->target->host_at,
+        .target = bl_span(bl_buf_head(&line->text), bl_buf_len(&line->text)),
+        .host_at = line->host_at,
         .authorization = m->authorization,
-        .proxy_authorization = bl_span_of(m->target->proxy_authorization),
+        .proxy_authorization = bl_span_of(s->base.proxy_authorization),
         .user_agent = bl_span_of(http->user_agent),
         .headers = m->headers,
         .headers_n = m->headers_n,

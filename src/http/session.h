@@ -102,6 +102,8 @@ struct bl_session {
     struct bl_exchange *exchange;
     uint32_t uses;
     bool tls_resumed;
+    bool forward;              /* a forward proxy is spoken to: in absolute form */
+    char *proxy_authorization; /* "Basic ...", for it alone; NULL: none */
 };
 
 void bl_exchange_init(struct bl_exchange *ex, struct belay_loop *loop,

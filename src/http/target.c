@@ -65,19 +65,19 @@ static int append_request_target(struct bl_buf *out, struct bl_mem *mem, const s
 }
 
 /* What is asked of the origin; of a forward proxy, all of the URL (RFC 9112, 3.2.2). */
-static int set_line(struct belay_http_target *t, const struct bl_url *url)
+static int set_line(struct belay_http_target *t, const struct bl_url *url, bool forward)
 {
+    struct bl_target_line *line = &t->lines[forward];
     struct bl_buf path = {0}, host = {0};
-    int rc = 0;
+    int rc = append_authority(&host, t->mem, url);
 
-    if (belay_endpoint_is_forward(t->endpoint))
+    if (rc == 0 && forward)
         rc = bl_buf_append(&path, t->mem, t->url, strlen(t->url));
-    else
+    else if (rc == 0)
         rc = append_request_target(&path, t->mem, url);
-    rc = rc < 0 ? rc : append_authority(&host, t->mem, url);
     if (rc == 0)
-        rc = bl_h1_write_target(&t->line, t->mem, bl_span(bl_buf_head(&path), bl_buf_len(&path)),
-                                bl_span(bl_buf_head(&host), bl_buf_len(&host)), &t->host_at);
+        rc = bl_h1_write_target(&line->text, t->mem, bl_span(bl_buf_head(&path), bl_buf_len(&path)),
+                                bl_span(bl_buf_head(&host), bl_buf_len(&host)), &line->host_at);
     bl_buf_free(&path, t->mem);
     bl_buf_free(&host, t->mem);
     return rc;
@@ -137,19 +137,9 @@ static int set_endpoint(struct belay_http_target *t, struct belay_http *http,
     if (rc < 0)
         return bl_error_set(error, rc, BELAY_STAGE_NONE, "routing %s: %s", t->name,
                             belay_strerror(rc));
-    return bl_endpoint_make(http->loop, &o, is_urls(&o, url, host), &t->endpoint, error);
-}
-
-/* Basic credentials of the proxy, for nobody else. */
-static int set_proxy_credentials(struct belay_http_target *t)
-{
-    const struct bl_hop *proxy = bl_endpoint_forward(t->endpoint);
-
-    if (!proxy || !proxy->user)
-        return 0;
-    t->proxy_authorization =
-        bl_basic_credentials(t->mem, bl_span_of(proxy->user), bl_span_of(proxy->password));
-    return t->proxy_authorization ? 0 : BELAY_ENOMEM;
+    return bl_endpoint_make(http->loop, &o,
+                            is_urls(&o, url, host) ? BL_FORWARD_EACH : BL_FORWARD_NONE,
+                            &t->endpoint, error);
 }
 
 /* What is said depends on whom it is said to. */
@@ -157,10 +147,11 @@ static int set_head(struct belay_http_target *t, const struct bl_url *url,
                     struct belay_error *error)
 {
     char shown[80];
-    int rc = set_line(t, url);
+    int rc = set_line(t, url, false);
 
+    if (rc == 0 && bl_endpoint_may_forward(t->endpoint))
+        rc = set_line(t, url, true);
     rc = rc < 0 ? rc : set_credentials(t, url->userinfo);
-    rc = rc < 0 ? rc : set_proxy_credentials(t);
     if (rc == BELAY_EINVAL)
         return bl_error_set(error, rc, BELAY_STAGE_NONE, "the URL \"%s\" holds what cannot be sent",
                             bl_text_show(shown, sizeof shown, t->name, strlen(t->name)));
@@ -239,11 +230,10 @@ void belay_http_target_unref(struct belay_http_target *t)
     mem = t->mem;
     belay_peer_unref(t->peer);
     belay_endpoint_unref(t->endpoint);
-    bl_buf_free(&t->line, mem);
+    bl_buf_free(&t->lines[0].text, mem);
+    bl_buf_free(&t->lines[1].text, mem);
     if (t->authorization)
         bl_free_secret(mem, t->authorization, strlen(t->authorization));
-    if (t->proxy_authorization)
-        bl_free_secret(mem, t->proxy_authorization, strlen(t->proxy_authorization));
     bl_free(mem, t->url);
     bl_free(mem, t->name);
     bl_free(mem, t->given);

@@ -7,6 +7,12 @@
 #include "http/client.h"
 #include "wire/url.h"
 
+/* The start of a request's head, as bl_h1_write_target made it. */
+struct bl_target_line {
+    struct bl_buf text;
+    size_t host_at; /* of "Host: ..." in it */
+};
+
 struct belay_http_target {
     struct bl_mem *mem;
     const struct belay_http *http; /* whose it is: only compared, as it may be gone */
@@ -16,10 +22,8 @@ struct belay_http_target {
     char *url; /* without user, password and fragment */
     char
         *name; /* the same without its query, which may hold a token: for errors, logs, the trace */
-    struct bl_buf line;        /* as bl_h1_write_target made it */
-    size_t host_at;            /* of "Host: ..." in it */
-    char *authorization;       /* "Basic ...", or NULL */
-    char *proxy_authorization; /* the same for the forward proxy that requests are spoken to */
+    struct bl_target_line lines[2]; /* to the origin; to a forward proxy, if there may be one */
+    char *authorization;            /* "Basic ...", or NULL */
 
     /* In the client's memory of URLs: */
     struct bl_map_node node;

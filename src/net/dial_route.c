@@ -305,6 +305,8 @@ bool bl_dial_next_way(struct bl_dial *d, const struct belay_error *error)
 
 void bl_dial_route_stands(struct bl_dial *d)
 {
+    if (d->plan.routes_n > 0)
+        d->stream->way = d->order[d->route_at] & 15u;
     if (d->route->key)
         bl_failure_clear(d->loop, d->route->key, d->route->key_len);
 }

@@ -159,6 +159,40 @@ static void the_next_alternative_forwards_as_well(void **state)
     scripted_stop(&gone);
 }
 
+/* Each with its own credentials, and what it can: the form depends on the connection's way. */
+static void alternatives_go_each_its_own_way(void **state)
+{
+    static const char *const answers[] = {OK, OK, NULL};
+    struct scripted gone;
+    char text[100], url[100];
+
+    (void)state;
+    scripted_start(&gone, answers);
+    scripted_deafen(&gone);
+    begin(answers, answers);
+    snprintf(text, sizeof text, "http://x:y@127.0.0.1:%d|http://u:p%%%%40ss@127.0.0.1:%%d",
+             gone.port);
+    open_through(text, false, NULL);
+    get("http://a.test/", 200);
+    assert_heard(w.proxy, "GET http://a.test/ HTTP/1.1\r\n");
+    assert_heard(w.proxy, BASIC);
+    kit_close(&w.kit);
+
+    open_through("http://u:p%%40ss@127.0.0.1:%d|direct://", false, NULL);
+    get("http://a.test/", 200);
+    assert_heard(w.proxy, "GET http://a.test/ HTTP/1.1\r\n");
+    kit_close(&w.kit);
+
+    snprintf(text, sizeof text, "http://u:p%%%%40ss@127.0.0.1:%d|direct://", gone.port);
+    open_through(text, false, NULL);
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/x", w.origin->port);
+    get(url, 200);
+    assert_heard(w.origin, "GET /x HTTP/1.1\r\n");
+    assert_not_heard(w.origin, "roxy-");
+    end();
+    scripted_stop(&gone);
+}
+
 /* ---- tunnels ---- */
 
 static void a_tunnel_ends_at_its_target(void **state)
@@ -349,6 +383,7 @@ int main(void)
         cmocka_unit_test(a_forward_proxy_hears_the_whole_url),
         cmocka_unit_test(a_407_of_a_forward_proxy_is_a_response),
         cmocka_unit_test(the_next_alternative_forwards_as_well),
+        cmocka_unit_test(alternatives_go_each_its_own_way),
         cmocka_unit_test(a_tunnel_ends_at_its_target),
         cmocka_unit_test(a_chain_forwards_at_its_end),
         cmocka_unit_test(another_host_is_reached_through_a_tunnel),

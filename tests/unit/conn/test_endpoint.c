@@ -253,49 +253,87 @@ static void bad_proxies_are_refused_and_named(void **state)
 
 /* ---- proxies on the way ---- */
 
+struct way_row {
+    const char *proxy, *url;
+    bool forward;    /* whatever the target */
+    const char *how; /* each way's: f forwards, - does not */
+};
+
+static void check_ways(struct kit *kit, const struct way_row *rows, size_t n,
+                       enum bl_forwarding forwarding)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct belay_endpoint_options o = {BELAY_SIZED(belay_endpoint_options), .url = rows[i].url};
+        struct belay_endpoint *e;
+        struct bl_dial_plan plan;
+        size_t forwarding_n = 0;
+
+        assert_int_equal(belay_proxy_parse(kit->loop, rows[i].proxy, &o.proxy, NULL), 0);
+        assert_int_equal(bl_endpoint_make(kit->loop, &o, forwarding, &e, NULL), 0);
+        belay_proxy_unref(o.proxy); /* the endpoint holds it */
+        bl_endpoint_plan(e, &plan);
+        assert_int_equal(plan.routes_n, strlen(rows[i].how));
+        if (belay_endpoint_is_forward(e) != rows[i].forward)
+            fail_msg("%s to %s is %s forward", rows[i].proxy, rows[i].url,
+                     rows[i].forward ? "not" : "");
+        for (unsigned j = 0; j < plan.routes_n; j++) {
+            const struct bl_route *r = &plan.routes[j];
+            const struct bl_hop *last = r->hops_n ? &r->hops[r->hops_n - 1] : NULL;
+            bool forwards = last && last->kind == BL_HOP_FORWARD;
+
+            if (forwards != (rows[i].how[j] == 'f'))
+                fail_msg("%s to %s, way %u", rows[i].proxy, rows[i].url, j);
+            assert_ptr_equal(bl_endpoint_forward(e, j), forwards ? last : NULL);
+            assert_true(r->key_len > 0); /* the direct one's is the endpoint's */
+            forwarding_n += forwards;
+        }
+        assert_null(bl_endpoint_forward(e, (unsigned)plan.routes_n));
+        assert_int_equal(bl_endpoint_may_forward(e), forwarding_n > 0);
+        belay_endpoint_unref(e);
+    }
+}
+
 static void a_plan_has_the_ways(void **state)
 {
-    static const struct {
-        const char *proxy, *url;
-        bool forward;
-        enum bl_hop_kind last;
-    } rows[] = {
-        {"p.test", "http://a.test", true, BL_HOP_FORWARD},
-        {"https://p.test", "http://a.test", true, BL_HOP_FORWARD},
-        {"p.test", "https://a.test", false, BL_HOP_CONNECT},
-        {"p.test", "tcp://a.test:80", false, BL_HOP_CONNECT},
-        {"p.test", "http://192.0.2.1:80", true, BL_HOP_FORWARD},
-        {"g.test p.test", "http://a.test", true, BL_HOP_FORWARD},
-        {"socks5://g.test p.test", "http://a.test", true, BL_HOP_FORWARD},
-        {"p.test socks5://g.test", "http://a.test", false, BL_HOP_SOCKS5},
-        {"p.test | q.test", "http://a.test", true, BL_HOP_FORWARD},
-        {"u:p@p.test | u:p@q.test", "http://a.test", true, BL_HOP_FORWARD},
-        {"u:p@p.test | u:r@q.test", "http://a.test", false, BL_HOP_CONNECT},
-        {"u:p@p.test | q.test", "http://a.test", false, BL_HOP_CONNECT},
-        {"p.test | u:p@q.test", "http://a.test", false, BL_HOP_CONNECT},
-        {"p.test | direct://", "http://a.test", false, BL_HOP_CONNECT},
-        {"p.test | socks5://q.test", "http://a.test", false, BL_HOP_CONNECT},
+    static const struct way_row rows[] = {
+        {"p.test", "http://a.test", true, "f"},
+        {"https://p.test", "http://a.test", true, "f"},
+        {"p.test", "https://a.test", false, "-"},
+        {"p.test", "tcp://a.test:80", false, "-"},
+        {"p.test", "http://192.0.2.1:80", true, "f"},
+        {"g.test p.test", "http://a.test", true, "f"},
+        {"socks5://g.test p.test", "http://a.test", true, "f"},
+        {"p.test socks5://g.test", "http://a.test", false, "-"},
+        {"p.test | q.test", "http://a.test", true, "ff"},
+        {"u:p@p.test | u:p@q.test", "http://a.test", true, "ff"},
+    };
+    /* Who does not look at a connection's way cannot be left to find out. */
+    static const struct way_row all[] = {
+        {"u:p@p.test | u:r@q.test", "http://a.test", false, "--"},
+        {"u:p@p.test | q.test", "http://a.test", false, "--"},
+        {"p.test | u:p@q.test", "http://a.test", false, "--"},
+        {"p.test | direct://", "http://a.test", false, "--"},
+        {"p.test | socks5://q.test", "http://a.test", false, "--"},
+    };
+    static const struct way_row each[] = {
+        {"u:p@p.test | u:r@q.test", "http://a.test", true, "ff"},
+        {"u:p@p.test | q.test", "http://a.test", true, "ff"},
+        {"p.test | direct://", "http://a.test", false, "f-"},
+        {"direct:// | p.test", "http://a.test", false, "-f"},
+        {"p.test | socks5://q.test | r.test", "http://a.test", false, "f-f"},
+        {"p.test | direct://", "https://a.test", false, "--"},
+    };
+    static const struct way_row none[] = {
+        {"p.test", "http://a.test", false, "-"},
+        {"p.test | direct://", "http://a.test", false, "--"},
     };
     struct kit *kit = *state;
 
-    for (size_t i = 0; i < BL_COUNT(rows); i++) {
-        struct belay_endpoint_options o = {.url = rows[i].url};
-        struct belay_endpoint *e;
-        struct bl_dial_plan plan;
-
-        assert_int_equal(belay_proxy_parse(kit->loop, rows[i].proxy, &o.proxy, NULL), 0);
-        e = make(kit, o);
-        belay_proxy_unref(o.proxy); /* the endpoint holds it */
-        bl_endpoint_plan(e, &plan);
-        assert_int_equal(belay_endpoint_is_forward(e), rows[i].forward);
-        if (plan.routes[0].hops[plan.routes[0].hops_n - 1].kind != rows[i].last)
-            fail_msg("%s to %s", rows[i].proxy, rows[i].url);
-        assert_ptr_equal(bl_endpoint_forward(e),
-                         rows[i].forward ? &plan.routes[0].hops[plan.routes[0].hops_n - 1] : NULL);
-        for (size_t j = 0; j < plan.routes_n; j++)
-            assert_true(plan.routes[j].key_len > 0); /* the direct one's is the endpoint's */
-        belay_endpoint_unref(e);
-    }
+    check_ways(kit, rows, BL_COUNT(rows), BL_FORWARD_ALL);
+    check_ways(kit, rows, BL_COUNT(rows), BL_FORWARD_EACH);
+    check_ways(kit, all, BL_COUNT(all), BL_FORWARD_ALL);
+    check_ways(kit, each, BL_COUNT(each), BL_FORWARD_EACH);
+    check_ways(kit, none, BL_COUNT(none), BL_FORWARD_NONE);
 }
 
 static void a_plan_says_what_proxy_protocol_says(void **state)
@@ -331,7 +369,7 @@ static void forwarding_can_be_declined(void **state)
     struct belay_endpoint *e, *like;
 
     assert_int_equal(belay_proxy_parse(kit->loop, "p.test", &o.proxy, NULL), 0);
-    assert_int_equal(bl_endpoint_make(kit->loop, &o, false, &e, NULL), 0);
+    assert_int_equal(bl_endpoint_make(kit->loop, &o, BL_FORWARD_NONE, &e, NULL), 0);
     assert_false(belay_endpoint_is_forward(e));
     assert_int_equal(bl_endpoint_like(e, "b.test", 80, NULL, 0, &like, NULL), 0);
     assert_false(belay_endpoint_is_forward(like));
