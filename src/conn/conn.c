@@ -164,6 +164,15 @@ static void on_dialled(struct belay_stream *stream, const struct belay_error *er
     start_session(c);
 }
 
+/* Whether there is more to it than dialling the target. */
+static bool is_led(const struct bl_dial_plan *plan)
+{
+    for (size_t i = 0; i < plan->routes_n; i++)
+        if (plan->routes[i].hops_n)
+            return true;
+    return plan->proxy_protocol != BELAY_PROXY_PROTOCOL_NONE;
+}
+
 static void begin(struct belay_conn *c)
 {
     const struct belay_dial_options *o = c->dial_options;
@@ -171,11 +180,18 @@ static void begin(struct belay_conn *c)
     struct belay_error error;
     int rc;
 
+    bl_endpoint_plan(c->endpoint, &plan);
+    if (bl_conn_ops(c)->open && is_led(&plan)) {
+        bl_error_set(&error, BELAY_ENOTSUP, BELAY_STAGE_PROXY,
+                     "connecting to %s: a connector that dials by itself cannot be led by a proxy",
+                     belay_endpoint_name(c->endpoint));
+        fail(c, &error);
+        return;
+    }
     if (bl_conn_ops(c)->open) {
         start_session(c);
         return;
     }
-    bl_endpoint_plan(c->endpoint, &plan);
     plan.fresh = c->fresh;
     plan.resolve_timeout_ms = o->resolve_timeout_ms;
     plan.connect_timeout_ms = o->connect_timeout_ms;

@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+#include "belay/proxy.h"
 #include "conn/endpoint.h"
 #include "unit/conn/conn_world.h"
 #include "unit/conn/keeper_kit.h"
@@ -349,6 +350,31 @@ static void attaching_says_when_memory_is_out(void **state)
     assert_string_equal(ended, "a");
 }
 
+/* ---- ways that it cannot go ---- */
+
+static void a_connector_that_dials_by_itself_refuses_a_proxy(void **state)
+{
+    struct belay_endpoint_options o = belay_endpoint_options_init();
+    struct belay_proxy *proxy;
+
+    (void)state;
+    assert_int_equal(belay_proxy_parse(world.loop, "socks5://gate.test:1080", &proxy, NULL), 0);
+    o.url = "tcp://a.test:1";
+    for (int i = 0; i < 2; i++) {
+        belay_endpoint_unref(endpoint);
+        o.proxy = i == 0 ? proxy : NULL;
+        o.proxy_protocol = i == 0 ? BELAY_PROXY_PROTOCOL_NONE : BELAY_PROXY_PROTOCOL_V2;
+        assert_int_equal(belay_endpoint_new(world.loop, &o, &endpoint, NULL), 0);
+        keeper_init(&keeper);
+        start();
+        assert_int_equal(keeper.failed, 1);
+        assert_int_equal(keeper.code, BELAY_ENOTSUP);
+        assert_int_equal(keeper.stage, BELAY_STAGE_PROXY);
+        assert_int_equal(puppet.n, 0);
+    }
+    belay_proxy_unref(proxy);
+}
+
 /* ---- health ---- */
 
 static bool healthy;
@@ -411,6 +437,7 @@ int main(void)
         T(what_is_attached_ends_inside_open_failed),
         T(what_an_end_says_is_not_heard),
         T(attaching_says_when_memory_is_out),
+        T(a_connector_that_dials_by_itself_refuses_a_proxy),
         T(the_connector_is_asked_whether_it_is_healthy),
         T(who_cannot_be_asked_is_healthy),
     };

@@ -365,7 +365,7 @@ static void a_full_queue_is_this_process_own_trouble(void **state)
 
 static void a_loop_may_end_with_everything_under_way(void **state)
 {
-    struct user users[6];
+    static struct user users[6]; /* told when the loop ends */
     struct belay_lease lease;
 
     (void)state;
