@@ -168,16 +168,19 @@ static void flush(struct px_peer *p)
     size_t n = p->out_n - p->out_at;
 
     n = p->chop && n > 1 ? 1 : n;
+    if (p->cut && n > p->cut - p->said)
+        n = p->cut - p->said;
     if (n > 0) {
         ssize_t sent = send(p->fd, p->out + p->out_at, n, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent > 0)
             p->out_at += (size_t)sent;
+        p->said += sent > 0 ? (size_t)sent : 0;
         if (sent < 0 && errno != EAGAIN)
             p->out_at = p->out_n;
     }
     if (p->out_at == p->out_n)
         p->out_at = p->out_n = 0;
-    if (p->out_n == 0 && p->close_after)
+    if ((p->out_n == 0 && p->close_after) || (p->cut && p->said == p->cut))
         hang_up(p);
 }
 

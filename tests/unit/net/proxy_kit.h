@@ -49,6 +49,7 @@ struct px_peer {
     char out[65536];
     size_t out_n, out_at;
     bool close_after;
+    size_t cut, said; /* closes after so many bytes of all; 0: does not */
 };
 
 struct px {

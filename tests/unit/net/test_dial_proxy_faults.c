@@ -285,6 +285,43 @@ static void the_hop_that_failed_is_named(void **state)
     }
 }
 
+static void a_proxy_may_leave_after_any_byte(void **state)
+{
+    static const struct px_step steps[] = {
+        PX_BYTES("\x05\x02\x00\x02", "\x05\x02"),
+        PX_BYTES("\x01\x0bhidden-user\x0fhidden-password", "\x01\x00"),
+        PX_BYTES("\x05\x01\x00\x03\x09next.test\x0c\x38", "\x05\x00\x00\x01\0\0\0\0\0\0"),
+        PX_BYTES("CONNECT target.test:443 HTTP/1.1\r\n", "HTTP/1.1 200 x\r\nA: b\r\n\r\n"),
+        PX_BYTES("", "."), /* of the target */
+    };
+    struct bl_hop hops[] = {
+        {.kind = BL_HOP_SOCKS5H, .name = "socks5h://one", .user = PX_USER, .password = PX_PASSWORD},
+        {.kind = BL_HOP_CONNECT, .name = "http://two", .host = "next.test", .port = 3128},
+    };
+    size_t all = 2 + 2 + 10 + 24;
+    (void)state;
+    for (size_t cut = 1; cut <= all; cut++) {
+        struct px t;
+
+        px_begin(&t);
+        struct px_peer *p = px_listen(&t, steps, BL_COUNT(steps));
+        p->cut = cut;
+        hops[0].addrs = NULL;
+        px_route(&t, hops, 2, p);
+        px_dial(&t);
+        if (cut < all) {
+            /* A socket that is closed with unread bytes is reset. */
+            int code = t.error.code == BELAY_ERESET ? BELAY_ERESET : BELAY_EEOF;
+            px_expect_failure(&t, code, BELAY_STAGE_PROXY,
+                              cut < 14 ? "socks5h://one" : "http://two");
+            assert_int_equal(t.error.kind, BELAY_KIND_RETRY);
+        } else {
+            assert_non_null(t.stream);
+        }
+        px_finish(&t);
+    }
+}
+
 static void a_proxy_that_refuses_connections_is_named(void **state)
 {
     struct px t;
@@ -386,6 +423,7 @@ int main(void)
         cmocka_unit_test(an_answer_without_end_is_cut),
         cmocka_unit_test(a_proxy_that_says_nothing_has_its_limit),
         cmocka_unit_test(the_hop_that_failed_is_named),
+        cmocka_unit_test(a_proxy_may_leave_after_any_byte),
         cmocka_unit_test(a_proxy_that_refuses_connections_is_named),
         cmocka_unit_test(a_proxy_dial_can_be_cancelled_at_each_turn),
         cmocka_unit_test(every_failing_allocation_is_a_tunnel_or_an_error),
