@@ -27,8 +27,9 @@
  *
  * Pools keep their connections in a cache too (`cache` of struct belay_pool_options): it then sees
  * every connection of the pool, decides whether an idle one is kept, and closes what it chooses;
- * several pools may share one, and a pool that has none idle takes over an idle connection of
- * another that would have dialled the same in the same way.
+ * several pools may share one, and a pool that has none idle for those who wait takes over an idle
+ * connection of another, if that is to the same endpoint by the same connector. Limits stay each
+ * pool's own.
  */
 #ifndef BELAY_CACHE_H
 #define BELAY_CACHE_H
@@ -398,7 +399,7 @@ BELAY_OPTIONS_INIT(belay_cache_stats)
 BELAY_API void belay_cache_get_stats(const struct belay_cache *cache,
                                      struct belay_cache_stats *stats);
 
-/* The effective options; `policy` is NULL in them. */
+/* The effective options, such that they may be given back; `policy` is NULL in them. */
 BELAY_API void belay_cache_get_options(const struct belay_cache *cache,
                                        struct belay_cache_options *options);
 

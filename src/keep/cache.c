@@ -240,10 +240,13 @@ void belay_cache_get_stats(const struct belay_cache *cache, struct belay_cache_s
     memcpy(stats, &size, sizeof size);
 }
 
+/* In the words of options, so that they may be given back. */
 void belay_cache_get_options(const struct belay_cache *cache, struct belay_cache_options *options)
 {
     size_t size = options->size < sizeof *options ? options->size : sizeof *options;
+    struct belay_cache_options o = cache->options;
 
-    memcpy(options, &cache->options, size);
+    bl_options_express(&o, bl_cache_options, bl_cache_options_n);
+    memcpy(options, &o, size);
     memcpy(options, &size, sizeof size);
 }

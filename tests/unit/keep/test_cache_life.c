@@ -357,6 +357,21 @@ static void options_out_of_range_are_named(void **state)
     assert_non_null(strstr(e.text, "policy"));
 }
 
+static void options_can_be_given_back(void **state)
+{
+    struct belay_cache_options o = belay_cache_options_init();
+    struct belay_cache *cache;
+
+    (void)state;
+    belay_cache_get_options(k.cache, &o);
+    assert_int_equal(o.max_inactive, BELAY_FOREVER);
+    assert_int_equal(o.max_idle_time_ms, BELAY_FOREVER);
+    assert_int_equal(o.close_timeout_ms, 2000);
+    assert_true(o.no_watch);
+    assert_null(o.policy);
+    assert_int_equal(belay_cache_open(k.loop, &o, &cache, NULL), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -380,6 +395,7 @@ int main(void)
         TEST(close_and_unref_take_null),
         TEST(refusals_name_the_connection),
         TEST(options_out_of_range_are_named),
+        TEST(options_can_be_given_back),
     };
     return cmocka_run_group_tests_name("keep_cache_life", tests, NULL, NULL);
 }
