@@ -65,8 +65,7 @@ static uint64_t wishes(struct bl_pp_peer *peer, uint64_t now)
         return fill && peer->connections < pp->limits.per_endpoint ? FOR_FILL : NOBODY;
     if (peer->connections < pp->limits.per_endpoint)
         return turn_of(peer);
-    /* Only those who want a fresh connection still wait beside idle ones, or others beside those
-     * that nobody may use. */
+    /* Only those who want a fresh connection still wait beside idle ones. */
     idle = peer->closing == 0 ? bl_pp_longest_idle(peer) : NULL;
     if (idle)
         bl_pp_close(idle, BELAY_REASON_EVICTED, false);

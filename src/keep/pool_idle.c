@@ -10,6 +10,22 @@
  */
 #include "keep/pool_policy.h"
 
+/* Those that nobody may use. While somebody waits for them they stay: the next one dialled would be
+ * like them. */
+static struct bl_pp_conn *longest_barren(const struct bl_pp_peer *peer)
+{
+    struct bl_pp_conn *longest = NULL;
+
+    BL_LIST_EACH(node, &peer->barren)
+    {
+        struct bl_pp_conn *c = BL_LIST_OF(node, struct bl_pp_conn, ready);
+
+        if (!longest || c->idle_since < longest->idle_since)
+            longest = c;
+    }
+    return longest;
+}
+
 /* Where its order says it is; there may be others in use among the ready ones. */
 struct bl_pp_conn *bl_pp_longest_idle(const struct bl_pp_peer *peer)
 {
@@ -19,13 +35,8 @@ struct bl_pp_conn *bl_pp_longest_idle(const struct bl_pp_peer *peer)
 
     if (peer->idle == 0)
         return NULL;
-    BL_LIST_EACH(node, &peer->barren)
-    {
-        struct bl_pp_conn *c = BL_LIST_OF(node, struct bl_pp_conn, ready);
-
-        if (!longest || c->idle_since < longest->idle_since)
-            longest = c;
-    }
+    if (peer->waiting == 0)
+        longest = longest_barren(peer);
     for (struct bl_list *node = lifo ? peer->ready.prev : peer->ready.next; node != &peer->ready;
          node = lifo ? node->prev : node->next) {
         struct bl_pp_conn *c = BL_LIST_OF(node, struct bl_pp_conn, ready);
@@ -75,8 +86,10 @@ void bl_pp_backdate(struct bl_pp_conn *c, uint64_t since)
 static struct bl_pp_conn *oldest_idle(struct bl_pp *pp, uint64_t now)
 {
     struct bl_heap_entry *top;
+    uint32_t seen = 0; /* that have none now. Each goes behind the others; in the second round all
+                          keys are right */
 
-    while (!pp->none_idle && (top = bl_heap_first(&pp->oldest))) {
+    while (!pp->none_idle && seen <= 2 * pp->oldest.count && (top = bl_heap_first(&pp->oldest))) {
         struct bl_pp_peer *peer = BL_CONTAINER(top, struct bl_pp_peer, oldest);
         struct bl_pp_conn *c = bl_pp_longest_idle(peer);
 
@@ -86,10 +99,9 @@ static struct bl_pp_conn *oldest_idle(struct bl_pp *pp, uint64_t now)
             put_oldest(peer, c->idle_since);
         else if (peer->connections == peer->dialing + peer->closing)
             bl_heap_remove(&pp->oldest, top);
-        else if (top->key <= now)
-            put_oldest(peer, now + 1);
         else
-            break; /* all that come after it have been looked at */
+            put_oldest(peer, now);
+        seen += !c && top->key == now;
     }
     pp->none_idle = true;
     return NULL;

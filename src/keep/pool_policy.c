@@ -82,14 +82,40 @@ static void insert_by_use(struct bl_pp_conn *c)
     bl_list_insert_after(at, &c->ready);
 }
 
+/* Whether the one there has been idle for less time. What comes back from a lease finds none. */
+static bool is_later(const struct bl_list *at, const struct bl_pp_conn *c)
+{
+    const struct bl_pp_conn *other = BL_LIST_OF(at, struct bl_pp_conn, ready);
+
+    return at != &c->peer->ready && other->leases == 0 && other->idle_since > c->idle_since;
+}
+
+static void insert_lifo(struct bl_pp_conn *c)
+{
+    struct bl_list *at = &c->peer->ready;
+
+    while (c->leases == 0 && is_later(at->next, c))
+        at = at->next;
+    bl_list_insert_after(at, &c->ready);
+}
+
+static void insert_fifo(struct bl_pp_conn *c)
+{
+    struct bl_list *at = c->peer->ready.prev;
+
+    while (c->leases == 0 && is_later(at, c))
+        at = at->prev;
+    bl_list_insert_after(at, &c->ready);
+}
+
 static void insert_ready(struct bl_pp_conn *c)
 {
     uint8_t order = c->peer->pool->limits.order;
 
     if (order == BELAY_REUSE_LIFO)
-        bl_list_push_front(&c->peer->ready, &c->ready);
+        insert_lifo(c);
     else if (order == BELAY_REUSE_FIFO)
-        bl_list_push_back(&c->peer->ready, &c->ready);
+        insert_fifo(c);
     else
         insert_by_use(c);
 }

@@ -28,6 +28,8 @@ static void leave(struct bl_pp_waiter *w)
     peer->waiting_fresh -= w->fresh;
     if (--peer->waiting > 0)
         return;
+    if (!bl_list_empty(&peer->barren))
+        bl_pp_idled(peer, 0); /* nobody waits for these any more */
     bl_heap_remove(&peer->pool->eager, &peer->eager);
     belay_backoff_reset(&peer->backoff);
     peer->retry_at = 0;

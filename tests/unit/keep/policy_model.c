@@ -90,7 +90,8 @@ static bool may_be_lent(const struct pm *m, const struct pm_conn *c, int peer, b
 
 static bool evictable(const struct pm *m, const struct pm_conn *c)
 {
-    return healthy(m, c) && c->leases == 0;
+    return healthy(m, c) && c->leases == 0 &&
+           (c->facts.capacity > 0 || pm_waiting(m, c->peer) == 0);
 }
 
 /* More dials are justified by those who wait. */
@@ -303,8 +304,7 @@ static bool eviction_is_justified(struct pm *m, const struct pm_conn *c)
         wanted |= may_dial_but_for_the_total(m, i);
     if (m->out_of_descriptors)
         m->out_of_descriptors = false;
-    else if (first && (first->fresh || c->facts.capacity == 0) &&
-             connections(m, c->peer) >= m->limits.per_endpoint)
+    else if (first && first->fresh && connections(m, c->peer) >= m->limits.per_endpoint)
         for_others = false;
     else if (!for_others || !wanted)
         return false;

@@ -3,7 +3,7 @@
 #include "base/rand.h"
 #include "unit/keep/policy_model.h"
 
-#define HISTORIES 2500
+#define HISTORIES 2000
 #define STEPS     400
 
 static struct bl_rand dice;
