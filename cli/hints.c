@@ -45,10 +45,10 @@ const char *hint_for_status(int status)
     return status == 407 ? " (--proxy-user NAME:PASSWORD)" : "";
 }
 
-/* 255 is SOCKS's way of not letting in. */
+/* Some proxies say 401 of wrong credentials; 255 is SOCKS's way of not letting in. */
 static const char *for_refusal(const struct belay_error *error)
 {
-    return hint_for_status(error->status == 255 ? 407 : error->status);
+    return hint_for_status(error->status == 401 || error->status == 255 ? 407 : error->status);
 }
 
 static bool starts(const char *url, const char *scheme)
