@@ -116,7 +116,7 @@ ROWS += tuple(
                   ("belay, cancelled", "belay_scale", "cancel", None)], (100, 10000, 100000))) +
     list(_series("expire", "N idle connections expire", NS_EXPIRY,
                  [("belay", "belay_scale", "expire", None),
-                  ("belay, each with a watched descriptor", "belay_scale", "expire-fds", 15000),
+                  ("belay, each with a watched descriptor", "belay_scale", "expire-fds", 5000),
                   ("apr_reslist, in one sweep when asked", "acquire_peers", "reslist-expire",
                    None)], (500, 5000, 50000))))
 
