@@ -12,8 +12,14 @@
 
 void adapter_kit_begin(struct adapter_kit *k)
 {
+    struct belay_loop_options o = belay_loop_options_init();
+
     memset(k, 0, sizeof *k);
-    assert_int_equal(belay_loop_new(NULL, &k->loop, NULL), 0);
+    failing_alloc_init(&k->alloc);
+    k->world = belay_world_init();
+    k->world.allocator = &k->alloc.allocator;
+    o.world = &k->world;
+    assert_int_equal(belay_loop_new(&o, &k->loop, NULL), 0);
     k->options = belay_pool_options_init();
     k->dial = belay_dial_options_init();
     k->options.dial = &k->dial;
@@ -62,6 +68,7 @@ void adapter_kit_end(struct adapter_kit *k)
     adapter_kit_close(k);
     belay_peer_unref(k->peer);
     belay_loop_free(k->loop);
+    assert_int_equal(failing_alloc_live(&k->alloc), 0);
 }
 
 int adapter_kit_try(struct adapter_kit *k, struct belay_lease *ret)
@@ -104,6 +111,32 @@ struct belay_pool_stats adapter_kit_stats(struct adapter_kit *k)
 void adapter_kit_turn(struct adapter_kit *k)
 {
     assert_int_equal(belay_loop_turn(k->loop, 10), 0);
+}
+
+void adapter_kit_fail_allocations(struct adapter_kit *k)
+{
+    size_t n = 0, failures;
+
+    do {
+        struct adapter_ask ask = {0};
+
+        failures = failing_alloc_failures(&k->alloc);
+        failing_alloc_once(&k->alloc, ++n);
+        if (belay_peer_acquire(k->peer, NULL, NULL, on_answer, &ask) == 0)
+            ADAPTER_KIT_UNTIL(k, ask.told == 1);
+        if (belay_lease_valid(ask.lease)) {
+            belay_conn_suspect(belay_lease_conn(ask.lease));
+            belay_lease_release(ask.lease, BELAY_REUSE);
+            ADAPTER_KIT_UNTIL(k, adapter_kit_stats(k).checking == 0);
+        }
+        belay_peer_clear(k->peer, BELAY_CLEAR_NOW);
+        ADAPTER_KIT_UNTIL(k, adapter_kit_stats(k).idle + adapter_kit_stats(k).in_use +
+                                     adapter_kit_stats(k).dialing + adapter_kit_stats(k).closing ==
+                                 0);
+        assert_true(n < 1000);
+    } while (failing_alloc_failures(&k->alloc) > failures);
+    failing_alloc_once(&k->alloc, 0);
+    assert_true(n > 5);
 }
 
 /* ---- the server ---- */

@@ -9,8 +9,11 @@
 #include "support/test.h"
 
 #include "belay/pool.h"
+#include "support/failing_alloc.h"
 
 struct adapter_kit {
+    struct failing_alloc alloc;
+    struct belay_world world;
     struct belay_loop *loop;
     struct belay_dial_options dial;
     struct belay_pool_options options; /* to be changed before adapter_kit_open */
@@ -55,6 +58,9 @@ void adapter_kit_turn(struct adapter_kit *k);
             adapter_kit_turn(k);                                                                   \
         }                                                                                          \
     } while (0)
+
+/* Each allocation of belay's fails once while a connection is opened, used, checked and closed. */
+void adapter_kit_fail_allocations(struct adapter_kit *k);
 
 /* "start", "stop" or "kill", by the script; returns when it is done. */
 void server_control(const char *what);

@@ -440,6 +440,14 @@ static void a_pool_closes_while_it_connects_and_with_leases_out(void **state)
     assert_int_equal(belay_lease_release(lease, BELAY_REUSE), BELAY_ESTALE);
 }
 
+static void memory_may_run_out_anywhere(void **state)
+{
+    (void)state;
+    open_pool("tcp://localhost:{port}");
+    adapter_kit_fail_allocations(&kit);
+    assert_true(use() > 0);
+}
+
 /* ---- options ---- */
 
 static void options_out_of_range_are_named(void **state)
@@ -489,6 +497,7 @@ int main(void)
         T(a_server_that_says_nothing_is_given_up),
         T(a_server_that_talks_nonsense_is_told),
         T(a_pool_closes_while_it_connects_and_with_leases_out),
+        T(memory_may_run_out_anywhere),
         T(options_out_of_range_are_named),
     };
 

@@ -527,6 +527,15 @@ static void a_pool_closes_while_it_connects(void **state)
     mute_server_end(pid);
 }
 
+static void memory_may_run_out_anywhere(void **state)
+{
+    (void)state;
+    options.reset = BELAY_PQ_DISCARD;
+    open_pool("host=localhost port={port} user=test dbname=postgres");
+    adapter_kit_fail_allocations(&kit);
+    assert_true(use() > 0);
+}
+
 /* ---- options ---- */
 
 static void conninfo_that_cannot_be_read_is_not_repeated(void **state)
@@ -599,6 +608,7 @@ int main(void)
         T(a_server_that_says_nothing_is_given_up),
         T(a_server_that_talks_nonsense_is_told),
         T(a_pool_closes_while_it_connects),
+        T(memory_may_run_out_anywhere),
         T(conninfo_that_cannot_be_read_is_not_repeated),
         T(endpoints_of_other_users_are_others),
     };
