@@ -2,6 +2,7 @@
 /* Proxies that refuse, babble, say nothing, say too much or leave: each a clear error. */
 #include "proxy_kit.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -250,6 +251,31 @@ static void a_proxy_that_says_nothing_has_its_limit(void **state)
     }
 }
 
+static void a_socket_that_takes_nothing_is_waited_for(void **state)
+{
+    static const struct px_step steps[] = {
+        PX_BYTES("\x05\x01\x00", "\x05\x00"),
+        PX_BYTES("\x05\x01\x00\x03\x0btarget.test\x01\xbb", "\x05\x00\x00\x01\0\0\0\0\0\0"),
+    };
+    struct px t;
+    struct bl_hop hop = {.kind = BL_HOP_SOCKS5H, .name = NAME};
+    (void)state;
+    px_begin(&t);
+    struct px_peer *p = px_listen(&t, steps, BL_COUNT(steps));
+    px_route(&t, &hop, 1, p);
+    t.net.refuse_write = EAGAIN;
+    px_start(&t);
+    for (int i = 0; i < 20; i++)
+        px_turn(&t);
+    assert_false(t.told);
+    assert_int_equal(p->in_n, 0);
+    t.net.refuse_write = 0;
+    t.net.write_max = 1;
+    px_until(&t, &t.told);
+    px_expect_tunnel(&t, p);
+    px_finish(&t);
+}
+
 static void the_hop_that_failed_is_named(void **state)
 {
     static const struct px_step steps[] = {
@@ -422,6 +448,7 @@ int main(void)
         cmocka_unit_test(all_codes_of_socks5_are_told),
         cmocka_unit_test(an_answer_without_end_is_cut),
         cmocka_unit_test(a_proxy_that_says_nothing_has_its_limit),
+        cmocka_unit_test(a_socket_that_takes_nothing_is_waited_for),
         cmocka_unit_test(the_hop_that_failed_is_named),
         cmocka_unit_test(a_proxy_may_leave_after_any_byte),
         cmocka_unit_test(a_proxy_that_refuses_connections_is_named),

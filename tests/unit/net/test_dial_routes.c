@@ -2,6 +2,10 @@
 /* Ways tried one after the other within one dial, and the memory of those that failed. */
 #include "proxy_kit.h"
 
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include "net/failures.h"
 
 #define CONNECT_TARGET                                                                             \
@@ -265,6 +269,41 @@ static void an_address_that_failed_is_tried_last(void **state)
     px_finish(&t);
 }
 
+static void an_address_that_was_silent_is_tried_last(void **state)
+{
+    struct belay_addr addrs[2], hole;
+    struct px t;
+    int fillers[3], full;
+    (void)state;
+    px_begin(&t);
+    struct px_peer *p = px_listen(&t, NULL, 0);
+    full = net_kit_listen(&hole, 0);
+    for (size_t i = 0; i < BL_COUNT(fillers); i++) {
+        struct sockaddr_in a = {.sin_family = AF_INET,
+                                .sin_port = htons(hole.port),
+                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        connect(fillers[i], (struct sockaddr *)&a, sizeof a);
+    }
+    t.plan.addrs = &hole;
+    t.plan.addrs_n = 1;
+    t.plan.connect_timeout_ms = 30;
+    px_dial(&t);
+    px_expect_failure(&t, BELAY_ETIMEDOUT, BELAY_STAGE_CONNECT, "not connected within 30 ms");
+    addrs[0] = hole;
+    addrs[1] = p->addr;
+    t.plan.addrs = addrs;
+    t.plan.addrs_n = 2;
+    t.plan.connect_timeout_ms = 10000;
+    px_dial(&t);
+    px_expect_tunnel(&t, p);
+    assert_int_equal(t.net.opened, 2); /* the silent one is not tried again */
+    for (size_t i = 0; i < BL_COUNT(fillers); i++)
+        close(fillers[i]);
+    close(full);
+    px_finish(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -278,6 +317,7 @@ int main(void)
         cmocka_unit_test(our_own_want_is_no_proxys_fault),
         cmocka_unit_test(many_ways_end_without_a_deep_stack),
         cmocka_unit_test(an_address_that_failed_is_tried_last),
+        cmocka_unit_test(an_address_that_was_silent_is_tried_last),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
