@@ -38,6 +38,8 @@ struct belay_attachment {
     struct bl_group *group;
     struct bl_thread_slot *hints[BL_HINTS]; /* what it had last, the last first */
     uint32_t look;                          /* where on the board it looks first */
+    uint32_t patience;                      /* how often, before it asks the loop */
+    uint32_t failures;                      /* times that it found nothing at once */
     struct bl_mail mail;                    /* it is detached */
 };
 

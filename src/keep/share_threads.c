@@ -8,6 +8,12 @@
 #include "keep/share_parts.h"
 #include "loop/threads.h"
 
+/* Looks before the loop is asked: some twenty microseconds, which is what asking takes. Who looks in
+ * vain looks for less time the next time, but now and then for all of it. */
+#define PATIENCE_MAX  1000u
+#define PATIENCE_MIN  50u
+#define PATIENCE_TEST 32u
+
 /* ---- attaching ---- */
 
 struct attach_call {
@@ -47,6 +53,7 @@ static int attach(struct belay_peer *peer, struct belay_attachment **ret)
     }
     a->group = g;
     a->look = g->attachments++;
+    a->patience = PATIENCE_MAX;
     a->mail.run = on_detached;
     bl_list_init(&a->mail.link);
     belay_peer_ref(peer);
@@ -154,8 +161,6 @@ int belay_attachment_try_acquire(struct belay_attachment *a, struct belay_lease 
                                                                          : BELAY_EAGAIN;
 }
 
-#define SPINS 64 /* looks: a microsecond or two, a tenth of what asking the loop takes */
-
 static inline void relax(void)
 {
 #if defined(__x86_64__) || defined(__i386__)
@@ -167,17 +172,20 @@ static inline void relax(void)
 
 /*
  * Where connections are used for less time than the loop needs to serve one waiter, queueing would
- * be the longest part by far. The board is empty once somebody waits, and nobody is overtaken.
+ * be the longest part by far. Nothing is parked while somebody waits: nobody is overtaken.
  */
 static bool try_for_a_while(struct belay_attachment *a, struct belay_lease *ret)
 {
-    uint32_t n, looks = 0;
+    uint32_t limit = ++a->failures % PATIENCE_TEST ? a->patience : PATIENCE_MAX;
 
-    for (; (n = bl_board_count(a->group)) > 0 && looks < SPINS; looks += n) {
-        if (try_board(a, ret))
+    for (uint32_t looks = 0; looks < limit; looks += bl_board_count(a->group) + 1) {
+        if (try_board(a, ret)) {
+            a->patience = PATIENCE_MAX;
             return true;
+        }
         relax();
     }
+    a->patience -= a->patience > PATIENCE_MIN ? a->patience / 4 : 0;
     return false;
 }
 
