@@ -23,6 +23,13 @@ static bool is_wanted(const struct belay_pool *pool, const struct bl_cached_conn
            now - pp->idle_since < l->idle_ns && pp->uses < l->uses;
 }
 
+/* The connector's side of it, which comes first: the rest cannot fail. */
+static bool change_context(struct bl_cached_conn *cc, const struct belay_connector *from,
+                           const struct belay_connector *to)
+{
+    return from->arg == to->arg || from->ops->move(cc->conn.lessor.conn, from->arg, to->arg);
+}
+
 static struct bl_cached_conn *choose(struct belay_pool *pool, struct belay_peer *peer, uint64_t now)
 {
     struct belay_cache_entry *e = NULL;
@@ -31,7 +38,8 @@ static struct bl_cached_conn *choose(struct belay_pool *pool, struct belay_peer 
         struct bl_cached_conn *cc = BL_CONTAINER(e, struct bl_cached_conn, entry);
         struct belay_pool *other = bl_peer_of(cc->conn.pp.peer)->pool;
 
-        if (other != pool && can_go(other) && is_wanted(pool, cc, now))
+        if (other != pool && can_go(other) && is_wanted(pool, cc, now) &&
+            change_context(cc, &other->options.connector, &pool->options.connector))
             return cc;
     }
     return NULL;

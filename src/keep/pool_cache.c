@@ -40,11 +40,13 @@ void bl_pool_cache_part(struct belay_pool *pool)
     pool->kept.cache = NULL;
 }
 
-/* One way: the same functions with the same context. */
+/* One way: the same functions, and the same context where that matters. */
 int bl_pool_cache_shelf(struct belay_pool *pool, struct belay_endpoint *endpoint,
                         struct bl_cache_group **ret)
 {
-    const void *way[2] = {pool->options.connector.ops, pool->options.connector.arg};
+    const struct belay_connector *connector = &pool->options.connector;
+    const void *way[2] = {connector->ops,
+                          bl_connector_moves(connector->ops) ? NULL : connector->arg};
 
     *ret = NULL;
     if (!pool->kept.cache)

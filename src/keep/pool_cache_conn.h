@@ -19,4 +19,12 @@ static inline struct bl_cached_conn *bl_cached_conn_of(struct bl_pool_conn *conn
     return (struct bl_cached_conn *)(void *)conn;
 }
 
+/* Whether its connections may go from one context to another. The table may be of a program that
+ * was compiled before `move` was in it. */
+static inline bool bl_connector_moves(const struct belay_connector_ops *ops)
+{
+    return ops && ops->size >= offsetof(struct belay_connector_ops, move) + sizeof ops->move &&
+           ops->move;
+}
+
 #endif

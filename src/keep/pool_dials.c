@@ -40,6 +40,15 @@ static int32_t justified(const struct bl_pp_peer *peer, uint64_t now)
 #define FOR_OTHER (UINT64_C(1) << 61)
 #define FOR_FILL  (UINT64_C(1) << 62)
 
+void bl_pp_calm(struct bl_pp_peer *peer)
+{
+    struct bl_heap *eager = &peer->pool->eager;
+
+    if (peer->eager.index != BL_HEAP_OUT && peer->eager.key >= FOR_FILL)
+        peer->pool->fillers--;
+    bl_heap_remove(eager, &peer->eager);
+}
+
 static uint64_t turn_of(const struct bl_pp_peer *peer)
 {
     struct bl_list *urgent = bl_list_first(&peer->urgent);
@@ -79,9 +88,11 @@ void bl_pp_consider(struct bl_pp_peer *peer, uint64_t now)
 
     if (peer->eager.index != BL_HEAP_OUT && peer->eager.key == turn)
         return;
-    bl_heap_remove(eager, &peer->eager);
+    bl_pp_calm(peer);
     if (turn == NOBODY)
         return;
+    if (turn >= FOR_FILL)
+        peer->pool->fillers++;
     if (eager->count == 0)
         peer->pool->none_idle = false; /* until now nobody asked */
     bl_heap_insert(eager, &peer->eager, turn);
@@ -102,7 +113,7 @@ struct bl_pp_peer *bl_pp_next_dial(struct bl_pp *pp, uint64_t now)
             continue;
         if (pp->connections < pp->limits.total)
             return peer;
-        if (turn < FOR_FILL && pp->closing < (int32_t)pp->eager.count)
+        if (turn < FOR_FILL && pp->closing < (int32_t)pp->eager.count - pp->fillers)
             bl_pp_make_room(pp, now);
         return NULL;
     }

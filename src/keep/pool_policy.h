@@ -59,7 +59,8 @@ struct bl_pp {
                               never later than it did */
     int32_t connections;   /* dialling, open and closing, of all peers */
     int32_t dialing, filling, closing;
-    int32_t idle; /* kept only where max_idle_total is a limit */
+    int32_t fillers; /* of the eager: for min_idle alone */
+    int32_t idle;    /* kept only where max_idle_total is a limit */
     uint64_t pause_until;
     uint64_t arrivals; /* numbers waiters */
     struct bl_rand rand;
@@ -222,6 +223,8 @@ void bl_pp_fail_oldest(struct bl_pp_peer *peer, int code);
 /* Something about the peer has changed: does it wish to dial? May put an idle connection on
  * `closes` to make room. */
 void bl_pp_consider(struct bl_pp_peer *peer, uint64_t now);
+/* It wishes for nothing. */
+void bl_pp_calm(struct bl_pp_peer *peer);
 /*
  * For whom to dial now; NULL: nobody. The oldest waiter goes first. Where the total limit is in the
  * way, the connection idle for longest is put on `closes`.

@@ -30,7 +30,7 @@ static void leave(struct bl_pp_waiter *w)
         return;
     if (!bl_list_empty(&peer->barren))
         bl_pp_idled(peer, 0); /* nobody waits for these any more */
-    bl_heap_remove(&peer->pool->eager, &peer->eager);
+    bl_pp_calm(peer);
     belay_backoff_reset(&peer->backoff);
     peer->retry_at = 0;
 }

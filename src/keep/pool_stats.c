@@ -66,7 +66,7 @@ void bl_pp_peer_fini(struct bl_pp_peer *peer)
 
     if (!peer->pool)
         return;
-    bl_heap_remove(&peer->pool->eager, &peer->eager);
+    bl_pp_calm(peer);
     bl_heap_remove(&peer->pool->oldest, &peer->oldest);
     bl_heap_unreserve(&peer->pool->eager);
     bl_heap_unreserve(&peer->pool->oldest);

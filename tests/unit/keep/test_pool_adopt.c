@@ -255,6 +255,65 @@ static void other_connectors_are_not_served(void **state)
     pool_kit_settle(&k);
 }
 
+static struct puppet other_context;
+static bool moves;
+
+static bool move(struct belay_conn *conn, void *arg, void *to)
+{
+    assert_ptr_equal(arg, &k.puppet);
+    assert_ptr_equal(to, &other_context);
+    if (moves)
+        puppet_of(conn)->puppet = to;
+    return moves;
+}
+
+static void open_with_another_context(void)
+{
+    memset(&other_context, 0, sizeof other_context);
+    other_context.capacity = 1;
+    second_options.connector.arg = &other_context;
+    open_both();
+    leave_one();
+    ask_now(&asks[1], &k, second_a);
+    assert_served(&asks[1]);
+}
+
+static void other_contexts_are_served_where_the_connector_can_move(void **state)
+{
+    (void)state;
+    moves = true;
+    k.puppet.ops.move = move;
+    open_with_another_context();
+    assert_int_equal(cache_stats().adopted, 1);
+    assert_int_equal(other_context.n, 0);
+    assert_int_equal(k.puppet.conns[0].acquires, 2); /* told in its new context */
+    belay_lease_release(asks[1].lease, BELAY_BROKEN);
+    pool_kit_settle(&k);
+}
+
+static void connector_that_will_not_move_keeps_its_connection(void **state)
+{
+    (void)state;
+    moves = false;
+    k.puppet.ops.move = move;
+    open_with_another_context();
+    assert_int_equal(cache_stats().adopted, 0);
+    assert_int_equal(other_context.n, 1);
+    assert_int_equal(pool_kit_stats(&k).idle, 1);
+    belay_lease_release(asks[1].lease, BELAY_BROKEN);
+    pool_kit_settle(&k);
+}
+
+static void other_contexts_are_not_served_where_it_cannot(void **state)
+{
+    (void)state;
+    open_with_another_context();
+    assert_int_equal(cache_stats().adopted, 0);
+    assert_int_equal(other_context.n, 1);
+    belay_lease_release(asks[1].lease, BELAY_BROKEN);
+    pool_kit_settle(&k);
+}
+
 static void who_wants_a_fresh_one_gets_it(void **state)
 {
     (void)state;
@@ -400,6 +459,9 @@ int main(void)
         TEST(age_and_uses_go_with_it),
         TEST(other_endpoints_are_not_served),
         TEST(other_connectors_are_not_served),
+        TEST(other_contexts_are_served_where_the_connector_can_move),
+        TEST(connector_that_will_not_move_keeps_its_connection),
+        TEST(other_contexts_are_not_served_where_it_cannot),
         TEST(who_wants_a_fresh_one_gets_it),
         TEST(connections_in_use_stay_where_they_are),
         TEST(suspended_pool_gives_nothing_away),

@@ -129,8 +129,7 @@ static void a_full_queue_refuses(void **state)
     pk_wait(&k, 0);
     pk_wait(&k, 0);
     assert_int_equal(bl_pp_wait(pk_peer(&k, 0), &w, k.now), BELAY_EFULL);
-    assert_int_equal(bl_pp_wait(pk_peer(&k, 1), &w, k.now),
-                     0); /* the limit is each peer's */
+    assert_int_equal(bl_pp_wait(pk_peer(&k, 1), &w, k.now), 0); /* the limit is each peer's */
     bl_pp_forget(&w);
 }
 
