@@ -28,8 +28,8 @@
  * Pools keep their connections in a cache too (`cache` of struct belay_pool_options): it then sees
  * every connection of the pool, decides whether an idle one is kept, and closes what it chooses;
  * several pools may share one, and a pool that has none idle for those who wait takes over an idle
- * connection of another, if that is to the same endpoint by the same connector. Limits stay each
- * pool's own.
+ * connection of another, if that is to the same endpoint by the same connector (two clients of HTTP
+ * have the same). Limits stay each pool's own.
  */
 #ifndef BELAY_CACHE_H
 #define BELAY_CACHE_H

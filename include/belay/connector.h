@@ -85,6 +85,14 @@ struct belay_connector_ops {
      * NULL: what was reported by up-calls decides.
      */
     bool (*is_healthy)(struct belay_conn *conn, void *arg);
+
+    /*
+     * An idle connection goes over to another pool that shares the cache (belay/cache.h), whose
+     * connector has these functions too, with the context `to`: what it has of `arg` it is to have
+     * of `to` from now on. Looks and answers, like is_healthy; false: it stays. NULL: connections
+     * move between equal contexts alone, unasked.
+     */
+    bool (*move)(struct belay_conn *conn, void *arg, void *to);
 };
 
 /* A connector is its table and its own context; both must outlive the keeper that uses it. */

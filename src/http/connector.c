@@ -103,9 +103,22 @@ static void close_session(struct belay_conn *conn, enum belay_reason reason, voi
     belay_conn_closed(conn);
 }
 
+/* An idle session has nothing of its client but limits, and where its memory comes from. */
+static bool move_session(struct belay_conn *conn, void *arg, void *to)
+{
+    struct bl_session *session = belay_conn_state(conn);
+
+    (void)arg;
+    if (session->exchange)
+        return false;
+    session->http = to;
+    return true;
+}
+
 const struct belay_connector_ops bl_http_connector = {
     .size = sizeof bl_http_connector,
     .name = "HTTP",
     .session_open = session_open,
     .close = close_session,
+    .move = move_session,
 };
