@@ -10,101 +10,52 @@
  * in an order that no prefetcher follows. reslist-expire: the CPU time of so many idle resources
  * whose time to live has passed, of one pool, for each of them.
  */
-#include "bench_util.h"
-
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "peer_pools.h"
+
 #ifdef BENCH_HAVE_APR
-#include <apr_general.h>
-#include <apr_reslist.h>
+#include <apr_time.h>
 #endif
 
-enum { RESOURCES = 64, BATCH = 1000, IDLE_US = 20000 };
+enum { BATCH = 1000, IDLE_US = 20000 };
 
 #define NOINLINE __attribute__((noinline))
 
-/* Keeps the compiler from seeing that a resource is merely put back. */
-#define USE(resource) __asm__ volatile("" : "+r"(resource) : : "memory")
-
-struct pool {
-    pthread_mutex_t lock;
-    pthread_cond_t freed;
-    unsigned waiters;
-    unsigned count;
-    void *resources[RESOURCES];
-};
-
-static int things[RESOURCES];
-
-static void pool_init(struct pool *pool)
-{
-    *pool = (struct pool){.count = RESOURCES};
-    pthread_mutex_init(&pool->lock, NULL);
-    pthread_cond_init(&pool->freed, NULL);
-    for (unsigned i = 0; i < RESOURCES; i++)
-        pool->resources[i] = &things[i];
-}
-
-static NOINLINE void *lifo_acquire(struct pool *pool)
+static NOINLINE void *lifo_acquire(struct peer_pool *pool)
 {
     return pool->count > 0 ? pool->resources[--pool->count] : NULL;
 }
 
-static NOINLINE void lifo_release(struct pool *pool, void *resource)
+static NOINLINE void lifo_release(struct peer_pool *pool, void *resource)
 {
     pool->resources[pool->count++] = resource;
-}
-
-static NOINLINE void *mutex_acquire(struct pool *pool)
-{
-    void *resource;
-
-    pthread_mutex_lock(&pool->lock);
-    while (pool->count == 0) {
-        pool->waiters++;
-        pthread_cond_wait(&pool->freed, &pool->lock);
-        pool->waiters--;
-    }
-    resource = pool->resources[--pool->count];
-    pthread_mutex_unlock(&pool->lock);
-    return resource;
-}
-
-static NOINLINE void mutex_release(struct pool *pool, void *resource)
-{
-    pthread_mutex_lock(&pool->lock);
-    pool->resources[pool->count++] = resource;
-    if (pool->waiters > 0)
-        pthread_cond_signal(&pool->freed);
-    pthread_mutex_unlock(&pool->lock);
 }
 
 static void run_lifo(const struct bench_options *options, struct bench_meter *meter)
 {
-    struct pool pool;
+    struct peer_pool pool;
 
-    pool_init(&pool);
+    peer_pool_init(&pool, PEER_RESOURCES);
     bench_meter_start(meter, options);
     do {
         for (unsigned i = 0; i < BATCH; i++) {
             void *resource = lifo_acquire(&pool);
 
-            USE(resource);
+            PEER_USE(resource);
             lifo_release(&pool, resource);
         }
         meter->count += BATCH;
     } while (!bench_meter_tick(meter));
 }
 
-static struct pool *make_pools(uint32_t n)
+static struct peer_pool *make_pools(uint32_t n)
 {
-    struct pool *pools = bench_calloc(n, sizeof *pools);
+    struct peer_pool *pools = bench_calloc(n, sizeof *pools);
 
     for (uint32_t i = 0; i < n; i++) {
-        pool_init(&pools[i]);
-        pools[i].count = 1;
+        peer_pool_init(&pools[i], 1);
     }
     return pools;
 }
@@ -112,15 +63,15 @@ static struct pool *make_pools(uint32_t n)
 static void run_lifo_endpoints(const struct bench_options *options, struct bench_meter *meter)
 {
     uint32_t n = options->inflight, stride = bench_stride(n), at = 0;
-    struct pool *pools = make_pools(n);
+    struct peer_pool *pools = make_pools(n);
 
     bench_meter_start(meter, options);
     do {
         for (unsigned i = 0; i < BATCH; i++) {
-            struct pool *pool = &pools[at = (at + stride) % n];
+            struct peer_pool *pool = &pools[at = (at + stride) % n];
             void *resource = lifo_acquire(pool);
 
-            USE(resource);
+            PEER_USE(resource);
             lifo_release(pool, resource);
         }
         meter->count += BATCH;
@@ -131,16 +82,16 @@ static void run_lifo_endpoints(const struct bench_options *options, struct bench
 static void run_mutex_endpoints(const struct bench_options *options, struct bench_meter *meter)
 {
     uint32_t n = options->inflight, stride = bench_stride(n), at = 0;
-    struct pool *pools = make_pools(n);
+    struct peer_pool *pools = make_pools(n);
 
     bench_meter_start(meter, options);
     do {
         for (unsigned i = 0; i < BATCH; i++) {
-            struct pool *pool = &pools[at = (at + stride) % n];
-            void *resource = mutex_acquire(pool);
+            struct peer_pool *pool = &pools[at = (at + stride) % n];
+            void *resource = peer_pool_acquire(pool);
 
-            USE(resource);
-            mutex_release(pool, resource);
+            PEER_USE(resource);
+            peer_pool_release(pool, resource);
         }
         meter->count += BATCH;
     } while (!bench_meter_tick(meter));
@@ -149,16 +100,16 @@ static void run_mutex_endpoints(const struct bench_options *options, struct benc
 
 static void run_mutex(const struct bench_options *options, struct bench_meter *meter)
 {
-    struct pool pool;
+    struct peer_pool pool;
 
-    pool_init(&pool);
+    peer_pool_init(&pool, PEER_RESOURCES);
     bench_meter_start(meter, options);
     do {
         for (unsigned i = 0; i < BATCH; i++) {
-            void *resource = mutex_acquire(&pool);
+            void *resource = peer_pool_acquire(&pool);
 
-            USE(resource);
-            mutex_release(&pool, resource);
+            PEER_USE(resource);
+            peer_pool_release(&pool, resource);
         }
         meter->count += BATCH;
     } while (!bench_meter_tick(meter));
@@ -166,98 +117,44 @@ static void run_mutex(const struct bench_options *options, struct bench_meter *m
 
 #ifdef BENCH_HAVE_APR
 
-static apr_status_t make_thing(void **ret_resource, void *params, apr_pool_t *memory)
-{
-    static unsigned next;
-
-    (void)params;
-    (void)memory;
-    *ret_resource = &things[next++ % RESOURCES];
-    return APR_SUCCESS;
-}
-
-static apr_status_t drop_thing(void *resource, void *params, apr_pool_t *memory)
-{
-    (void)resource;
-    (void)params;
-    (void)memory;
-    return APR_SUCCESS;
-}
-
 static void run_reslist(const struct bench_options *options, struct bench_meter *meter)
 {
-    apr_pool_t *memory;
-    apr_reslist_t *list;
+    apr_pool_t *memory = peer_apr_begin();
+    apr_reslist_t *list = peer_reslist_make(memory, PEER_RESOURCES, PEER_RESOURCES, 0);
 
-    if (apr_initialize() != APR_SUCCESS || apr_pool_create(&memory, NULL) != APR_SUCCESS ||
-        apr_reslist_create(&list, RESOURCES, RESOURCES, RESOURCES, 0, make_thing, drop_thing, NULL,
-                           memory) != APR_SUCCESS)
-        bench_die("apr_reslist could not be made");
     bench_meter_start(meter, options);
     do {
         for (unsigned i = 0; i < BATCH; i++) {
-            void *resource;
+            void *resource = peer_reslist_acquire(list);
 
-            if (apr_reslist_acquire(list, &resource) != APR_SUCCESS)
-                bench_die("apr_reslist_acquire failed");
-            USE(resource);
+            PEER_USE(resource);
             apr_reslist_release(list, resource);
         }
         meter->count += BATCH;
     } while (!bench_meter_tick(meter));
-    apr_pool_destroy(memory);
-    apr_terminate();
-}
-
-static apr_pool_t *begin_apr(void)
-{
-    apr_pool_t *memory;
-
-    if (apr_initialize() != APR_SUCCESS || apr_pool_create(&memory, NULL) != APR_SUCCESS)
-        bench_die("apr could not be started");
-    return memory;
-}
-
-static apr_reslist_t *make_reslist(apr_pool_t *memory, int min, int max, apr_interval_time_t ttl)
-{
-    apr_reslist_t *list;
-
-    if (apr_reslist_create(&list, min, min, max, ttl, make_thing, drop_thing, NULL, memory) !=
-        APR_SUCCESS)
-        bench_die("apr_reslist could not be made");
-    return list;
-}
-
-static void *take_thing(apr_reslist_t *list)
-{
-    void *resource;
-
-    if (apr_reslist_acquire(list, &resource) != APR_SUCCESS)
-        bench_die("apr_reslist_acquire failed");
-    return resource;
+    peer_apr_end(memory);
 }
 
 static void run_reslist_endpoints(const struct bench_options *options, struct bench_meter *meter)
 {
     uint32_t n = options->inflight, stride = bench_stride(n), at = 0;
     apr_reslist_t **lists = bench_calloc(n, sizeof(apr_reslist_t *));
-    apr_pool_t *memory = begin_apr();
+    apr_pool_t *memory = peer_apr_begin();
 
     for (uint32_t i = 0; i < n; i++)
-        lists[i] = make_reslist(memory, 1, 1, 0);
+        lists[i] = peer_reslist_make(memory, 1, 1, 0);
     bench_meter_start(meter, options);
     do {
         for (unsigned i = 0; i < BATCH; i++) {
             apr_reslist_t *list = lists[at = (at + stride) % n];
-            void *resource = take_thing(list);
+            void *resource = peer_reslist_acquire(list);
 
-            USE(resource);
+            PEER_USE(resource);
             apr_reslist_release(list, resource);
         }
         meter->count += BATCH;
     } while (!bench_meter_tick(meter));
-    apr_pool_destroy(memory);
-    apr_terminate();
+    peer_apr_end(memory);
     free(lists);
 }
 
@@ -266,8 +163,8 @@ static void run_reslist_expire(const struct bench_options *options, struct bench
 {
     uint32_t n = options->inflight;
     void **held = bench_calloc(n, sizeof(void *));
-    apr_pool_t *memory = begin_apr();
-    apr_reslist_t *list = make_reslist(memory, 0, (int)n, IDLE_US);
+    apr_pool_t *memory = peer_apr_begin();
+    apr_reslist_t *list = peer_reslist_make(memory, 0, (int)n, IDLE_US);
     double end_s = bench_now_s() + options->seconds;
 
     *meter = (struct bench_meter){.count = 0};
@@ -275,7 +172,7 @@ static void run_reslist_expire(const struct bench_options *options, struct bench
         double begin_s, begin_cpu_s;
 
         for (uint32_t i = 0; i < n; i++)
-            held[i] = take_thing(list);
+            held[i] = peer_reslist_acquire(list);
         for (uint32_t i = 0; i < n; i++)
             apr_reslist_release(list, held[i]);
         apr_sleep(2 * IDLE_US);
@@ -286,8 +183,7 @@ static void run_reslist_expire(const struct bench_options *options, struct bench
         meter->wall_s += bench_now_s() - begin_s;
         meter->count += n;
     } while (bench_now_s() < end_s);
-    apr_pool_destroy(memory);
-    apr_terminate();
+    peer_apr_end(memory);
     free(held);
 }
 

@@ -13,14 +13,15 @@ from server import prepare_child
 
 RATE, NANOSECONDS, BYTES = "rate", "ns", "bytes"
 
-NS_WAITER, NS_EXPIRY = "ns-waiter", "ns-expiry"
-NS_UNITS = (NANOSECONDS, NS_WAITER, NS_EXPIRY)
+NS_WAITER, NS_EXPIRY, NS_TOGETHER = "ns-waiter", "ns-expiry", "ns-together"
+NS_UNITS = (NANOSECONDS, NS_WAITER, NS_EXPIRY, NS_TOGETHER)
 
 UNITS = {
     RATE: "requests per client CPU second",
     NANOSECONDS: "ns per acquire and release",
     NS_WAITER: "ns per waiter",
     NS_EXPIRY: "ns per connection",
+    NS_TOGETHER: "ns of time per acquire and release of all threads",
     BYTES: "bytes of heap per connection",
 }
 
@@ -97,6 +98,23 @@ ROWS = (
 )
 
 
+def _threads(which=""):
+    return [("belay", "belay_threads", "attached" + which),
+            ("mutex and array", "thread_peers", "mutex" + which),
+            ("apr_reslist", "thread_peers", "reslist" + which)]
+
+
+# Each thread on a core of its own: these run on all cores.
+FASTER = Target("<=", 1, "mutex and array")
+ROWS += (
+    Row("threads-1", "acquire and release by one attached thread", NS_TOGETHER, _threads(),
+        (Target("<=", 100), FASTER), inflight=1),
+    Row("threads-2", "by two threads at a time, of 64 connections", NS_TOGETHER, _threads(),
+        (FASTER,), inflight=2),
+    Row("threads-2-one", "by two threads at a time, of one connection", NS_TOGETHER,
+        _threads("-one"), (), inflight=2),
+)
+
 ENDPOINTS = (1, 100, 10000, 100000)
 ROWS += tuple(
     list(_series("one", "one of N endpoints", NANOSECONDS, [("belay", "belay_scale", "one", None)],
@@ -151,7 +169,7 @@ class Runner:
         else:
             argv = self._own(path, row, mode, inflight)
         begin, server_begin = time.monotonic(), self.server.cpu_s()
-        output, cpu_s = self._spawn(argv)
+        output, cpu_s = self._spawn(argv, None if row.unit == NS_TOGETHER else self.core)
         server_share = (self.server.cpu_s() - server_begin) / (time.monotonic() - begin)
         sample = _read_wrk(output, cpu_s) if how == "wrk" else _read_own(output)
         sample["server_share"] = server_share
@@ -176,11 +194,11 @@ class Runner:
                                       else ("http", self.server.plain))
         return [path, "-t1", "-c%d" % inflight, "-d%ds" % math.ceil(self.seconds), url]
 
-    def _spawn(self, argv):
+    def _spawn(self, argv, core):
         """What it printed, and its user and system seconds as a whole."""
         self.child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                       stderr=subprocess.PIPE, text=True,
-                                      preexec_fn=prepare_child(self.core))
+                                      preexec_fn=prepare_child(core))
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         try:
             output, errors = self.child.communicate(timeout=self.warmup + self.seconds + 60)
@@ -219,6 +237,8 @@ def _value(row, mode, sample):
     if mode == "connect-resumed" and sample.get("resumed", 0) < 0.99 * sample["requests"]:
         raise ClientError("only %s of %s TLS sessions were resumed" %
                           (sample.get("resumed"), sample["requests"]))
+    if row.unit == NS_TOGETHER:
+        return 1e9 * sample["wall_s"] / sample["requests"]
     if row.unit in NS_UNITS:
         return 1e9 * sample["cpu_s"] / sample["requests"]
     return sample["requests"] / sample["cpu_s"]
