@@ -185,6 +185,11 @@ void bl_pool_look_again(struct belay_pool *pool, struct bl_pool_conn *conn);
 
 /* One more for the peer. BELAY_ENOMEM, ... */
 int bl_pool_dial(struct belay_pool *pool, struct belay_peer *peer);
+/* It came up, and ended before anybody had any use of it; `lost` may be NULL. From the task. */
+void bl_pool_waste(struct belay_pool *pool, struct bl_pool_conn *conn,
+                   const struct belay_error *lost);
+/* The pool's own health check: 1, 0, or BELAY_EAGAIN. There is one. */
+int bl_pool_ask_health(struct belay_pool *pool, struct belay_conn *conn);
 /* Decides who wants to hear of the connection's leases. */
 void bl_pool_heed(struct belay_pool *pool, struct bl_pool_conn *conn);
 /* Asks an idle connection; the answer comes later, or on_due gives it. */

@@ -18,6 +18,19 @@ void bl_pool_await_check(struct belay_pool *pool, struct bl_pool_conn *c)
                 bl_after_ms(bl_pool_now(pool), pool->options.check_timeout_ms));
 }
 
+/* While it is being asked its descriptor is the asker's to watch. */
+int bl_pool_ask_health(struct belay_pool *pool, struct belay_conn *conn)
+{
+    int rc;
+
+    bl_conn_set_checking(conn, true);
+    rc = pool->callbacks.health_check(conn, pool->options.callbacks_arg);
+    if (rc == BELAY_EAGAIN)
+        return rc;
+    bl_conn_set_checking(conn, false);
+    return rc == 1;
+}
+
 void bl_pool_check(struct belay_pool *pool, struct bl_pool_conn *c)
 {
     struct belay_conn *conn = c->lessor.conn;
@@ -28,9 +41,9 @@ void bl_pool_check(struct belay_pool *pool, struct bl_pool_conn *c)
         bl_conn_check(conn);
         return;
     }
-    rc = pool->callbacks.health_check(conn, pool->options.callbacks_arg);
+    rc = bl_pool_ask_health(pool, conn);
     if (rc != BELAY_EAGAIN)
-        belay_conn_checked(conn, rc == 1 ? 0 : BELAY_EUNHEALTHY);
+        belay_conn_checked(conn, rc ? 0 : BELAY_EUNHEALTHY);
 }
 
 static void on_checked(struct belay_conn *conn, int result, void *keeper)
@@ -154,7 +167,7 @@ static void on_failed(struct belay_conn *conn, const struct belay_error *error, 
 }
 
 /* The peer let it come up only to end it. */
-static void waste(struct belay_pool *pool, struct bl_pool_conn *c, const struct belay_error *lost)
+void bl_pool_waste(struct belay_pool *pool, struct bl_pool_conn *c, const struct belay_error *lost)
 {
     struct belay_peer *peer = bl_peer_of(c->pp.peer);
     struct belay_error error;
@@ -192,7 +205,7 @@ static void on_changed(struct belay_conn *conn, const struct belay_error *lost, 
     touch(c);
     if (c->pp.uses == 0 && c->pp.state == BL_PP_CLOSING &&
         (bl_pp_hungry(c->pp.peer) || c->pp.filling))
-        waste(pool, c, lost);
+        bl_pool_waste(pool, c, lost);
 }
 
 static bool on_stirs(struct belay_conn *conn, void *keeper)

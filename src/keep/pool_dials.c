@@ -250,7 +250,7 @@ void bl_pp_dial_failed(struct bl_pp_conn *c, const struct belay_error *error, ui
 void bl_pp_wasted(struct bl_pp_conn *c, const struct belay_error *error, uint64_t random,
                   uint64_t now)
 {
-    if (c->uses == 0 && (c->peer->waiting > 0 || c->filling))
+    if (c->peer->waiting > 0 || c->filling)
         came_to_nothing(c, error, random, now);
 }
 

@@ -51,14 +51,10 @@ static inline bool is_troubled(const struct bl_pool_conn *c)
 /* 1, 0, or BELAY_EAGAIN: the answer comes later. */
 static int ask(struct belay_pool *pool, struct bl_pool_conn *c)
 {
-    int rc = 1;
-
     c->pp.peer->stats.checks++;
     if (!bl_conn_is_healthy(c->lessor.conn))
         return 0;
-    if (pool->callbacks.health_check)
-        rc = pool->callbacks.health_check(c->lessor.conn, pool->options.callbacks_arg);
-    return rc == 1 || rc == BELAY_EAGAIN ? rc : 0;
+    return pool->callbacks.health_check ? bl_pool_ask_health(pool, c->lessor.conn) : 1;
 }
 
 /* An idle one, which stays so if it is good. */
@@ -98,11 +94,14 @@ BL_SELDOM static bool tell_of_lease(struct belay_pool *pool, struct bl_pool_conn
                                     struct bl_lessee lessee, struct belay_lease lease)
 {
     struct belay_conn *conn = c->lessor.conn;
+    struct belay_error scratch;
 
     bl_pool_cache_lent(pool, c);
     bl_conn_acquired(conn);
     if (bl_conn_facts(conn)->lost) {
         belay_lease_release(lease, BELAY_BROKEN);
+        if (c->pp.uses == 1 && bl_pp_hungry(c->pp.peer))
+            bl_pool_waste(pool, c, bl_conn_error(conn, &scratch)); /* in the pool's task */
         return false;
     }
     BL_TRACE(pool->loop, "lease", belay_conn_id(conn), bl_peer_name(bl_peer_of(c->pp.peer)), "idle",

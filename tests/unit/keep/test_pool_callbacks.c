@@ -266,15 +266,17 @@ static void lose_it(struct belay_conn *conn, void *arg)
 
 static void one_that_is_lost_over_its_lease_is_replaced(void **state)
 {
-    struct belay_lease lease;
+    struct ask ask;
 
     (void)state;
     k.puppet.ops.acquired = lose_it;
     pool_kit_open(&k);
-    lease = lend(k.a);
-    assert_ptr_equal(puppet_of_lease(lease), &k.puppet.conns[1]);
+    ask_now(&ask, &k, k.a);
+    pool_kit_pass(&k, 120); /* as after a failed dial */
+    assert_served(&ask);
+    assert_ptr_equal(puppet_of_lease(ask.lease), &k.puppet.conns[1]);
     assert_int_equal(seen.closed, 1);
-    belay_lease_release(lease, BELAY_REUSE);
+    belay_lease_release(ask.lease, BELAY_REUSE);
 }
 
 /* ---- leaks ---- */

@@ -151,6 +151,30 @@ static void lose_when_acquired_first(struct belay_conn *conn, void *arg)
     belay_conn_closed(conn); /* not asked for */
 }
 
+static void lose_when_acquired(struct belay_conn *conn, void *arg)
+{
+    struct belay_error error = puppet_error(BELAY_ERESET, BELAY_STAGE_USE);
+
+    (void)arg;
+    belay_conn_lost(conn, BELAY_REASON_ERROR, &error);
+}
+
+/* Whoever waits gets the error, after as many dials as any other failure is worth. */
+static void connections_that_all_fail_when_acquired_are_not_dialled_without_end(void **state)
+{
+    struct ask ask;
+
+    (void)state;
+    k.puppet.ops.acquired = lose_when_acquired;
+    pool_kit_open(&k);
+    ask_init(&ask, &k);
+    assert_int_equal(ask_peer(&ask, k.a, 5000, false), 0);
+    pool_kit_pass(&k, 6000);
+    assert_refused(&ask, BELAY_ERESET, BELAY_STAGE_USE);
+    assert_int_equal(k.puppet.n, 4);
+    assert_int_equal(pool_kit_stats(&k).leases, 0);
+}
+
 static void a_connection_that_fails_when_acquired_is_not_lent(void **state)
 {
     struct ask ask;
@@ -451,6 +475,7 @@ int main(void)
         T(a_failure_without_a_code_is_one),
         T(an_open_that_never_ends_is_cancelled_and_waited_for),
         T(a_connection_that_fails_when_acquired_is_not_lent),
+        T(connections_that_all_fail_when_acquired_are_not_dialled_without_end),
         T(a_capacity_may_change_when_acquired_and_released),
         T(a_connection_that_fails_when_released_is_not_lent_again),
         T(a_connection_may_be_checked_at_every_release),
