@@ -40,27 +40,18 @@ static void fail(struct belay_conn *conn, int code, const char *what)
     belay_conn_open_failed(conn, &error);
 }
 
-/* What is said to a forward proxy: it depends on the way that this connection has gone. */
-static int set_proxy(struct bl_session *session, struct belay_conn *conn,
-                     const struct belay_stream *stream)
+/* "Basic ..." for the forward proxy, which depends on the way that this connection has gone. */
+static int proxy_credentials(struct bl_mem *mem, const struct bl_hop *proxy, char **ret)
 {
-    const struct bl_hop *proxy = bl_endpoint_forward(belay_conn_endpoint(conn), stream->way);
-    struct bl_mem *mem = &session->http->loop->mem;
-
-    session->forward = proxy != NULL;
+    *ret = NULL;
     if (!proxy || !proxy->user)
         return 0;
-    session->proxy_authorization =
-        bl_basic_credentials(mem, bl_span_of(proxy->user), bl_span_of(proxy->password));
-    return session->proxy_authorization ? 0 : BELAY_ENOMEM;
+    *ret = bl_basic_credentials(mem, bl_span_of(proxy->user), bl_span_of(proxy->password));
+    return *ret ? 0 : BELAY_ENOMEM;
 }
 
-static void end_session(struct bl_session *session)
+static void forget(struct bl_mem *mem, char *secret)
 {
-    char *secret = session->proxy_authorization;
-    struct bl_mem *mem = &session->http->loop->mem;
-
-    session->ops->close(session);
     if (secret)
         bl_free_secret(mem, secret, strlen(secret));
 }
@@ -71,23 +62,23 @@ static void session_open(struct belay_conn *conn, struct belay_stream *stream, v
     struct belay_tls_facts facts = belay_tls_facts_init();
     bool tls = belay_stream_tls_facts(stream, &facts) == 0;
     const struct protocol *protocol = agreed(tls ? facts.alpn : NULL);
+    const struct bl_hop *proxy = bl_endpoint_forward(belay_conn_endpoint(conn), stream->way);
     struct bl_session *session;
-    char shown[48];
+    char shown[48], *credentials;
 
     if (!protocol) {
         bl_text_show(shown, sizeof shown, facts.alpn, strlen(facts.alpn));
         fail(conn, BELAY_EALPN, shown);
         return;
     }
-    if (protocol->open(http, conn, stream, &session) < 0) {
+    if (proxy_credentials(&http->loop->mem, proxy, &credentials) < 0 ||
+        protocol->open(http, conn, stream, &session) < 0) {
+        forget(&http->loop->mem, credentials);
         fail(conn, BELAY_ENOMEM, "out of memory");
         return;
     }
-    if (set_proxy(session, conn, stream) < 0) {
-        end_session(session);
-        fail(conn, BELAY_ENOMEM, "out of memory");
-        return;
-    }
+    session->forward = proxy != NULL;
+    session->proxy_authorization = credentials;
     session->tls_resumed = tls && facts.resumed;
     belay_conn_open_done(conn, session, protocol->capacity);
 }
@@ -95,10 +86,13 @@ static void session_open(struct belay_conn *conn, struct belay_stream *stream, v
 static void close_session(struct belay_conn *conn, enum belay_reason reason, void *arg)
 {
     struct bl_session *session = belay_conn_state(conn);
+    struct bl_mem *mem = &session->http->loop->mem;
+    char *credentials = session->proxy_authorization;
 
     (void)reason;
     (void)arg;
-    end_session(session);
+    session->ops->close(session);
+    forget(mem, credentials);
     belay_conn_set_state(conn, NULL);
     belay_conn_closed(conn);
 }

@@ -13,17 +13,17 @@
 /* "user:password" as it stands in a URL; without a colon the password is empty. */
 static int set_credentials(struct belay_http_target *t, struct bl_span info)
 {
-    const char *end = info.data + info.len;
     const char *colon = info.len ? memchr(info.data, ':', info.len) : NULL;
-    struct bl_span user, password = bl_span("", 0);
+    struct bl_span user = info, password = bl_span("", 0);
     size_t user_len = 0, password_len = 0;
     char *plain_user, *plain_password;
 
     if (!info.data)
         return 0;
-    user = bl_span_between(info.data, colon ? colon : end);
-    if (colon)
-        password = bl_span_between(colon + 1, end);
+    if (colon) {
+        user = bl_span_between(info.data, colon);
+        password = bl_span_between(colon + 1, info.data + info.len);
+    }
     plain_user = bl_unescape(t->mem, user, &user_len);
     plain_password = bl_unescape(t->mem, password, &password_len);
     if (plain_user && plain_password)

@@ -6,6 +6,9 @@
 #include "http_kit.h"
 
 #include <signal.h>
+#include <stdio.h>
+
+#include "belay/proxy.h"
 
 static struct origin origin;
 
@@ -81,12 +84,13 @@ static void run_requests(struct belay_loop *loop, struct belay_http *http, struc
     }
 }
 
-/* Returns how many allocations failed. */
-static size_t run_scenario(size_t n)
+/* Returns how many allocations failed. `proxy` is one, or NULL; %d in it is the origin's port. */
+static size_t run_scenario(size_t n, const char *proxy)
 {
     struct belay_loop_options o = belay_loop_options_init();
     struct belay_pool_options pool = belay_pool_options_init();
     struct belay_http_options h = belay_http_options_init();
+    struct belay_endpoint_options route = belay_endpoint_options_init();
     struct belay_world world = belay_world_init();
     struct failing_alloc failing;
     struct outcome outcome = {0};
@@ -101,10 +105,19 @@ static size_t run_scenario(size_t n)
     h.pool = &pool;
     assert_int_equal(belay_loop_new(&o, &loop, &error), 0);
     failing_alloc_once(&failing, n);
+    h.route = &route;
+    if (proxy) {
+        char text[200];
+
+        snprintf(text, sizeof text, proxy, origin.port, origin.port);
+        if (belay_proxy_parse(loop, text, &route.proxy, &error) < 0)
+            assert_int_equal(error.code, BELAY_ENOMEM);
+    }
     if (belay_http_open(loop, &h, &http, &error) == 0)
         run_requests(loop, http, &outcome);
     else
         assert_int_equal(error.code, BELAY_ENOMEM);
+    belay_proxy_unref(route.proxy);
     belay_loop_free(loop);
     assert_int_equal(outcome.dones, outcome.started);
     assert_int_equal(failing_alloc_live(&failing), 0);
@@ -116,15 +129,34 @@ static void every_failing_allocation_is_survived(void **state)
     size_t n = 1;
 
     (void)state;
-    while (run_scenario(n) > 0)
+    while (run_scenario(n, NULL) > 0)
         n++;
     assert_true(n > 30); /* so many there are at least */
+}
+
+/* That the origin does not know what a proxy is asked for does not matter. */
+static void the_same_through_proxies(void **state)
+{
+    static const char *const proxies[] = {
+        "u:p@127.0.0.1:%d | u:q@127.0.0.1:%d | direct://",
+        "u:p@127.0.0.1:%d u:q@127.0.0.1:%d",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof proxies / sizeof *proxies; i++) {
+        size_t n = 1;
+
+        while (run_scenario(n, proxies[i]) > 0)
+            n++;
+        assert_true(n > 50);
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_failing_allocation_is_survived),
+        cmocka_unit_test(the_same_through_proxies),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
