@@ -108,7 +108,6 @@ void belay_cache_close(struct belay_cache *cache, belay_fn *on_closed, void *arg
     if (!cache->closed)
         BL_TRACE(cache->loop, "cache", cache->object.id, "", "open", "closing", "");
     cache->closed = true;
-    bl_timer_stop(&cache->timer);
     condemn_all(cache, BELAY_REASON_POOL_CLOSED);
     bl_task_post(cache->loop, &cache->run);
 }

@@ -101,10 +101,7 @@ void bl_cache_enforce(struct belay_cache *cache, struct bl_cache_group *shelf)
 
 void bl_cache_on_timer(void *arg)
 {
-    struct belay_cache *cache = arg;
-
-    cache->again_at = BELAY_NEVER;
-    bl_cache_enforce(cache, NULL);
+    bl_cache_enforce(arg, NULL);
 }
 
 void bl_cache_destroy_later(struct belay_cache *cache, struct bl_cache_parcel *parcel)

@@ -30,6 +30,7 @@ static bool change_context(struct bl_cached_conn *cc, const struct belay_connect
     return from->arg == to->arg || from->ops->move(cc->conn.lessor.conn, from->arg, to->arg);
 }
 
+/* None of this pool's own is idle. */
 static struct bl_cached_conn *choose(struct belay_pool *pool, struct belay_peer *peer, uint64_t now)
 {
     struct belay_cache_entry *e = NULL;
@@ -38,7 +39,7 @@ static struct bl_cached_conn *choose(struct belay_pool *pool, struct belay_peer 
         struct bl_cached_conn *cc = BL_CONTAINER(e, struct bl_cached_conn, entry);
         struct belay_pool *other = bl_peer_of(cc->conn.pp.peer)->pool;
 
-        if (other != pool && can_go(other) && is_wanted(pool, cc, now) &&
+        if (can_go(other) && is_wanted(pool, cc, now) &&
             change_context(cc, &other->options.connector, &pool->options.connector))
             return cc;
     }

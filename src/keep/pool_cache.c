@@ -118,7 +118,6 @@ bool bl_pool_cache_ends(struct belay_pool *pool, struct bl_pool_conn *c)
 
     if (!pool->kept.cache || !cc->entered)
         return false;
-    bl_list_remove(&cc->resting);
     if (cc->entry.state == BELAY_CACHE_CLOSING)
         return true;
     bl_cache_gone(pool->kept.cache, &cc->entry);

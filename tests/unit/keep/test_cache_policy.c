@@ -253,6 +253,27 @@ static void policy_may_give_none(void **state)
     assert_int_equal(cache_kit_stats(&k).owners, 0);
 }
 
+static const struct belay_cache_entry *pick_elsewhere(const struct belay_cache *cache,
+                                                      const struct belay_cache_entry *latest,
+                                                      void *arg)
+{
+    (void)latest;
+    (void)arg;
+    return belay_cache_next(cache, NULL);
+}
+
+static void policy_cannot_give_what_does_not_fit(void **state)
+{
+    (void)state;
+    k.policy.pick = pick_elsewhere;
+    cache_kit_open(&k);
+    keep(0, &mail);
+    keep(1, &web);
+    assert_int_equal(cache_kit_find(&k, &web, 0, &o1), -1);
+    assert_int_equal(cache_kit_find(&k, &mail, 0, &o1), 0);
+    assert_int_equal(cache_kit_find(&k, &web, 0, &o1), 1);
+}
+
 /* Whatever a policy calls, the cache is as it was until it has answered. */
 static bool keep_and_meddle(const struct belay_cache *cache, const struct belay_cache_entry *entry,
                             void *arg)
@@ -421,6 +442,7 @@ int main(void)
         TEST(policy_is_asked_again_when_it_said_so),
         TEST(policy_decides_which_is_given),
         TEST(policy_may_give_none),
+        TEST(policy_cannot_give_what_does_not_fit),
         TEST(policy_cannot_change_the_cache),
         TEST(policy_may_close_what_it_was_asked_about),
         TEST(inactive_descriptors_are_watched),

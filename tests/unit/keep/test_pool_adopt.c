@@ -366,6 +366,15 @@ static void limits_stay_each_pools_own(void **state)
     belay_lease_release(asks[2].lease, BELAY_REUSE);
 }
 
+static void uses_beyond_the_new_pools_limit_do_not_begin(void **state)
+{
+    (void)state;
+    second_options.max_connection_uses = 1;
+    open_both();
+    leave_one();
+    assert_dials_anew(second_a);
+}
+
 static void idle_limit_of_the_new_pool_counts(void **state)
 {
     (void)state;
@@ -466,6 +475,7 @@ int main(void)
         TEST(connections_in_use_stay_where_they_are),
         TEST(suspended_pool_gives_nothing_away),
         TEST(limits_stay_each_pools_own),
+        TEST(uses_beyond_the_new_pools_limit_do_not_begin),
         TEST(idle_limit_of_the_new_pool_counts),
         TEST(one_that_has_just_been_lost_is_not_taken),
         TEST(pool_that_closes_while_it_adopts),

@@ -230,7 +230,7 @@ static struct belay_lease watched;
 
 static void still_open(const struct belay_cache_facts *f)
 {
-    assert_non_null(f->what.conn);
+    assert_int_equal(puppet_of(f->what.conn)->closes, 0);
     if (told.owner)
         assert_true(belay_lease_valid(watched));
 }
@@ -377,6 +377,8 @@ static void cache_waits_for_connections_that_close_slowly(void **state)
     k.puppet.close_later = true;
     belay_cache_close(cache, on_ended, &ended);
     pool_kit_settle(&k);
+    assert_int_equal(puppet_conn(&k.puppet, 0)->closes, 1);
+    assert_false(belay_lease_valid(asks[0].lease));
     assert_int_equal(ended, 0);
     puppet_closed(puppet_conn(&k.puppet, 0));
     pool_kit_settle(&k);
