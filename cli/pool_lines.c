@@ -79,9 +79,9 @@ static void add_keys(struct page *p)
 void pool_page_screen(struct page *page, const struct pool_facts *f, size_t lines, bool keys,
                       const char *const *tail, size_t tail_n)
 {
-    bool roomy = lines >= 12;
-    size_t foot = keys ? 1 + (size_t)roomy : 0;
-    size_t around = 2 + foot + (roomy ? 2 : 0), pane = 0, table;
+    bool roomy = lines >= 12, uses = lines >= 6;
+    size_t foot = keys && lines >= 8 ? 1 + (size_t)roomy : 0;
+    size_t around = 1 + (size_t)uses + foot + (roomy ? 2 : 0), pane = 0, table;
 
     if (tail_n)
         pane = lines / 3 < tail_n + roomy ? lines / 3 : tail_n + roomy;
@@ -92,7 +92,8 @@ void pool_page_screen(struct page *page, const struct pool_facts *f, size_t line
     pool_page_table(page, f, table);
     if (roomy)
         page_newline(page);
-    add_uses(page, f);
+    if (uses)
+        add_uses(page, f);
     if (tail_n && page->lines + foot < lines)
         page_newline(page);
     pane = lines > page->lines + foot ? lines - page->lines - keys * 2 : 0;
@@ -100,11 +101,10 @@ void pool_page_screen(struct page *page, const struct pool_facts *f, size_t line
         page_add(page, PAGE_PLAIN, tail[i]);
         page_newline(page);
     }
-    if (!keys)
-        return;
-    if (roomy)
+    if (foot > 1)
         page_newline(page);
-    add_keys(page);
+    if (foot)
+        add_keys(page);
 }
 
 /* ---- lines ---- */

@@ -35,11 +35,12 @@ void pool_live_draw(struct pool_run *run)
     if (!live.on)
         return;
     terminal_size(&page.width, &lines);
+    page.width -= page.width > 1; /* in the last column a terminal may wrap */
     for (size_t i = 0; i < n; i++)
         tail[i] = live.tail[(live.tail_n - n + i) % TAIL_MAX];
     pool_facts_take(run, &live.facts);
     pool_page_screen(&page, &live.facts, lines, run->keys != NULL, tail, n);
-    terminal_draw(page.text.data, page.text.len);
+    terminal_draw(page.text.data, page.text.len, lines);
     bytes_free(&page.text);
 }
 

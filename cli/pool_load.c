@@ -49,6 +49,15 @@ static void note_error(struct pool_site *site, const struct belay_error *error, 
     note_failure(site, (int)error->stage, error->code, text);
 }
 
+/* Leases that follow each other at once would not let time pass: the timer does. */
+static void start_again(struct pool_site *site)
+{
+    if (site->kind == POOL_HTTP)
+        start_some(site);
+    else if (site->run->tick)
+        belay_timer_start(site->run->tick, 0);
+}
+
 static void finish_job(struct pool_job *job, bool good)
 {
     struct pool_site *site = job->site;
@@ -58,7 +67,7 @@ static void finish_job(struct pool_job *job, bool good)
         site->failing = false;
     give_back(job);
     if (site->run->o->every_ms == 0)
-        start_some(site);
+        start_again(site);
     pool_control_done(site->run);
 }
 

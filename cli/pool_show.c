@@ -72,6 +72,7 @@ void pool_show_end(struct pool_run *run)
         return;
     if (say_is_terminal(1))
         terminal_size(&page.width, &lines);
+    page.width -= page.width > 1; /* in the last column a terminal may wrap */
     pool_facts_take(run, &facts);
     if (run->o->client.json)
         run->stdout_gone = !pool_json_facts(&facts, "summary");

@@ -86,19 +86,19 @@ void terminal_enter(void)
     terminal.drawn_on = true;
 }
 
-void terminal_draw(const char *text, size_t len)
+void terminal_draw(const char *text, size_t len, size_t lines)
 {
     struct bytes out = {0};
 
     bytes_add(&out, "\033[H", 3);
-    for (const char *end = text + len; text < end;) {
+    for (const char *end = text + len; text < end && lines > 0; lines--) {
         const char *newline = memchr(text, '\n', (size_t)(end - text));
         size_t n = (size_t)((newline ? newline : end) - text);
 
         bytes_add(&out, text, n);
         bytes_add(&out, "\033[K", 3);
         text += n + 1;
-        if (text < end)
+        if (text < end && lines > 1)
             bytes_add(&out, "\r\n", 2);
     }
     bytes_add(&out, "\033[J", 3);

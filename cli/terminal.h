@@ -15,8 +15,8 @@ bool terminal_is_ours(void);
 void terminal_enter(void); /* again after leave, too */
 void terminal_leave(void);
 
-/* The lines of `text`, from the top; what stood there before is gone. */
-void terminal_draw(const char *text, size_t len);
+/* The first `lines` lines of `text`, from the top; what stood there before is gone. */
+void terminal_draw(const char *text, size_t len, size_t lines);
 
 /* Of standard output; where it does not say, COLUMNS and LINES, or 80 and 24. */
 void terminal_size(size_t *ret_columns, size_t *ret_lines);

@@ -1,15 +1,21 @@
 # SPDX-License-Identifier: MIT
 """What the end-to-end tests of `belay` share: a server, a run of the program, a directory of their own."""
 import atexit
+import fcntl
 import http.server
 import json
 import os
 import pathlib
+import pty
+import re
+import select
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import unittest
 import urllib.request
@@ -146,5 +152,73 @@ class Case(unittest.TestCase):
         return sorted(p.name for p in self.dir.iterdir())
 
 
+class Screen:
+    """A terminal of so many columns and lines, on which a program runs in the foreground."""
+
+    LEAVE = b"\033[?1049l"
+
+    def __init__(self, *args, columns=80, lines=24, **env):
+        self.drawn = b""
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+            os.execve(args[0], [str(a) for a in args], environment(TERM="xterm", LC_ALL="C.UTF-8", **env))
+        self.before = termios.tcgetattr(self.fd)
+
+    def resize(self, columns, lines):
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
+    def frames(self):
+        """What was drawn, screen by screen, without colours; the last may be a part of one."""
+        shown = self.drawn.replace(b"\r", b"").split(b"\033[H")[1:]
+        return [re.sub(rb"\033\[[0-9;?]*[A-Za-z]", b"", f.split(self.LEAVE)[0]).decode(errors="replace") for f in shown]
+
+    def read(self):
+        """False at the end."""
+        if not select.select([self.fd], [], [], LIMIT)[0]:
+            raise AssertionError(f"nothing was drawn for {LIMIT} s")
+        try:
+            piece = os.read(self.fd, 65536)
+        except OSError:
+            piece = b""
+        self.drawn += piece
+        return bool(piece)
+
+    def wait_for(self, shown):
+        """Until a screen, whole, has all of these words, or makes the function true; it is returned."""
+        words = [shown] if isinstance(shown, str) else shown
+        good = words if callable(words) else lambda frame: all(w in frame for w in words)
+        seen = len(self.frames())
+        more = True
+        while more:
+            more = self.read()
+            frames = self.frames()
+            for frame in frames[max(seen - 1, 0):len(frames) - more]:
+                if good(frame):
+                    return frame
+            seen = len(frames)
+        raise AssertionError(f"it ended before {words}: {self.drawn[-2000:]}")
+
+    def wait_for_bytes(self, words):
+        while words not in self.drawn:
+            if not self.read():
+                raise AssertionError(f"it ended before {words}: {self.drawn[-2000:]}")
+
+    def press(self, keys):
+        os.write(self.fd, keys.encode())
+
+    def settings(self):
+        return termios.tcgetattr(self.fd)
+
+    def end(self):
+        """Its status, and what stands on the ordinary screen in the end, without colours."""
+        while self.read():
+            pass
+        status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        os.close(self.fd)
+        rest = self.drawn.rsplit(self.LEAVE, 1)[-1].replace(b"\r", b"").decode()
+        return status, re.sub(r"\033\[[0-9;]*m", "", rest)
+
+
 def main():
-    unittest.main(argv=[sys.argv[0]])
+    unittest.main(argv=sys.argv)
