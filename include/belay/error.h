@@ -101,7 +101,7 @@ enum belay_stage {
     X(RETIRED, "retired")           /* its address is none of its name's any more */               \
     X(TAKEN, "taken")               /* belay_lease_take: it lives on in other hands */             \
     X(OPEN_FAILED, "open_failed")   /* never came up */                                            \
-    X(POOL_CLOSED, "pool_closed")   /* its pool or cache was closed or drained */                           \
+    X(POOL_CLOSED, "pool_closed")   /* its pool or cache was closed or drained */                  \
     X(OWNER_CLOSED, "owner_closed") /* its owner closed it */
 
 enum belay_reason {

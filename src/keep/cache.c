@@ -27,9 +27,30 @@ struct watcher {
 
 /* ---- life ---- */
 
+static void condemn(struct belay_cache *cache, struct bl_list *all, enum belay_reason reason)
+{
+    struct bl_list *node;
+
+    while ((node = bl_list_first(all)))
+        bl_cache_condemn(cache, bl_cache_by_age(node), reason);
+}
+
+static void condemn_all(struct belay_cache *cache, enum belay_reason reason)
+{
+    condemn(cache, &cache->table.active, reason);
+    condemn(cache, &cache->table.inactive, reason);
+}
+
 static void close_object(struct bl_object *object)
 {
     belay_cache_close(BL_CONTAINER(object, struct belay_cache, object), NULL, NULL);
+}
+
+static void change_network(struct bl_object *object)
+{
+    struct belay_cache *cache = BL_CONTAINER(object, struct belay_cache, object);
+
+    condemn(cache, &cache->table.inactive, BELAY_REASON_CLEARED);
 }
 
 static int take_policy(struct belay_cache_policy *ret, const struct belay_cache_policy *given,
@@ -76,19 +97,10 @@ int belay_cache_open(struct belay_loop *loop, const struct belay_cache_options *
     bl_list_init(&cache->watchers);
     bl_task_init(&cache->run, bl_cache_run, cache);
     bl_object_init(&cache->object, loop, "cache", close_object);
+    cache->object.network_changed = change_network;
     BL_TRACE(loop, "cache", cache->object.id, "", NULL, "open", "");
     *ret_cache = cache;
     return 0;
-}
-
-static void condemn_all(struct belay_cache *cache, enum belay_reason reason)
-{
-    struct bl_list *node;
-
-    while ((node = bl_list_first(&cache->table.active)))
-        bl_cache_condemn(cache, bl_cache_by_age(node), reason);
-    while ((node = bl_list_first(&cache->table.inactive)))
-        bl_cache_condemn(cache, bl_cache_by_age(node), reason);
 }
 
 void belay_cache_close_all(struct belay_cache *cache)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Private data on each of its ways, what happens in callbacks, the end of a cache and of its loop. */
-#include "unit/keep/cache_kit.h"
+#include <stdio.h>
 
 #include "keep/cache.h"
+#include "unit/keep/cache_kit.h"
 
 static struct cache_kit k;
 static int o1, o2;
@@ -295,6 +296,76 @@ static void loop_that_ends_closes_what_is_in_it(void **state)
     cache_kit_start(&k, belay_cache_aggressive());
 }
 
+static void another_network_ends_the_inactive(void **state)
+{
+    (void)state;
+    cache_kit_active(&k, 0, &o1);
+    keep_with_data(1);
+    keep_with_data(2);
+    belay_loop_network_changed(k.loop);
+    assert_open(&k, 1);
+    cache_kit_settle(&k);
+    assert_open(&k, 0);
+    assert_closed(&k, 1, BELAY_REASON_CLEARED);
+    assert_closed(&k, 2, BELAY_REASON_CLEARED);
+}
+
+/* ---- what is seen of it ---- */
+
+static char traced[1024];
+
+static void on_trace(const struct belay_trace *t, void *arg)
+{
+    (void)arg;
+    if (strcmp(t->noun, "cached") != 0)
+        return;
+    snprintf(traced + strlen(traced), sizeof traced - strlen(traced), "%s: %s to %s, %s\n", t->name,
+             t->from ? t->from : "-", t->to ? t->to : "-", t->cause);
+}
+
+static void every_move_is_traced(void **state)
+{
+    (void)state;
+    traced[0] = '\0';
+    k.loop->on_trace = on_trace;
+    cache_kit_active(&k, 0, &o1);
+    cache_kit_inactive(&k, 0, &peer, 0);
+    cache_kit_find(&k, &peer, 0, &o2);
+    belay_cache_close_connection(k.cache, cache_kit_what(&k, 0));
+    cache_kit_settle(&k);
+    cache_kit_inactive(&k, 2, &peer, 0);
+    cache_kit_find(&k, &peer, 0, NULL);
+    k.loop->on_trace = NULL;
+    assert_string_equal(traced, "descriptor 100: - to active, set_active\n"
+                                "192.0.2.1:80: active to inactive, set_inactive\n"
+                                "192.0.2.1:80: inactive to active, find_inactive\n"
+                                "192.0.2.1:80: active to closing, owner_closed\n"
+                                "192.0.2.1:80: closing to -, owner_closed\n"
+                                "192.0.2.1:80: - to inactive, set_inactive\n"
+                                "192.0.2.1:80: inactive to -, find_inactive\n");
+}
+
+static char logged[256];
+
+static void on_log(int level, const char *tag, const char *line, void *arg)
+{
+    (void)arg;
+    assert_int_equal(level, BELAY_LOG_DEBUG);
+    snprintf(logged, sizeof logged, "%s: %s", tag, line);
+}
+
+static void what_is_closed_is_logged(void **state)
+{
+    (void)state;
+    k.loop->log.write = on_log;
+    bl_log_set(&k.loop->log, "cache", BELAY_LOG_DEBUG);
+    cache_kit_inactive(&k, 0, &peer, 0);
+    belay_cache_close_all(k.cache);
+    cache_kit_settle(&k);
+    assert_string_equal(logged, "cache: closing descriptor 100 (192.0.2.1:80): cleared");
+    k.loop->log.write = NULL;
+}
+
 static void close_and_unref_take_null(void **state)
 {
     (void)state;
@@ -392,6 +463,9 @@ int main(void)
         TEST(close_all_inside_a_destructor),
         TEST(watchers_of_the_end_are_told_once),
         TEST(loop_that_ends_closes_what_is_in_it),
+        TEST(another_network_ends_the_inactive),
+        TEST(every_move_is_traced),
+        TEST(what_is_closed_is_logged),
         TEST(close_and_unref_take_null),
         TEST(refusals_name_the_connection),
         TEST(options_out_of_range_are_named),
