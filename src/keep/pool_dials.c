@@ -93,8 +93,6 @@ void bl_pp_consider(struct bl_pp_peer *peer, uint64_t now)
         return;
     if (turn >= FOR_FILL)
         peer->pool->fillers++;
-    if (eager->count == 0)
-        peer->pool->none_idle = false; /* until now nobody asked */
     bl_heap_insert(eager, &peer->eager, turn);
 }
 
@@ -114,7 +112,7 @@ struct bl_pp_peer *bl_pp_next_dial(struct bl_pp *pp, uint64_t now)
         if (pp->connections < pp->limits.total)
             return peer;
         if (turn < FOR_FILL && pp->closing < (int32_t)pp->eager.count - pp->fillers)
-            bl_pp_make_room(pp, now);
+            bl_pp_make_room(pp);
         return NULL;
     }
     return NULL;
@@ -181,9 +179,8 @@ static bool is_local(int code)
 static void local_failure(struct bl_pp_peer *peer, int code, uint64_t now)
 {
     peer->pool->pause_until = now + BL_PP_PAUSE_NS;
-    peer->pool->none_idle = false;
     if (code == BELAY_EMFILE)
-        bl_pp_make_room(peer->pool, now);
+        bl_pp_make_room(peer->pool);
     else
         bl_pp_fail_oldest(peer, code);
 }

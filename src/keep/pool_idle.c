@@ -3,10 +3,12 @@
  * How many to keep: what is evicted when room is needed or too many are idle, and what is dialled
  * so that min_idle are ready.
  *
- * Which connection of the whole pool has been idle for longest is found by a heap of the peers that
- * have open ones. The key of a peer is never later than the moment when the one idle for longest
- * became so: lending and releasing leave it alone, and whoever comes to the top with a key that is
- * too early is put in anew. So an eviction looks at few peers, however many there are.
+ * Which connection of the whole pool has been idle for longest is found by a heap of the peers. The
+ * key of a peer is never later than the moment when the one idle for longest became so: lending and
+ * releasing leave it alone, and whoever comes to the top with a key that is too early is put in
+ * anew. Who comes there with none idle leaves the heap, and its next release, which is not one of
+ * the inline ones, puts it in again. So an eviction looks at those who have lent or got back
+ * something since the one before, and else at few, however many there are, idle or busy.
  */
 #include "keep/pool_policy.h"
 
@@ -51,17 +53,23 @@ struct bl_pp_conn *bl_pp_longest_idle(const struct bl_pp_peer *peer)
     return longest;
 }
 
-static void put_oldest(struct bl_pp_peer *peer, uint64_t key)
+static void list(struct bl_pp_peer *peer, uint64_t key)
 {
     bl_heap_remove(&peer->pool->oldest, &peer->oldest);
     bl_heap_insert(&peer->pool->oldest, &peer->oldest, key);
+    peer->listed = true;
+}
+
+static void unlist(struct bl_pp_peer *peer)
+{
+    bl_heap_remove(&peer->pool->oldest, &peer->oldest);
+    peer->listed = false;
 }
 
 void bl_pp_idled(struct bl_pp_peer *peer, uint64_t since)
 {
-    peer->pool->none_idle = false;
-    if (peer->oldest.index == BL_HEAP_OUT || peer->oldest.key > since)
-        put_oldest(peer, since);
+    if (!peer->listed || peer->oldest.key > since)
+        list(peer, since);
 }
 
 void bl_pp_backdate(struct bl_pp_conn *c, uint64_t since)
@@ -83,39 +91,33 @@ void bl_pp_backdate(struct bl_pp_conn *c, uint64_t since)
     bl_list_insert_after(at->prev, &c->ready);
 }
 
-static struct bl_pp_conn *oldest_idle(struct bl_pp *pp, uint64_t now)
+static struct bl_pp_conn *oldest_idle(struct bl_pp *pp)
 {
     struct bl_heap_entry *top;
-    uint32_t seen = 0; /* that have none now. Each goes behind the others; in the second round all
-                          keys are right */
 
-    while (!pp->none_idle && seen <= 2 * pp->oldest.count && (top = bl_heap_first(&pp->oldest))) {
+    while ((top = bl_heap_first(&pp->oldest))) {
         struct bl_pp_peer *peer = BL_CONTAINER(top, struct bl_pp_peer, oldest);
         struct bl_pp_conn *c = bl_pp_longest_idle(peer);
 
         if (c && c->idle_since <= top->key)
             return c;
         if (c)
-            put_oldest(peer, c->idle_since);
-        else if (peer->connections == peer->dialing + peer->closing)
-            bl_heap_remove(&pp->oldest, top);
+            list(peer, c->idle_since);
         else
-            put_oldest(peer, now);
-        seen += !c && top->key == now;
+            unlist(peer);
     }
-    pp->none_idle = true;
     return NULL;
 }
 
-void bl_pp_make_room(struct bl_pp *pp, uint64_t now)
+void bl_pp_make_room(struct bl_pp *pp)
 {
-    struct bl_pp_conn *victim = oldest_idle(pp, now);
+    struct bl_pp_conn *victim = oldest_idle(pp);
 
     if (victim)
         bl_pp_close(victim, BELAY_REASON_EVICTED, false);
 }
 
-void bl_pp_trim(struct bl_pp_peer *peer, uint64_t now)
+void bl_pp_trim(struct bl_pp_peer *peer)
 {
     struct bl_pp *pp = peer->pool;
     struct bl_pp_conn *c;
@@ -123,7 +125,7 @@ void bl_pp_trim(struct bl_pp_peer *peer, uint64_t now)
     while (peer->idle > pp->limits.max_idle && (c = bl_pp_longest_idle(peer)))
         bl_pp_close(c, BELAY_REASON_EVICTED, false);
     while (pp->limits.max_idle_total != INT32_MAX && pp->idle > pp->limits.max_idle_total &&
-           (c = oldest_idle(pp, now)))
+           (c = oldest_idle(pp)))
         bl_pp_close(c, BELAY_REASON_EVICTED, false);
 }
 

@@ -33,8 +33,6 @@ BL_SELDOM static void settle(struct belay_pool *pool, struct bl_pool_conn *c)
         bl_pool_look_again(pool, c);
     }
     bl_pool_cache_settled(pool, c);
-    if (awaited && bl_pp_is_idle(&c->pp))
-        bl_pp_idled(&peer->pp, c->pp.idle_since);
     if (bl_pp_hungry(&peer->pp) || awaited || !pool->pp.plain || !bl_list_empty(&pool->pp.closes) ||
         !bl_list_empty(&pool->pp.checks))
         bl_pool_touch(peer);

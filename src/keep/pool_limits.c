@@ -66,12 +66,11 @@ static void evict_idle(struct bl_pp_peer *peer)
         bl_pp_close(c, BELAY_REASON_EVICTED, false);
 }
 
-void bl_pp_set_limits(struct bl_pp *pp, const struct bl_pp_limits *limits, uint64_t now)
+void bl_pp_set_limits(struct bl_pp *pp, const struct bl_pp_limits *limits)
 {
     int32_t before;
 
     pp->limits = *limits;
-    pp->none_idle = false;
     if (pp->limits.idle_ns == 0) /* until the end of the turn: one that has come up may serve */
         pp->limits.idle_ns = 1;
     pp->limits.idle_ns = bounded(pp->limits.idle_ns);
@@ -86,7 +85,7 @@ void bl_pp_set_limits(struct bl_pp *pp, const struct bl_pp_limits *limits, uint6
     do {
         before = pp->closing;
         if (pp->connections - pp->closing > pp->limits.total)
-            bl_pp_make_room(pp, now);
+            bl_pp_make_room(pp);
     } while (pp->closing > before);
     settle_all(pp);
 }

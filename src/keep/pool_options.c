@@ -188,7 +188,7 @@ static void apply(struct belay_pool *pool, const struct bl_pool_settings *s)
     bl_share_recall(pool, false, false);
     pool->options = s->options;
     pool->backoff = s->backoff;
-    bl_pp_set_limits(&pool->pp, &s->limits, bl_now_fresh(pool->loop));
+    bl_pp_set_limits(&pool->pp, &s->limits);
     for (struct bl_map_node *n = NULL; (n = bl_map_next(&pool->peers, n));) {
         struct belay_peer *peer = BL_CONTAINER(n, struct belay_peer, node);
         int32_t failures = peer->pp.backoff.failures;

@@ -16,7 +16,7 @@ void bl_pp_init(struct bl_pp *pp, const struct bl_pp_limits *limits)
     bl_list_init(&pp->failed);
     bl_list_init(&pp->peers);
     bl_rand_seed(&pp->rand, 1);
-    bl_pp_set_limits(pp, limits, 0);
+    bl_pp_set_limits(pp, limits);
 }
 
 void bl_pp_fini(struct bl_pp *pp, struct bl_mem *mem)
@@ -413,5 +413,8 @@ void bl_pp_check_peer(const struct bl_pp_peer *peer)
         idle += bl_pp_is_idle(c);
     }
     BL_ASSERT(conns == peer->connections && idle == peer->idle);
+    BL_ASSERT(peer->listed == (peer->oldest.index != BL_HEAP_OUT));
+    BL_ASSERT(peer->listed || peer->idle == 0 ||
+              (peer->waiting > 0 && !bl_list_empty(&peer->barren)));
     BL_ASSERT(pp->connections >= pp->dialing + pp->closing);
 }

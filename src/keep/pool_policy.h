@@ -55,7 +55,7 @@ struct bl_pp {
     struct bl_list closes, checks, failed;
     struct bl_list peers;  /* all */
     struct bl_heap eager;  /* those that wish to dial: who waits for longest first */
-    struct bl_heap oldest; /* those with open connections, by when one of them may have become idle:
+    struct bl_heap oldest; /* those who may have an idle connection, by when one may have become so:
                               never later than it did */
     int32_t connections;   /* dialling, open and closing, of all peers */
     int32_t dialing, filling, closing;
@@ -68,7 +68,6 @@ struct bl_pp {
     bool suspended;               /* nor now */
     bool plain;                   /* the limits allow the inline paths */
     bool recall;                  /* something abroad is not simple any more */
-    bool none_idle;               /* so it was found, and nothing has become idle since */
     uint32_t peak;                /* connections at a time */
     struct belay_pool_stats past; /* counts of peers that are gone */
 };
@@ -80,6 +79,7 @@ struct bl_pp_peer { /* what every lease looks at first: with many peers the cach
     int32_t connections;   /* dialling, open, closing */
     int32_t dialing, idle, checking, closing;
     int32_t waiting, waiting_fresh;
+    bool listed;                   /* in pool->oldest: as all are who have an idle connection */
     struct belay_pool_stats stats; /* counts; what can be derived is filled in by bl_pp_stats */
     struct bl_list link;           /* pool->peers */
     struct bl_list conns;          /* all */
@@ -181,7 +181,7 @@ static inline bool bl_pp_release_simple(struct bl_pp_conn *c, bool broken, uint6
     struct bl_pp_peer *peer = c->peer;
     uint64_t idle_end = now + peer->pool->limits.idle_ns;
 
-    if (!c->simple || broken || now >= c->expires_at)
+    if (!c->simple || broken || now >= c->expires_at || !peer->listed)
         return false;
     c->leases = 0;
     c->idle_since = now;
@@ -276,7 +276,7 @@ void bl_pp_doubt(const struct bl_pp_conn *failed, bool silent);
 
 struct bl_pp_conn *bl_pp_longest_idle(const struct bl_pp_peer *peer);
 /* Closes the longest idle connection of all, if there is one. */
-void bl_pp_make_room(struct bl_pp *pp, uint64_t now);
+void bl_pp_make_room(struct bl_pp *pp);
 /* One of the peer's has become idle, by the inline path or not. */
 void bl_pp_idled(struct bl_pp_peer *peer, uint64_t since);
 static inline void bl_pp_count_idle(struct bl_pp_peer *peer, int32_t n)
@@ -288,7 +288,7 @@ static inline void bl_pp_count_idle(struct bl_pp_peer *peer, int32_t n)
 /* It has been idle for longer than its release says. */
 void bl_pp_backdate(struct bl_pp_conn *conn, uint64_t since);
 /* Nobody waits for what is idle now: more than the limits allow is closed. */
-void bl_pp_trim(struct bl_pp_peer *peer, uint64_t now);
+void bl_pp_trim(struct bl_pp_peer *peer);
 /* Whether min_idle wants one more than waiters do; decides when, too. */
 bool bl_pp_wants_fill(struct bl_pp_peer *peer, int32_t for_waiters, uint64_t now);
 uint64_t bl_pp_fill_due(const struct bl_pp_peer *peer, uint64_t now);
@@ -296,7 +296,7 @@ void bl_pp_fill_failed(struct bl_pp_peer *peer, uint64_t now);
 
 /* ---- changes while it goes on (pool_limits.c) ---- */
 
-void bl_pp_set_limits(struct bl_pp *pp, const struct bl_pp_limits *limits, uint64_t now);
+void bl_pp_set_limits(struct bl_pp *pp, const struct bl_pp_limits *limits);
 void bl_pp_suspend(struct bl_pp *pp, bool suspended);
 /* All connections of a peer, those in use at their release or (`now`) at once; failures are
  * forgotten. */

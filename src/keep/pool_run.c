@@ -66,7 +66,7 @@ static void attend(struct belay_pool *pool, struct belay_peer *peer)
             bl_pool_tell_failed(pool, NULL); /* before those who came later */
         }
     }
-    bl_pp_trim(&peer->pp, bl_pool_now(pool));
+    bl_pp_trim(&peer->pp);
     bl_pp_consider(&peer->pp, bl_pool_now(pool));
     arm(pool, peer);
     peer->refs--;

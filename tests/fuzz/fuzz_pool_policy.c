@@ -286,7 +286,7 @@ static void the_limits_change(void)
     limits.per_endpoint = 1 + (int32_t)fuzz_below(&in, 8);
     limits.total = 1 + (int32_t)fuzz_below(&in, 16);
     limits.min_idle = 0;
-    bl_pp_set_limits(&k.pp, &limits, k.now);
+    bl_pp_set_limits(&k.pp, &limits);
     pk_run(&k);
 }
 

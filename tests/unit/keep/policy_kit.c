@@ -120,7 +120,7 @@ void pk_run(struct pk *k)
 
     for (int i = 0; i < PK_PEERS; i++) {
         serve(k, &k->peers[i]);
-        bl_pp_trim(&k->peers[i], k->now);
+        bl_pp_trim(&k->peers[i]);
         bl_pp_consider(&k->peers[i], k->now);
     }
     while ((peer = bl_pp_next_dial(&k->pp, k->now)))

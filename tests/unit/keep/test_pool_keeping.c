@@ -352,7 +352,7 @@ static void what_a_lowered_limit_leaves_no_room_for_goes(void **state)
     used = pk_try(&k, 0);
     pk_wait_fresh(&k, 0);
     limits.per_endpoint = 1;
-    bl_pp_set_limits(&k.pp, &limits, k.now);
+    bl_pp_set_limits(&k.pp, &limits);
     pk_run(&k);
     for (int i = 0; i < 3; i++)
         pk_assert_closing(c[i], BELAY_REASON_EVICTED);
@@ -372,7 +372,7 @@ static void one_above_the_limit_ends_at_its_release(void **state)
     a = pk_try(&k, 0);
     b = pk_try(&k, 0);
     limits.total = 1;
-    bl_pp_set_limits(&k.pp, &limits, k.now);
+    bl_pp_set_limits(&k.pp, &limits);
     pk_release(&k, a, false);
     pk_assert_closing(a, BELAY_REASON_EVICTED);
     pk_release(&k, b, false);
@@ -415,6 +415,34 @@ static void clearing_spares_whoever_is_in_use_until_its_release(void **state)
     pk_assert_closing(used, BELAY_REASON_CLEARED);
 }
 
+static void who_has_no_idle_connection_is_looked_at_once(void **state)
+{
+    struct pk_conn *a, *b;
+    struct pk_waiter *w;
+
+    (void)state;
+    limits.total = 2;
+    pk_init(&k, &limits);
+    a = pk_idle(&k, 0);
+    b = pk_idle(&k, 1);
+    pk_pass(&k, 1);
+    assert_ptr_equal(pk_try(&k, 0), a);
+    assert_ptr_equal(pk_try(&k, 1), b);
+    assert_int_equal(k.pp.oldest.count, 2); /* lending leaves it alone */
+    w = pk_wait(&k, 2);
+    assert_int_equal(k.pp.oldest.count, 0);
+    pk_pass(&k, 1);
+    assert_false(bl_pp_release_simple(&a->pp, false, k.now)); /* it must be heard of */
+    pk_release(&k, a, false);
+    pk_assert_closing(a, BELAY_REASON_EVICTED);
+    pk_gone(&k, a);
+    pk_up(&k, pk_dialing(&k, 2), 1);
+    assert_non_null(w->got);
+    pk_release(&k, b, false);
+    assert_ptr_equal(pk_try(&k, 1), b);
+    assert_true(bl_pp_release_simple(&b->pp, false, k.now)); /* as before */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -441,6 +469,7 @@ int main(void)
         cmocka_unit_test_setup(a_suspended_pool_lends_and_dials_nothing_until_it_is_resumed,
                                set_up),
         cmocka_unit_test_setup(clearing_spares_whoever_is_in_use_until_its_release, set_up),
+        cmocka_unit_test_setup(who_has_no_idle_connection_is_looked_at_once, set_up),
     };
     return cmocka_run_group_tests_name("keep_pool_keeping", tests, NULL, NULL);
 }
