@@ -9,7 +9,10 @@
  *     lookup      the same from the endpoint: its handle is looked up each time
  *     evict       N endpoints and room for N / 2 connections: each acquire evicts the connection
  *                 that was idle for longest, of another endpoint, and opens one
- *     crowd       N endpoints and room for 10 connections: one waiter at each, all queued, then served
+ *     evict-busy  N endpoints, of which all but two hold a lease, and one place for these two: each
+ *                 acquire evicts the other's connection and opens one
+ *     crowd       N endpoints and room for 10 connections: a waiter at each, all queued,
+ *                 then served
  *     waiters     N waiters for 10 connections: queued, then served
  *     cancel      N waiters: queued, then cancelled, every 7th first
  *     expire      N idle connections reach max_idle_time: the CPU time from then to their end
@@ -229,6 +232,28 @@ static void run_evict(struct scale *s)
     } while (!bench_meter_tick(&s->meter));
 }
 
+static void run_evict_busy(struct scale *s)
+{
+    struct belay_pool_options o = belay_pool_options_init();
+    uint32_t n = s->options->inflight;
+
+    o.max_connections_total = (int32_t)n - 1;
+    o.max_idle_time_ms = BELAY_FOREVER;
+    make_pool(s, n, &o);
+    s->leases = bench_calloc(n, sizeof *s->leases);
+    s->keep = true;
+    for (uint32_t i = 2; i < n; i++)
+        acquire(s, i, NULL);
+    turn_until(s, n - 2);
+    s->keep = false;
+    bench_meter_start(&s->meter, s->options);
+    do {
+        s->served = 0;
+        acquire(s, (uint32_t)s->meter.count++ % 2, NULL);
+        turn_until(s, 1);
+    } while (!bench_meter_tick(&s->meter));
+}
+
 static void run_crowd(struct scale *s)
 {
     struct belay_pool_options o = belay_pool_options_init();
@@ -347,10 +372,16 @@ int main(int argc, char **argv)
     static const struct {
         const char *mode;
         void (*run)(struct scale *s);
-    } modes[] = {
-        {"one", run_one},       {"endpoints", run_endpoints}, {"lookup", run_lookup},
-        {"evict", run_evict},   {"crowd", run_crowd},         {"waiters", run_waiters},
-        {"cancel", run_cancel}, {"expire", run_expire},       {"expire-fds", run_expire_fds}};
+    } modes[] = {{"one", run_one},
+                 {"endpoints", run_endpoints},
+                 {"lookup", run_lookup},
+                 {"evict", run_evict},
+                 {"evict-busy", run_evict_busy},
+                 {"crowd", run_crowd},
+                 {"waiters", run_waiters},
+                 {"cancel", run_cancel},
+                 {"expire", run_expire},
+                 {"expire-fds", run_expire_fds}};
     struct bench_options options;
     struct scale s = {.options = &options};
 

@@ -127,6 +127,8 @@ ROWS += tuple(
                   ("belay, handle looked up", "belay_scale", "lookup", None)], ENDPOINTS)) +
     list(_series("evict", "N endpoints, room for N / 2 connections: evict, open, release",
                  NANOSECONDS, [("belay", "belay_scale", "evict", None)], ENDPOINTS[1:])) +
+    list(_series("evict-busy", "N endpoints in use but two, which contend for one place",
+                 NANOSECONDS, [("belay", "belay_scale", "evict-busy", None)], ENDPOINTS[1:])) +
     list(_series("crowd", "N endpoints with a waiter each, room for 10 connections", NS_WAITER,
                  [("belay", "belay_scale", "crowd", None)], ENDPOINTS[1:])) +
     list(_series("waiters", "N waiters for 10 connections", NS_WAITER,
