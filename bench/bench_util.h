@@ -42,7 +42,7 @@ void *bench_calloc(size_t count, size_t size);
 /* As many descriptors as the hard limit allows; ends the program where that is below `needed`. */
 void bench_raise_nofile(unsigned needed);
 
-/* Visits n things in an order that no prefetcher follows: at = (at + stride) % n meets each once. */
+/* Visits n things in an order that no prefetcher follows: at = (at + stride) % n, each once. */
 uint32_t bench_stride(uint32_t n);
 
 /* Monotonic seconds, and user + system seconds of this process. */
