@@ -41,6 +41,8 @@ static const int expendable[] = {COL_USED,    COL_CLOSED, COL_FAILED,  COL_WAITI
 
 #define MARK_WIDTH 2
 #define NAME_LEAST 24
+#define NAME_FINE  40
+#define SPARE_N    2 /* columns that even a whole name is worth */
 #define GAP        2
 
 struct table {
@@ -107,21 +109,26 @@ static size_t taken(const struct table *t)
     return sum;
 }
 
+/* Columns that a name shall have, at least. */
+static size_t name_least(const struct table *t, size_t most)
+{
+    return t->name_width < most ? t->name_width : most;
+}
+
 static void fit(struct table *t)
 {
-    size_t wanted;
+    size_t width = t->page->width;
 
     measure(t);
-    wanted = t->name_width < NAME_LEAST ? t->name_width : NAME_LEAST;
-    if (t->page->width == 0)
+    if (width == 0)
         return;
-    t->narrow = taken(t) + wanted > t->page->width;
+    t->narrow = taken(t) + name_least(t, NAME_FINE) > width;
     measure(t);
     for (size_t i = 0; i < sizeof expendable / sizeof expendable[0]; i++)
-        if (taken(t) + wanted > t->page->width)
+        if (taken(t) + name_least(t, i < SPARE_N ? NAME_FINE : NAME_LEAST) > width)
             t->width[expendable[i]] = 0;
-    if (taken(t) + t->name_width > t->page->width)
-        t->name_width = t->page->width > taken(t) ? t->page->width - taken(t) : 1;
+    if (taken(t) + t->name_width > width)
+        t->name_width = width > taken(t) ? width - taken(t) : 1;
 }
 
 /* ---- lines ---- */

@@ -145,5 +145,14 @@ class Load(harness.Case):
         self.assertEqual(s["cut_off"], 16)
         self.assertTrue(0 < s["requests"] < 100000)
 
+    def test_connections_are_kept_and_ended_as_told(self):
+        def opened(*args):
+            connections = self.json("-c", "1", *args)["connections"]
+            return connections["opened"], connections["closed"]
+
+        self.assertEqual(opened("-n", "6", "--max-uses", "2", origin.url + "/"), (3, {"uses": 3}))
+        self.assertEqual(opened("-n", "3", "--lifetime", "20ms", origin.url + "/delay/40"), (3, {"lifetime": 3}))
+        self.assertGreaterEqual(opened("-n", "4", "--min-idle", "3", origin.url + "/delay/50")[0], 3)
+
 
 harness.main()
