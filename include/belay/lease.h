@@ -25,7 +25,10 @@ enum belay_release {
     BELAY_BROKEN,    /* do not lend it again */
 };
 
-/* Gives it back. BELAY_ESTALE. */
+/*
+ * Gives it back. BELAY_ESTALE. Leases of an attachment (belay/share.h) are given back and asked from
+ * ANY THREAD, by the functions up to belay_lease_conn.
+ */
 BELAY_API int belay_lease_release(struct belay_lease lease, enum belay_release how);
 
 BELAY_API bool belay_lease_valid(struct belay_lease lease);

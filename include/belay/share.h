@@ -36,8 +36,8 @@
  * (belay/stream.h), or on the loop's thread. belay_lease_take gives BELAY_ENOTSUP.
  *
  * Watching. While a thread uses a connection its descriptor stirs without meaning anything: the
- * first time, the watch is put aside, and taken up again within 20 ms of the connection's being put
- * back.
+ * first time, the watch is put aside, and taken up again 20 ms after the connection was put back; after
+ * a long use later, by a quarter of it at most, and never by more than a second.
  *
  * Ending. When the pool is closed, a thread that waits gets BELAY_ECLOSED, and its next acquire,
  * too. A lease that a thread holds becomes stale (belay_lease_state gives NULL), but its connection

@@ -185,7 +185,6 @@ static int keep_fixed(struct belay_pool *pool, struct belay_pool_options *o,
 
 static void apply(struct belay_pool *pool, const struct bl_pool_settings *s)
 {
-    bl_share_recall(pool, false, false);
     pool->options = s->options;
     pool->backoff = s->backoff;
     bl_pp_set_limits(&pool->pp, &s->limits);

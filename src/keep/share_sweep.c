@@ -6,7 +6,7 @@
 #include "keep/share_parts.h"
 
 #define REST_NS  1000000000u /* unused for as long, it comes home */
-#define WATCH_NS 20000000u   /* until one that has been parked is watched */
+#define WATCH_NS 20000000u /* until one that has been parked is watched; later if it was out long */
 
 static uint64_t rest_ns(const struct belay_pool *pool)
 {
@@ -27,6 +27,14 @@ void bl_loan_count(struct bl_pool_conn *c)
 
     c->loan.counted += n * 2;
     c->pp.peer->stats.acquired += n;
+}
+
+/* Whoever has had it for long will have it for a while. */
+static uint64_t until_watch(uint64_t out, uint64_t rest)
+{
+    uint64_t wait = out / 4 > WATCH_NS ? out / 4 : WATCH_NS;
+
+    return wait < rest ? wait : rest;
 }
 
 /* When to look at it again at the latest; BELAY_NEVER when it has come home. */
@@ -50,7 +58,7 @@ static uint64_t look(struct belay_pool *pool, struct bl_loan *loan, uint64_t now
         loan->watched = word & BL_SLOT_PARKED;
         bl_conn_set_parked(c->lessor.conn, loan->watched);
         if (!loan->watched)
-            rest = rest < WATCH_NS ? rest : WATCH_NS;
+            rest = until_watch(now - loan->seen_at, rest);
     }
     return now < c->pp.expires_at && c->pp.expires_at < now + rest ? c->pp.expires_at : now + rest;
 }
