@@ -187,6 +187,7 @@ static int admit(struct belay_cache *cache, const struct belay_cached *what, con
     static const struct belay_cached nothing;
     const char *wrong;
 
+    *ret = NULL;
     if (!what)
         what = &nothing;
     wrong = wrong_with(what);
