@@ -66,6 +66,8 @@ static int refuse_scheme(const struct bl_url_parser *p, struct bl_span name)
     char shown[40];
     size_t best = 3;
 
+    if (p->text.data > name.data) /* see what_may_be_shown */
+        return bl_url_refuse(p, "what stands before \"://\" is no proxy's scheme");
     for (size_t i = 0; i < BL_PROXY_SCHEMES_N; i++) {
         size_t distance = bl_text_distance(name, bl_span_of(schemes[i].name));
 
@@ -147,11 +149,26 @@ static int parse_place(struct bl_url_parser *p, struct bl_span rest, struct bl_p
     return set_path(p, bl_span(rest.data + len, rest.len - len), u);
 }
 
+/*
+ * From this link to the end, where the parser hides what stands between a scheme and the last "@".
+ * What follows the first link may be a piece of a password with a blank or a bar in it; then, and
+ * where there is no scheme, all before the "@" is hidden.
+ */
+static struct bl_span what_may_be_shown(struct bl_span text, struct bl_span link)
+{
+    struct bl_span rest = bl_span_between(link.data, text.data + text.len), first = text;
+    const char *at = memrchr(rest.data, '@', rest.len);
+
+    bl_proxy_next_link(&text, &first);
+    if (at && (link.data > first.data || bl_url_scheme_len(link) < 0))
+        rest = bl_span_between(at, rest.data + rest.len);
+    return rest;
+}
+
 int bl_proxy_url_parse(struct bl_span text, struct bl_span link, struct bl_proxy_url *ret,
                        struct belay_error *error)
 {
-    struct bl_url_parser p = {.text = bl_span_between(link.data, text.data + text.len),
-                              .error = error};
+    struct bl_url_parser p = {.text = what_may_be_shown(text, link), .error = error};
     struct bl_proxy_url u = {.scheme = BL_PROXY_HTTP};
     long len = bl_url_scheme_len(link);
     int rc = 0;

@@ -105,6 +105,7 @@ static void bad_texts_are_refused_without_their_secrets(void **state)
         {"http://u:x " SECRET "@proxy.test:1", "port"},
         {"http://u:" SECRET " x@proxy.test:1", "not a number"},
         {"http://u:" SECRET "|x@proxy.test:1", "not a number"},
+        {"http://u:x|" SECRET "://x@proxy.test:1", "no proxy's scheme"},
         {"http://u:" SECRET "%zz@proxy.test:1", "no escape"},
         {"http://u%3A" SECRET ":x@proxy.test:1", "user: has a colon"},
         {"http://u%0A:" SECRET "@proxy.test:1", "user: has a control"},
