@@ -19,7 +19,7 @@ struct coverage {
     uint64_t closed[BELAY_REASONS_N]; /* connections by reason */
     uint64_t failed[BELAY_STAGES_N];  /* dials by stage */
     uint64_t refused[BELAY_STAGES_N]; /* acquires by stage */
-    uint64_t histories, kinds[8], events, turns, dials, asks, given, checks;
+    uint64_t histories, kinds[8], events, turns, dials, asks, given, checks, operations, told;
     uint64_t events_least, peers_least, faults_least; /* of any history */
 };
 

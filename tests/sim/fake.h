@@ -14,7 +14,7 @@ struct fake {
     struct belay_conn *conn;
     enum fake_state state;
     struct sim_event event;
-    struct sim_event check;
+    struct sim_event check, ask;
     bool told_gone, cancelled;
 };
 
@@ -24,5 +24,7 @@ static inline struct fake *sim_fake_of(struct sim_seen *seen)
 }
 
 void sim_fake_wasted(struct fake *f);
+/* It is closed: those that its failure casts doubt upon are to be checked. */
+void sim_fake_doubted(const struct sim_seen *seen);
 
 #endif

@@ -31,7 +31,10 @@ static void at_a_connection(struct history *h, struct sim_host *host)
 
     if (!seen || !seen->fake)
         return;
-    switch (sim_below(w, 5)) {
+    switch (sim_below(w, 6)) {
+    case 5:
+        sim_fake_sicken(seen);
+        break;
     case 0:
         sim_fake_lose(seen, sim_chance(w, 50)   ? BELAY_REASON_PEER_CLOSED
                             : sim_chance(w, 50) ? BELAY_REASON_ERROR
@@ -53,7 +56,14 @@ static void at_names(struct history *h, struct sim_host *host)
     struct sim_world *w = h->rig->w;
     struct sim_name *name = sim_name_of(w, host->name);
 
-    switch (sim_below(w, 4)) {
+    switch (sim_below(w, 6)) {
+    case 4:
+        sim_host_more(host);
+        break;
+    case 5:
+        sim_did(w, SIM_FAULT_ADDRESS_LEAVES, host);
+        sim_host_publish(host, 1u << sim_below(w, host->addrs_n));
+        break;
     case 0:
         name->fails = true;
         break;
@@ -148,6 +158,8 @@ static void at_the_door(struct history *h, struct sim_host *host)
         host->close_ns = SIM_MS(sim_below(w, 800));
         host->check_ns = SIM_MS(sim_below(w, 100));
         host->bad_check = sim_chance(w, 40);
+        host->asks_later = sim_chance(w, 50);
+        host->never_answers = sim_chance(w, 20);
     }
 }
 
@@ -212,6 +224,8 @@ void history_heal(struct history *h)
 
     for (int i = 0; i < h->n; i++)
         sim_host_heal(h->targets[i]->host);
+    if (w->fds_limit)
+        h->rig->evict_excused_ns = w->now_ns + SIM_MS(300);
     w->fds_limit = 0;
     w->spurious = false;
     failing_alloc_once(&w->alloc, 0);

@@ -18,6 +18,7 @@
 #define STEPS_MAX     600
 #define BACKOFF_MAX   12000 /* 10 s and its jitter */
 #define NAME_AGAIN_MS 1500  /* a name that was missing is asked for once per second */
+#define SHORT_LIFE_MS 2000  /* one that ends sooner may always be missing */
 #define ATTEMPTS_END  4     /* a dial that began in worse times may fail first */
 
 /* ---- healing ---- */
@@ -61,6 +62,52 @@ static bool is_served(struct history *h, struct sim_target *t, int64_t bound_ms)
     return true;
 }
 
+/* The fewest idle connections of any peer. */
+static uint32_t least_idle(struct sim_rig *rig)
+{
+    struct belay_pool_stats s = belay_pool_stats_init();
+    uint32_t least = UINT32_MAX;
+
+    BL_LIST_EACH(node, &rig->targets)
+    {
+        belay_peer_get_stats(BL_LIST_OF(node, struct sim_target, link)->peer, &s);
+        if (s.idle < least)
+            least = s.idle;
+    }
+    return least;
+}
+
+/* What others have idle is theirs: nothing is evicted for min_idle. */
+static bool has_room(struct sim_rig *rig)
+{
+    struct belay_pool_stats s;
+
+    sim_rig_stats(rig, &s);
+    return rig->conns < rig->options.max_connections_total &&
+           s.idle < (uint32_t)rig->options.max_idle_total;
+}
+
+/* All is well and nobody asks for anything: min_idle are ready at each peer, if there is room for as many. */
+static void expect_min_idle(struct history *h, int64_t bound_ms)
+{
+    const struct belay_pool_options *o = &h->rig->options;
+    struct sim_world *w = h->rig->w;
+    uint64_t until = w->now_ns + SIM_MS(bound_ms);
+
+    history_hang_up(h, true);
+    if (o->min_idle * (h->n + 1) > o->max_connections_total ||
+        o->min_idle * h->n > o->max_idle_total || o->max_connection_lifetime_ms < SHORT_LIFE_MS ||
+        o->max_idle_time_ms < SHORT_LIFE_MS)
+        return;
+    while (least_idle(h->rig) < (uint32_t)o->min_idle && has_room(h->rig)) {
+        if (w->now_ns > until)
+            sim_fail(w, "a peer has %u idle connections, and min_idle is %d", least_idle(h->rig),
+                     o->min_idle);
+        history_hang_up(h, true);
+        sim_run_ms(w, 20);
+    }
+}
+
 static void recover(struct history *h)
 {
     const struct belay_dial_options *d = h->rig->options.dial;
@@ -70,6 +117,8 @@ static void recover(struct history *h)
 
     history_heal(h);
     h->reckless = false;
+    h->healed = true;
+    sim_resume(h->rig);
     sim_note(h->rig->w, "all heals");
     BL_LIST_EACH(node, &h->rig->pending)
     {
@@ -87,6 +136,8 @@ static void recover(struct history *h)
             run_and_release(h, NAME_AGAIN_MS);
         }
     }
+    if (h->rig->options.min_idle)
+        expect_min_idle(h, bound);
 }
 
 /* ---- the end ---- */
@@ -183,6 +234,8 @@ int history_run(uint64_t seed, const struct history_options *options, struct cov
     h->coverage = coverage;
     h->items = options->items;
     h->progress = options->progress;
+    h->rig->then_hook = history_in_hook;
+    h->rig->hook_arg = h;
     if (setjmp(failed)) {
         snprintf(text, size, "%s", h->rig->w->failure);
         return -1; /* in an unknown state: left as it is */

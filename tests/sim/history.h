@@ -33,7 +33,10 @@ struct history {
     int n; /* peers */
     bool alloc_fails;
     bool reckless; /* callbacks do things too */
+    bool keys;     /* several endpoints at one host, that differ in what makes a key */
+    bool settled;  /* the pool is left as it was opened */
     int steps;
+    bool healed;                       /* the end has begun: callbacks do nothing of their own */
     const struct history_items *items; /* NULL: all */
     volatile unsigned *progress;       /* the item under way; may be NULL */
 };
@@ -51,6 +54,17 @@ struct sim_target *history_target(struct history *h);
 struct sim_ask *history_ask(struct history *h, enum sim_ask_state state);
 void history_hang_up(struct history *h, bool all);
 void history_step(struct history *h);
+void history_in_hook(struct sim_rig *rig, void *history);
+
+/* Whether there is a way to ask a connection if it is good. */
+static inline bool history_can_check(const struct history *h)
+{
+    return h->kind == HISTORY_FAKE || h->kind == HISTORY_SESSIONS ||
+           (h->rig->asks_health && !h->rig->no_hooks);
+}
+
+/* history_ops.c: something done to the pool as a whole. */
+void history_operate(struct history *h);
 
 /* One more fault, or one less, somewhere (faults.c). */
 void history_fault(struct history *h);

@@ -36,6 +36,27 @@ static void begin_use(struct history *h, struct sim_ask *ask)
         sim_talk(ask);
 }
 
+/* Anything may be done in a callback. */
+static void recklessly(struct history *h)
+{
+    struct sim_world *w = h->rig->w;
+
+    if (sim_chance(w, 15))
+        history_acquire(h, history_target(h));
+    if (sim_chance(w, 5) && history_ask(h, ASK_WAITING))
+        sim_cancel(history_ask(h, ASK_WAITING));
+    if (sim_chance(w, 2) && !h->settled)
+        history_operate(h);
+}
+
+void history_in_hook(struct sim_rig *rig, void *arg)
+{
+    struct history *h = arg;
+
+    if (h->reckless && !rig->closing && !h->healed)
+        recklessly(h);
+}
+
 static void on_answer(struct sim_ask *ask, void *arg)
 {
     struct history *h = arg;
@@ -47,22 +68,25 @@ static void on_answer(struct sim_ask *ask, void *arg)
         return;
     if (ask->state == ASK_LEASED && sim_chance(w, 20))
         sim_hang_up(ask);
-    if (sim_chance(w, 15))
-        history_acquire(h, history_target(h));
-    if (sim_chance(w, 5) && history_ask(h, ASK_WAITING))
-        sim_cancel(history_ask(h, ASK_WAITING));
+    recklessly(h);
 }
 
 void history_acquire(struct history *h, struct sim_target *t)
 {
     struct sim_world *w = h->rig->w;
-    int64_t limit = sim_chance(w, 70) ? 0 : (int64_t)sim_between(w, 1, 5000);
+    struct belay_acquire_options o = belay_acquire_options_init();
     struct sim_ask *ask;
     int code;
 
+    o.timeout_ms = sim_chance(w, 70) ? 0 : (int64_t)sim_between(w, 1, 5000);
+    o.fresh = sim_chance(w, 8);
+    o.urgent = sim_chance(w, 20);
+    o.tag = sim_chance(w, 50) ? "a history" : NULL;
+    o.place = sim_chance(w, 50) ? BELAY_HERE : NULL;
+
     if (sim_count_pending(h->rig) > LEASES_MAX)
         return;
-    ask = sim_acquire(t, limit, sim_chance(w, 8), &code);
+    ask = sim_acquire_with(t, &o, &code);
     if (ask) {
         ask->then = on_answer;
         ask->then_arg = h;
@@ -147,22 +171,24 @@ void history_step(struct history *h)
 
     history_begin(h, HISTORY_DRAWS + (unsigned)h->steps++);
     w->events++;
-    if (dice < 40)
+    if (dice < 38)
         history_acquire(h, history_target(h));
-    else if (dice < 50)
+    else if (dice < 48)
         try_acquire(h);
-    else if (dice < 65)
+    else if (dice < 63)
         use(h);
-    else if (dice < 70 && history_ask(h, ASK_WAITING))
+    else if (dice < 68 && history_ask(h, ASK_WAITING))
         sim_cancel(history_ask(h, ASK_WAITING));
-    else if (dice < 88)
+    else if (dice < 85)
         history_fault(h);
-    else if (dice < 94)
+    else if (dice < 91)
         sim_host_heal(history_target(h)->host);
-    else if (dice < 96)
+    else if (dice < 93)
         sim_rig_close_taken(h->rig);
-    else if (dice < 98)
+    else if (dice < 95)
         acquire_wait(h);
+    else if (!h->settled)
+        history_operate(h);
     pass_time(h);
     history_hang_up(h, false);
 }

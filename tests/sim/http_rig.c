@@ -145,8 +145,8 @@ int sim_http_open(struct sim_rig *rig, const struct belay_http_options *options)
     }
     rig->pool = belay_http_pool(rig->http);
     rig->wires = rig->lax = true;
-    rig->options = belay_pool_options_init();
-    belay_pool_get_options(rig->pool, &rig->options);
+    sim_options_read(rig);
+    sim_limits_attach(rig);
     rig->w->on_request = on_request;
     rig->w->no_garbage = true;
     sim_oracle_attach(rig);

@@ -15,6 +15,7 @@
  * far side. */
 #define WIRE_CLOSE_NS SIM_MS(2500)
 #define MOMENT_NS     SIM_MS(2)
+#define LEAK_GRACE_NS SIM_MS(1000) /* leaks are looked for now and then */
 
 #define ID(seen) ((unsigned long long)(seen)->id)
 
@@ -61,7 +62,8 @@ static void on_dial(struct sim_seen *seen, void *arg)
 {
     struct sim_rig *rig = arg;
 
-    check_limits(rig, seen->host);
+    if (!rig->changed_turn && !rig->w->races)
+        check_limits(rig, seen->host);
     sim_oracle_dialed(rig, seen);
     if (rig->closing && !rig->http && rig->w->turns > rig->closing_turn + 1)
         sim_fail(rig->w, "a closing pool dials %s", seen->host->name);
@@ -86,20 +88,57 @@ static bool is_full(struct sim_rig *rig, const struct sim_host *host)
            here >= rig->options.max_connections_per_endpoint;
 }
 
+/* The limits have just been lowered, or on idle ones there always is one. */
+static bool is_trimmed(struct sim_rig *rig, const struct sim_seen *victim)
+{
+    const struct belay_pool_options *o = &rig->options;
+    /* Decisions of one turn are made before any of them is carried out. */
+    int ended = rig->w->ended_turn == rig->w->turns ? rig->w->ended : 0;
+    int given = rig->w->lent_turn == rig->w->turns ? rig->w->lent : 0;
+    int here = ended + given, total = ended + given;
+
+    if (rig->changed_turn && rig->changed_turn + 2 >= rig->w->turns)
+        return true;
+    if (rig->conns + ended > o->max_connections_total ||
+        victim->host->conns + ended > o->max_connections_per_endpoint)
+        return true;
+    BL_LIST_EACH(node, &rig->w->seen)
+    {
+        const struct sim_seen *seen = BL_LIST_OF(node, struct sim_seen, link);
+        bool idle = seen->open && !seen->taken && seen->held == 0;
+
+        total += idle;
+        here += idle && seen->host == victim->host;
+    }
+    return total > o->max_idle_total || here > o->max_idle_per_endpoint;
+}
+
+bool sim_is_cleared(const struct sim_rig *rig, const struct sim_seen *seen, bool at_once)
+{
+    BL_LIST_EACH(node, &rig->targets)
+    {
+        const struct sim_target *t = BL_LIST_OF(node, struct sim_target, link);
+
+        if (t->host == seen->host && seen->id < (at_once ? t->revoke_mark : t->clear_mark))
+            return true;
+    }
+    return false;
+}
+
 static bool is_justified(struct sim_rig *rig, const struct sim_seen *seen)
 {
-    uint64_t now = rig->w->now_ns;
-    const struct belay_pool_options *o = &rig->options;
+    uint64_t now = rig->w->now_ns, age = now - seen->opened_ns + MOMENT_NS;
 
     switch ((enum belay_reason)seen->reason) {
     case BELAY_REASON_IDLE:
-        return now - seen->idle_since_ns + MOMENT_NS >= SIM_MS(o->max_idle_time_ms);
+        return now - seen->idle_since_ns + MOMENT_NS >= SIM_MS(rig->idle_ms.least);
     case BELAY_REASON_LIFETIME:
-        return now - seen->opened_ns + MOMENT_NS >= SIM_MS(o->max_connection_lifetime_ms) / 10 * 7;
+        return age >= SIM_MS(rig->life_ms.least) / 100 * (uint64_t)(100 - rig->jitter.most);
     case BELAY_REASON_USES:
-        return seen->uses >= o->max_connection_uses;
+        return seen->uses >= rig->uses.least;
     case BELAY_REASON_UNHEALTHY:
-        return seen->suspect_turn || seen->gone_turn || seen->checked_turn == rig->w->turns;
+        return seen->suspect_turn || seen->doubt_turn || seen->gone_turn || seen->failed_turn ||
+               seen->asked;
     case BELAY_REASON_PEER_CLOSED:
     case BELAY_REASON_ERROR:
         return seen->gone_turn;
@@ -108,7 +147,9 @@ static bool is_justified(struct sim_rig *rig, const struct sim_seen *seen)
     case BELAY_REASON_BROKEN:
         return seen->broken;
     case BELAY_REASON_EVICTED:
-        return is_full(rig, seen->host) || now < rig->evict_excused_ns;
+        return is_full(rig, seen->host) || now < rig->evict_excused_ns || is_trimmed(rig, seen);
+    case BELAY_REASON_CLEARED:
+        return sim_is_cleared(rig, seen, false);
     case BELAY_REASON_POOL_CLOSED:
         return rig->closing;
     default:
@@ -119,9 +160,12 @@ static bool is_justified(struct sim_rig *rig, const struct sim_seen *seen)
 static void on_close(struct sim_seen *seen, void *arg)
 {
     struct sim_rig *rig = arg;
-    bool dead = seen->gone_turn || rig->closing;
+    struct sim_told *told = sim_told_of(rig, seen->conn_id);
+    bool dead = seen->gone_turn || rig->closing || sim_is_cleared(rig, seen, true);
 
     rig->reasons[seen->reason]++;
+    if (told)
+        told->told_reason = seen->reason;
     if (!is_justified(rig, seen))
         sim_fail(rig->w, "connection %llu is closed as %s, which it is not", ID(seen),
                  belay_reason_name((enum belay_reason)seen->reason));
@@ -136,7 +180,7 @@ static void on_close(struct sim_seen *seen, void *arg)
 static void check_lease(struct sim_rig *rig, struct sim_ask *ask, struct sim_seen *seen)
 {
     struct sim_world *w = rig->w;
-    uint64_t life = SIM_MS(rig->options.max_connection_lifetime_ms);
+    uint64_t life = SIM_MS(rig->life_ms.most);
 
     if (seen->host != ask->target->host ||
         !belay_endpoint_equal(belay_conn_endpoint(belay_lease_conn(ask->lease)),
@@ -150,14 +194,36 @@ static void check_lease(struct sim_rig *rig, struct sim_ask *ask, struct sim_see
         sim_fail(w, "connection %llu is lent after it was lost", ID(seen));
     if (!seen->fake && seen->leases > 0)
         sim_fail(w, "connection %llu is lent twice at a time", ID(seen));
-    if (seen->uses > rig->options.max_connection_uses ||
-        (rig->sabotage == SIM_SABOTAGE_USES && seen->uses > 8))
+    if (seen->uses > rig->uses.most || (rig->sabotage == SIM_SABOTAGE_USES && seen->uses > 8))
         sim_fail(w, "connection %llu is lent for the %dth time", ID(seen), seen->uses);
-    if (rig->options.max_connection_lifetime_ms != INT64_MAX &&
+    if (rig->life_ms.most != INT64_MAX &&
         w->now_ns - seen->opened_ns > life + (seen->fake ? 0 : grace_of(rig, seen)))
         sim_fail(w, "connection %llu is lent when its life is over", ID(seen));
     if (ask->fresh && !ask->was_new)
         sim_fail(w, "connection %llu is lent to one who wants a fresh one", ID(seen));
+    if (seen->id < ask->target->clear_mark && !rig->http && !ask->blocked)
+        sim_fail(w, "connection %llu is lent after it was cleared", ID(seen));
+    if (seen->key && ask->target->key && seen->key != ask->target->key)
+        sim_fail(w, "connection %llu of key %d is lent to one of key %d", ID(seen), seen->key,
+                 ask->target->key);
+    seen->key = ask->target->key;
+}
+
+/* Nobody who came before, or is more urgent, waits for the same. */
+static void check_turn(struct sim_rig *rig, struct sim_ask *ask)
+{
+    BL_LIST_EACH(node, &rig->pending)
+    {
+        struct sim_ask *other = BL_LIST_OF(node, struct sim_ask, pending);
+
+        if (other == ask || other->target->peer != ask->target->peer ||
+            other->state != ASK_WAITING || (other->fresh && !ask->was_new))
+            continue;
+        if (other->urgent > ask->urgent || (other->urgent == ask->urgent && other->seq < ask->seq))
+            sim_fail(rig->w, "acquire %llu is served before %llu, which is %s",
+                     (unsigned long long)ask->seq, (unsigned long long)other->seq,
+                     other->urgent > ask->urgent ? "urgent" : "older");
+    }
 }
 
 static void check_unique(struct sim_rig *rig, struct sim_ask *ask)
@@ -175,8 +241,8 @@ static void check_unique(struct sim_rig *rig, struct sim_ask *ask)
 void sim_oracle_given(struct sim_ask *ask)
 {
     struct sim_rig *rig = ask->rig;
-    struct sim_target *t = ask->target;
     struct sim_seen *seen = sim_seen_of_lease(rig->w, ask->lease);
+    struct sim_told *told;
 
     if (!belay_lease_valid(ask->lease) || !seen)
         sim_fail(rig->w, "acquire %llu is answered with a stale lease",
@@ -193,13 +259,15 @@ void sim_oracle_given(struct sim_ask *ask)
     check_unique(rig, ask);
     seen->leases++;
     rig->given++;
-    if (t->served_turn == rig->w->turns && t->served_seq > ask->seq && !ask->fresh && !ask->tried)
-        sim_fail(rig->w, "acquire %llu is served after a younger one",
-                 (unsigned long long)ask->seq);
-    if (!ask->fresh && !ask->tried) {
-        t->served_seq = ask->seq;
-        t->served_turn = rig->w->turns;
-    }
+    if (seen->opened_ns > seen->host->fruitless_ns && !rig->w->shared_hosts)
+        seen->host->fruitless = 0;
+    told = sim_told_of(rig, belay_conn_id(belay_lease_conn(ask->lease)));
+    if (told)
+        told->used = true;
+    if (rig->suspended && !ask->blocked)
+        sim_fail(rig->w, "a suspended pool lends");
+    if (!ask->tried && !rig->http)
+        check_turn(rig, ask);
     sim_note(rig->w, "acquire %llu: leased connection %llu", (unsigned long long)ask->seq,
              ID(seen));
 }
@@ -238,7 +306,7 @@ void sim_oracle_back(struct sim_ask *ask, enum belay_release how)
         seen->idle_since_ns = ask->rig->w->now_ns;
 }
 
-/* Whoever was answered in this turn must not have overtaken one who goes on waiting. */
+/* Whoever was told a failure in this turn must not be younger than one who goes on waiting. */
 static void check_order(struct sim_rig *rig)
 {
     struct sim_world *w = rig->w;
@@ -246,15 +314,14 @@ static void check_order(struct sim_rig *rig)
     for (struct bl_list *n = rig->asks.prev; n != &rig->asks; n = n->prev) {
         struct sim_ask *ask = BL_LIST_OF(n, struct sim_ask, link);
         struct sim_ask *older;
-        bool failed = ask->error.kind == BELAY_KIND_RETRY && ask->error.stage != BELAY_STAGE_QUEUE;
 
-        if (ask->answered_turn != w->turns || ask->tried || (ask->state == ASK_FAILED && !failed))
+        if (ask->answered_turn != w->turns || ask->state != ASK_FAILED ||
+            ask->error.kind != BELAY_KIND_RETRY || ask->error.stage == BELAY_STAGE_QUEUE)
             continue;
         older = sim_oldest(rig, ask->target, ASK_WAITING);
-        if (!older || older->seq > ask->seq || (older->fresh && !ask->was_new))
-            continue;
-        sim_fail(w, "acquire %llu is %s before %llu, which is older", (unsigned long long)ask->seq,
-                 failed ? "failed" : "served", (unsigned long long)older->seq);
+        if (older && older->seq < ask->seq && !(older->fresh && !ask->was_new))
+            sim_fail(w, "acquire %llu is failed before %llu, which is older",
+                     (unsigned long long)ask->seq, (unsigned long long)older->seq);
     }
 }
 
@@ -280,7 +347,7 @@ static void check_asks(struct sim_rig *rig)
 static void check_expiry(struct sim_rig *rig)
 {
     struct sim_world *w = rig->w;
-    const struct belay_pool_options *o = &rig->options;
+    int64_t idle_ms = rig->idle_ms.most, life_ms = rig->life_ms.most;
 
     BL_LIST_EACH(node, &w->seen)
     {
@@ -291,15 +358,47 @@ static void check_expiry(struct sim_rig *rig)
             continue;
         idle = w->now_ns - seen->idle_since_ns;
         age = w->now_ns - seen->opened_ns;
-        if (seen->suspect_turn)
+        if (seen->suspect_turn || seen->doubt_turn || seen->asked)
             continue; /* its check takes its time */
-        if (o->max_idle_time_ms != INT64_MAX && idle > SIM_MS(o->max_idle_time_ms) + grace)
+        if (idle_ms != INT64_MAX && !rig->options.min_idle && idle > SIM_MS(idle_ms) + grace)
             sim_fail(w, "connection %llu is idle for %.3f s", ID(seen), (double)idle / 1e9);
-        if (o->max_connection_lifetime_ms != INT64_MAX &&
-            age > SIM_MS(o->max_connection_lifetime_ms) + grace)
+        if (life_ms != INT64_MAX && age > SIM_MS(life_ms) + grace)
             sim_fail(w, "connection %llu lives for %.3f s", ID(seen), (double)age / 1e9);
         if (seen->gone_turn && seen->fake && seen->gone_turn + 3 < w->turns)
             sim_fail(w, "connection %llu is dead and kept", ID(seen));
+    }
+}
+
+/* A lease that was held for long has been told of. */
+static void check_leaks(struct sim_rig *rig)
+{
+    int64_t limit = rig->options.leak_threshold_ms;
+
+    if (limit == INT64_MAX || rig->no_hooks || rig->lenient)
+        return;
+    BL_LIST_EACH(node, &rig->pending)
+    {
+        struct sim_ask *ask = BL_LIST_OF(node, struct sim_ask, pending);
+        uint64_t since = ask->answered_ns > rig->changed_ns ? ask->answered_ns : rig->changed_ns;
+
+        if (ask->state == ASK_LEASED && !ask->leaked &&
+            rig->w->now_ns - since > SIM_MS(limit) + LEAK_GRACE_NS)
+            sim_fail(rig->w, "lease %llu is out for %.3f s, and no leak is told",
+                     (unsigned long long)ask->seq, (double)(rig->w->now_ns - since) / 1e9);
+    }
+}
+
+/* What was cleared is gone, or in somebody's hands. */
+static void check_cleared(struct sim_rig *rig)
+{
+    if (rig->lax)
+        return;
+    BL_LIST_EACH(node, &rig->w->seen)
+    {
+        struct sim_seen *seen = BL_LIST_OF(node, struct sim_seen, link);
+
+        if (!seen->closing && !seen->leases && seen->fake && sim_is_cleared(rig, seen, false))
+            sim_fail(rig->w, "connection %llu was cleared and is kept", ID(seen));
     }
 }
 
@@ -317,12 +416,21 @@ static void after_turn(struct sim_world *w, void *arg)
     if (!rig->http)
         check_order(rig);
     sim_oracle_stats(rig, &s);
+    if (rig->passed_over_id)
+        sim_oracle_passed_over(rig);
+    if (!rig->http && !rig->waits)
+        sim_limits_check(rig, &s);
     if (!quiet || rig->http || rig->waits || rig->abandoned)
         return;
     check_asks(rig);
     sim_oracle_queues(rig);
     check_expiry(rig);
     sim_oracle_counts(rig, &s);
+    sim_limits_quiet(rig, &s);
+    sim_hooks_check(rig, &s);
+    check_leaks(rig);
+    check_cleared(rig);
+    sim_oracle_wakeups(rig, &s);
 }
 
 void sim_oracle_attach(struct sim_rig *rig)
@@ -354,6 +462,8 @@ void sim_oracle_closed(struct sim_rig *rig)
         if (!seen->taken)
             sim_fail(w, "connection %llu outlives its pool", ID(seen));
     }
+    if (!rig->http)
+        sim_hooks_end(rig);
 }
 
 void sim_oracle_end(struct sim_rig *rig)

@@ -12,16 +12,17 @@
 #define JITTER                                                                                     \
     0.79 /* the least share of a delay that +-20 % leaves, and the rounding to milliseconds */
 
-static int under_way(const struct sim_world *w, const struct sim_host *h,
+static int under_way(const struct sim_rig *rig, const struct sim_host *h,
                      const struct sim_seen *but)
 {
     int n = 0;
 
-    BL_LIST_EACH(node, &w->seen)
+    BL_LIST_EACH(node, &rig->w->seen)
     {
         struct sim_seen *seen = BL_LIST_OF(node, struct sim_seen, link);
 
-        n += seen != but && seen->host == h && !seen->open; /* being cancelled, too */
+        n += seen != but && seen->host == h && !seen->open && /* being cancelled, too */
+             !sim_is_cleared(rig, seen, false);
     }
     return n;
 }
@@ -30,12 +31,12 @@ void sim_oracle_dialed(struct sim_rig *rig, struct sim_seen *seen)
 {
     const struct sim_world *w = rig->w;
     struct sim_host *h = seen->host;
-    double delay = (double)rig->options.connect_retry_delay_ms * 1e6 * JITTER - 1e6;
+    double delay = (double)rig->delay_ms.least * 1e6 * JITTER - 1e6;
     int others;
 
-    if (!seen->fake || rig->lax)
+    if (!seen->fake || rig->lax || rig->options.min_idle)
         return;
-    others = under_way(w, h, seen);
+    others = under_way(rig, h, seen);
     if (others == 0 && h->failed_turn + 1 < w->turns) /* else the pool may not know yet */
         h->busy_since_ns = w->now_ns;
     if (h->round_failed_ns == w->now_ns && (!h->told || h->excused-- > 0))
@@ -100,11 +101,12 @@ void sim_oracle_told_failure(struct sim_ask *ask)
     struct sim_host *h = ask->target->host;
     const struct belay_error *e = &ask->error;
 
-    if (rig->wires || rig->lax || e->kind != BELAY_KIND_RETRY || e->stage == BELAY_STAGE_QUEUE)
+    if (rig->wires || rig->lax || rig->options.min_idle || e->kind != BELAY_KIND_RETRY ||
+        e->stage == BELAY_STAGE_QUEUE)
         return;
     if (h->failed_turn + 1 < w->turns || ++h->refused > h->failed)
         sim_fail(w, "acquire %llu fails, and no dial of its own has", (unsigned long long)ask->seq);
-    if (h->rounds - ask->rounds <= (uint64_t)rig->options.connect_retry_count)
+    if (h->rounds - ask->rounds <= (uint64_t)rig->retries.least)
         sim_fail(w, "acquire %llu fails after %llu rounds of dials", (unsigned long long)ask->seq,
                  (unsigned long long)(h->rounds - ask->rounds));
 }
@@ -115,7 +117,8 @@ void sim_oracle_queues(struct sim_rig *rig)
     {
         struct sim_ask *ask = BL_LIST_OF(node, struct sim_ask, pending);
 
-        if (ask->state == ASK_WAITING && ask->mark < ask->target->host->fatal_mark)
+        if (ask->state == ASK_WAITING && ask->mark < ask->target->host->fatal_mark &&
+            !rig->options.min_idle && !rig->lax)
             sim_fail(rig->w, "acquire %llu goes on waiting for what failed for good",
                      (unsigned long long)ask->seq);
     }
@@ -123,8 +126,8 @@ void sim_oracle_queues(struct sim_rig *rig)
     {
         struct sim_target *t = BL_LIST_OF(node, struct sim_target, link);
 
-        if (!rig->lax && sim_waiting(t) > (unsigned)rig->options.max_waiters)
+        if (!rig->lax && sim_waiting(t) > (unsigned)rig->waiters.most)
             sim_fail(rig->w, "%u wait for %s, and %d may", sim_waiting(t), t->host->name,
-                     rig->options.max_waiters);
+                     (int)rig->waiters.most);
     }
 }

@@ -43,6 +43,8 @@ static void enter_callback(struct sim_rig *rig, const char *what)
 int sim_rig_open(struct sim_rig *rig, const struct belay_pool_options *given)
 {
     struct belay_pool_options o = given ? *given : belay_pool_options_init();
+    struct belay_pool_callbacks hooks;
+    struct belay_error error = {0};
     int r;
 
     if (!o.connector.ops && !rig->wires)
@@ -51,16 +53,31 @@ int sim_rig_open(struct sim_rig *rig, const struct belay_pool_options *given)
         o.connector.arg = rig->w;
     if (!o.dial && rig->dial.size)
         o.dial = &rig->dial;
+    if (!o.callbacks && !rig->no_hooks) {
+        hooks = sim_hooks;
+        if (!rig->asks_health)
+            hooks.health_check = NULL;
+        o.callbacks = &hooks;
+        o.callbacks_arg = rig;
+    }
     if (!rig->w->loop)
         return BELAY_ENOMEM;
-    r = CALL(rig, belay_pool_open(rig->w->loop, &o, &rig->pool, NULL));
+    r = CALL(rig, belay_pool_open(rig->w->loop, &o, &rig->pool, &error));
     if (r < 0) {
+        sim_note(rig->w, "%s", error.text);
         rig->pool = NULL;
         return r;
     }
-    rig->options = belay_pool_options_init();
-    belay_pool_get_options(rig->pool, &rig->options);
+    rig->opened = o;
+    rig->opened.connector = (struct belay_connector){0};
+    rig->opened.dial = NULL;
+    rig->opened.callbacks = NULL;
+    rig->opened.callbacks_arg = NULL;
+    rig->opened.cache = NULL;
+    rig->opened.shared = false;
+    sim_options_read(rig);
     sim_oracle_attach(rig);
+    sim_limits_attach(rig);
     return 0;
 }
 
@@ -221,18 +238,18 @@ static void on_answer(struct belay_lease lease, const struct belay_error *error,
         ask->then(ask, ask->then_arg);
 }
 
-struct sim_ask *sim_acquire(struct sim_target *target, int64_t timeout_ms, bool fresh,
-                            int *ret_code)
+struct sim_ask *sim_acquire_with(struct sim_target *target,
+                                 const struct belay_acquire_options *options, int *ret_code)
 {
     struct sim_rig *rig = target->rig;
-    struct belay_acquire_options o = belay_acquire_options_init();
-    struct sim_ask *ask = ask_new(target, fresh);
-    int64_t limit = timeout_ms ? timeout_ms : rig->options.acquire_timeout_ms;
+    struct sim_ask *ask = ask_new(target, options->fresh);
+    int64_t limit = options->timeout_ms ? options->timeout_ms : rig->options.acquire_timeout_ms;
     int r;
 
-    o.timeout_ms = timeout_ms;
-    o.fresh = fresh;
-    r = CALL(rig, belay_peer_acquire(target->peer, &o, &ask->waiter, on_answer, ask));
+    ask->urgent = options->urgent;
+    ask->tag = options->tag;
+    ask->place = options->place;
+    r = CALL(rig, belay_peer_acquire(target->peer, options, &ask->waiter, on_answer, ask));
     if (ret_code)
         *ret_code = r;
     if (r < 0) {
@@ -246,10 +263,20 @@ struct sim_ask *sim_acquire(struct sim_target *target, int64_t timeout_ms, bool 
     sim_oracle_asked(ask);
     ask->deadline_ns =
         limit < 0 || limit > INT64_MAX / 2000000 ? BELAY_NEVER : rig->w->now_ns + SIM_MS(limit);
-    sim_note(rig->w, "acquire %llu of %s%s", (unsigned long long)ask->seq, target->host->name,
-             fresh ? ", fresh" : "");
+    sim_note(rig->w, "acquire %llu of %s%s%s", (unsigned long long)ask->seq, target->host->name,
+             ask->fresh ? ", fresh" : "", ask->urgent ? ", urgent" : "");
     bl_list_push_back(&rig->pending, &ask->pending);
     return ask;
+}
+
+struct sim_ask *sim_acquire(struct sim_target *target, int64_t timeout_ms, bool fresh,
+                            int *ret_code)
+{
+    struct belay_acquire_options o = belay_acquire_options_init();
+
+    o.timeout_ms = timeout_ms;
+    o.fresh = fresh;
+    return sim_acquire_with(target, &o, ret_code);
 }
 
 struct sim_ask *sim_try_acquire(struct sim_target *target, int *ret_code)
@@ -296,8 +323,13 @@ struct sim_ask *sim_acquire_wait(struct sim_target *target, int64_t timeout_ms, 
         target->host->round_failed_ns = 0; /* its queue was empty for a moment */
     if (r < 0)
         return NULL;
+    if (!belay_lease_valid(lease)) { /* somebody else's callback cleared the peer */
+        rig->given++;
+        rig->lost_waits++;
+        return NULL;
+    }
     ask = ask_new(target, false);
-    ask->tried = true;
+    ask->tried = ask->blocked = true;
     ask->state = ASK_LEASED;
     bl_list_push_back(&rig->pending, &ask->pending);
     answered(ask, lease);

@@ -39,8 +39,10 @@ struct sim_target {
     struct sim_host *host;
     struct belay_endpoint *endpoint;
     struct belay_peer *peer;
-    uint64_t served_seq, served_turn; /* the youngest served in that turn */
-    uint64_t answered;                /* asks that came to an end */
+    uint64_t answered; /* asks that came to an end */
+    int key; /* targets of one host with different keys share no connection; 0: not said */
+    uint64_t clear_mark;  /* connections up to this number were cleared */
+    uint64_t revoke_mark; /* ... at once, their leases revoked */
 };
 
 /* One acquire, from the call to the end of its lease. */
@@ -51,7 +53,10 @@ struct sim_ask {
     struct sim_target *target;
     enum sim_ask_state state;
     uint64_t seq;
-    bool fresh, tried; /* tried: try_acquire */
+    bool fresh, urgent, tried; /* tried: try_acquire */
+    const char *tag, *place;
+    bool leaked;  /* on_leak told so */
+    bool blocked; /* acquire_wait: it was given some time before it returned */
     uint64_t asked_ns, deadline_ns, answered_ns, answered_turn;
     struct belay_waiter *waiter;
     struct belay_lease lease;
@@ -69,11 +74,30 @@ struct sim_ask {
     size_t heard;
 };
 
+/* A connection as its states and the hooks tell it. */
+struct sim_told {
+    struct bl_list link; /* of the rig */
+    uint64_t id;
+    struct sim_host *host;
+    bool dialing, up, gone; /* of the trace */
+    bool used;
+    struct sim_target *target; /* of the hooks */
+    int created, closed, reused;
+    enum belay_reason reason;
+    int told_reason; /* what its connector was told; 0: nothing yet */
+};
+
+/* Extremes of an option since the pool was opened: what was decided under another value may still show. */
+struct sim_range {
+    int64_t least, most;
+};
+
 struct sim_rig {
     struct sim_world *w;
     struct belay_pool *pool;
     struct belay_http *http; /* http_rig.c: its pool is the one */
     struct bl_list gets;
+    struct belay_pool_options opened;  /* numbers alone, as they were given */
     struct belay_pool_options options; /* effective */
     struct belay_dial_options dial;
     struct belay_tls *tls;
@@ -92,8 +116,27 @@ struct sim_rig {
     bool lenient; /* allocations fail: an ENOMEM is no surprise */
     enum sim_sabotage sabotage;
 
+    /* hooks (rig_hooks.c) */
+    bool no_hooks;                                     /* the pool is opened without */
+    bool asks_health;                                  /* with health_check */
+    void (*then_hook)(struct sim_rig *rig, void *arg); /* in each hook */
+    void *hook_arg;
+    struct bl_list told; /* connections */
+    uint64_t told_created, told_closed[BELAY_REASONS_N], told_reused, told_leaks, gone;
+    uint64_t asked; /* health_check */
+
+    /* limits while they change (oracle_limits.c) */
+    int conns, dialing, total_allowed, dials_allowed;
+    struct sim_range idle_ms, life_ms, uses, jitter, total_limit, host_limit, retries, delay_ms,
+        waiters;
+    uint64_t changed_turn, changed_ns; /* 0: as they were opened with */
+    bool suspended;
+    uint64_t suspended_turn;
+
     /* counted from what was seen */
     uint64_t given, refused;
+    uint64_t lent_id, passed_over_id; /* oracle_choice.c */
+    uint64_t lost_waits; /* given to one who blocked, and revoked before that one returned */
     uint64_t
         evict_excused_ns; /* until when an eviction needs no other reason (descriptors ran out) */
     uint64_t reasons[BELAY_REASONS_N], stages[BELAY_STAGES_N];
@@ -130,6 +173,8 @@ struct sim_target *sim_target_with(struct sim_rig *rig, struct sim_host *host,
 /* NULL when refused; *ret_code (may be NULL) says why. */
 struct sim_ask *sim_acquire(struct sim_target *target, int64_t timeout_ms, bool fresh,
                             int *ret_code);
+struct sim_ask *sim_acquire_with(struct sim_target *target,
+                                 const struct belay_acquire_options *options, int *ret_code);
 struct sim_ask *sim_try_acquire(struct sim_target *target, int *ret_code);
 struct sim_ask *sim_acquire_wait(struct sim_target *target, int64_t timeout_ms, int *ret_code);
 int sim_release(struct sim_ask *ask, enum belay_release how);
@@ -140,6 +185,27 @@ int sim_take(struct sim_ask *ask); /* the stream is closed by sim_rig_finish, if
 void sim_talk(struct sim_ask *ask);
 /* The talk is over: callbacks off, and the lease given back as it deserves. */
 void sim_hang_up(struct sim_ask *ask);
+
+/* rig_pool.c: the pool as a whole. Of the options those that are not 0 are changed. */
+int sim_set_options(struct sim_rig *rig, const struct belay_pool_options *changes,
+                    struct belay_error *error);
+void sim_clear(struct sim_rig *rig, struct sim_target *target,
+               enum belay_clear how); /* NULL: all */
+void sim_suspend(struct sim_rig *rig);
+void sim_resume(struct sim_rig *rig);
+void sim_network_changed(struct sim_rig *rig);
+/* Leases that have ended by themselves, as they should have, are the rig's to forget. */
+void sim_forget_stale(struct sim_rig *rig, struct sim_target *target);
+
+/* rig_options.c */
+void sim_options_change(struct belay_pool_options *o, const struct belay_pool_options *changes);
+void sim_options_read(struct sim_rig *rig); /* rig->options: no limit is the largest number */
+
+/* rig_hooks.c */
+extern const struct belay_pool_callbacks sim_hooks;
+struct sim_told *sim_told_of(struct sim_rig *rig, uint64_t conn_id);         /* NULL: none */
+void sim_hooks_check(struct sim_rig *rig, const struct belay_pool_stats *s); /* when all is quiet */
+void sim_hooks_end(struct sim_rig *rig);                                     /* the pool is gone */
 
 struct sim_ask *sim_oldest(struct sim_rig *rig, struct sim_target *target,
                            enum sim_ask_state state);
@@ -172,6 +238,8 @@ int sim_scenario_run(const struct sim_scenario *scenario, struct sim_short_memor
 /* ---- the oracle ---- */
 
 void sim_oracle_attach(struct sim_rig *rig);
+/* Whether it was there when its peer was cleared, gently or at once. */
+bool sim_is_cleared(const struct sim_rig *rig, const struct sim_seen *seen, bool at_once);
 /* oracle_dials.c */
 void sim_oracle_dialed(struct sim_rig *rig, struct sim_seen *seen);
 void sim_oracle_dial_failed(struct sim_seen *seen, enum belay_error_kind kind, void *rig);
@@ -179,8 +247,18 @@ void sim_oracle_asked(struct sim_ask *ask);
 void sim_oracle_left(struct sim_ask *ask); /* it waits no more, whatever it got */
 void sim_oracle_told_failure(struct sim_ask *ask);
 void sim_oracle_queues(struct sim_rig *rig); /* when all is quiet */
+/* oracle_limits.c */
+void sim_limits_attach(struct sim_rig *rig);
+void sim_limits_changed(struct sim_rig *rig);
+void sim_limits_check(struct sim_rig *rig, const struct belay_pool_stats *s); /* after each turn */
+void sim_limits_quiet(struct sim_rig *rig,
+                      const struct belay_pool_stats *s); /* when all is quiet */
+/* oracle_wakeups.c */
+void sim_oracle_wakeups(struct sim_rig *rig,
+                        const struct belay_pool_stats *s); /* when all is quiet */
 /* oracle_choice.c */
 void sim_oracle_chosen(struct sim_rig *rig, const struct sim_seen *seen);
+void sim_oracle_passed_over(struct sim_rig *rig);
 void sim_oracle_evicted(struct sim_rig *rig, const struct sim_seen *seen);
 
 void sim_oracle_stats(struct sim_rig *rig, const struct belay_pool_stats *s); /* at any time */

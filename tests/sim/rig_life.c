@@ -24,6 +24,7 @@ struct sim_rig *sim_rig_new(uint64_t seed, struct sim_short_memory memory, bool 
     bl_list_init(&rig->asks);
     bl_list_init(&rig->pending);
     bl_list_init(&rig->taken);
+    bl_list_init(&rig->told);
     bl_list_init(&rig->gets);
     rig->lenient = memory.n > 0;
     if (memory.onwards)
@@ -134,6 +135,8 @@ void sim_rig_free(struct sim_rig *rig)
         free(BL_LIST_OF(node, struct sim_ask, link));
     while ((node = bl_list_pop_front(&rig->gets)))
         free(BL_LIST_OF(node, struct sim_get, link));
+    while ((node = bl_list_pop_front(&rig->told)))
+        free(BL_LIST_OF(node, struct sim_told, link));
     while ((node = bl_list_pop_front(&rig->targets)))
         free(BL_LIST_OF(node, struct sim_target, link));
     sim_world_free(rig->w);

@@ -7,12 +7,26 @@
 #include "sim/rig.h"
 
 extern const struct sim_scenario sim_waiter_scenarios[], sim_failure_scenarios[],
-    sim_limit_scenarios[], sim_end_scenarios[], sim_stream_scenarios[], sim_http_scenarios[];
+    sim_limit_scenarios[], sim_end_scenarios[], sim_stream_scenarios[], sim_http_scenarios[],
+    sim_order_scenarios[], sim_check_scenarios[], sim_idle_scenarios[], sim_change_scenarios[],
+    sim_storm_scenarios[], sim_name_scenarios[], sim_connector_scenarios[];
 
 /* Opens the rig's pool with options by name. */
 #define OPEN(rig, ...)                                                                             \
     SIM_EXPECT(rig, sim_rig_open(rig, &(struct belay_pool_options){                                \
                                           BELAY_SIZED(belay_pool_options), __VA_ARGS__}) == 0)
+
+/* Changes options of the open pool by name. */
+#define CHANGE(rig, ...)                                                                           \
+    SIM_EXPECT(rig, sim_set_options(rig,                                                           \
+                                    &(struct belay_pool_options){BELAY_SIZED(belay_pool_options),  \
+                                                                 __VA_ARGS__},                     \
+                                    NULL) == 0)
+
+/* Acquires with options by name. */
+#define ASK(target, ...)                                                                           \
+    ask_with(target,                                                                               \
+             &(struct belay_acquire_options){BELAY_SIZED(belay_acquire_options), __VA_ARGS__})
 
 /* A host of that name and its target. */
 static inline struct sim_target *target(struct sim_rig *rig, const char *name)
@@ -26,6 +40,14 @@ static inline struct sim_target *target(struct sim_rig *rig, const char *name)
 static inline struct sim_ask *acquire(struct sim_target *t)
 {
     struct sim_ask *ask = sim_acquire(t, 0, false, NULL);
+
+    SIM_EXPECT(t->rig, ask != NULL);
+    return ask;
+}
+
+static inline struct sim_ask *ask_with(struct sim_target *t, const struct belay_acquire_options *o)
+{
+    struct sim_ask *ask = sim_acquire_with(t, o, NULL);
 
     SIM_EXPECT(t->rig, ask != NULL);
     return ask;

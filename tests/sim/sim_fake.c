@@ -92,11 +92,14 @@ static void on_check(void *arg)
 
     if (f->state != UP)
         return;
-    if (h->bad_check) {
+    f->seen.asked = false;
+    if (h->bad_check || f->seen.sick_ns) {
         sim_did(f->world, SIM_FAULT_UNHEALTHY, h);
+        f->seen.failed_turn = f->world->turns;
         belay_conn_checked(f->conn, BELAY_EUNHEALTHY);
     } else {
-        f->seen.suspect_turn = 0;
+        f->seen.suspect_turn = f->seen.doubt_turn = 0;
+        f->seen.doubted = false;
         f->seen.checked_turn = f->world->turns;
         belay_conn_checked(f->conn, 0);
     }
@@ -114,8 +117,10 @@ static void fake_open(struct belay_conn *conn, struct belay_endpoint *endpoint, 
     f->conn = conn;
     sim_event_init(&f->event, w, on_event, f);
     sim_event_init(&f->check, w, on_check, f);
+    sim_event_init(&f->ask, w, on_check, f);
     bl_list_push_back(&w->fakes, &f->link);
     f->seen.fake = true;
+    f->seen.conn_id = belay_conn_id(conn);
     sim_seen_begin(&f->seen, w, h);
     sim_note(w, "fake %llu: dialled %s", (unsigned long long)f->seen.id, h->name);
     belay_conn_set_state(conn, f);
@@ -147,6 +152,7 @@ static void end(struct fake *f, uint64_t delay_ns)
     f->seen.closing = true;
     sim_event_stop(&f->event);
     sim_event_stop(&f->check);
+    sim_event_stop(&f->ask);
     if (delay_ns == 0)
         fake_closed(f);
     else
@@ -182,6 +188,7 @@ static void fake_close(struct belay_conn *conn, enum belay_reason reason, void *
     sim_note(w, "fake %llu: close, %s", (unsigned long long)f->seen.id, belay_reason_name(reason));
     if (w->on_close)
         w->on_close(&f->seen, w->after_turn_arg);
+    sim_fake_doubted(&f->seen);
     if (f->seen.host->close_ns)
         sim_did(w, SIM_FAULT_SLOW_CLOSE, f->seen.host);
     end(f, f->seen.host->close_ns);
@@ -202,10 +209,22 @@ static void fake_check(struct belay_conn *conn, void *arg)
     struct sim_world *w = arg;
     struct fake *f = of_conn(w, conn, "check");
 
-    if (f->seen.host->check_ns)
+    f->seen.asked = true;
+    if (f->seen.host->never_answers)
+        sim_did(w, SIM_FAULT_NO_ANSWER, f->seen.host);
+    else if (f->seen.host->check_ns)
         sim_event_in(&f->check, f->seen.host->check_ns);
     else
         on_check(f);
+}
+
+static bool fake_is_healthy(struct belay_conn *conn, void *arg)
+{
+    struct sim_seen *seen = &of_conn(arg, conn, "is_healthy")->seen;
+
+    if (seen->sick_ns)
+        seen->failed_turn = seen->host->world->turns;
+    return !seen->sick_ns;
 }
 
 static void fake_acquired(struct belay_conn *conn, void *arg)
@@ -228,6 +247,14 @@ static void fake_acquired(struct belay_conn *conn, void *arg)
         sim_fail(w, "connection %llu is lent while it drains", (unsigned long long)seen->id);
     if (seen->suspect_turn && seen->suspect_turn < w->turns)
         sim_fail(w, "connection %llu is lent, suspect and unchecked", (unsigned long long)seen->id);
+    if (seen->doubted && seen->doubt_turn < w->turns)
+        sim_fail(w, "connection %llu is lent, unchecked since another one failed",
+                 (unsigned long long)seen->id);
+    if (seen->asked)
+        sim_fail(w, "connection %llu is lent while it is checked", (unsigned long long)seen->id);
+    if (seen->sick_ns && seen->sick_ns < w->now_ns && seen->held == 1)
+        sim_fail(w, "connection %llu is lent, and would have said that it is not well",
+                 (unsigned long long)seen->id);
     if (seen->broken)
         sim_fail(w, "connection %llu is lent after it was broken", (unsigned long long)seen->id);
     w->first_uses += seen->uses++ == 0;
@@ -254,6 +281,7 @@ const struct belay_connector_ops sim_fake_ops = {
     .check = fake_check,
     .acquired = fake_acquired,
     .released = fake_released,
+    .is_healthy = fake_is_healthy,
 };
 
 struct belay_connector sim_fake_connector(struct sim_world *w)
@@ -281,6 +309,7 @@ void sim_fake_free(struct sim_world *w)
         sim_seen_end(&f->seen);
         sim_event_fini(&f->event);
         sim_event_fini(&f->check);
+        sim_event_fini(&f->ask);
         free(f);
     }
 }

@@ -7,23 +7,30 @@
 
 #define WINDOW 65536
 
-static void next_addr(struct sim_world *w, struct sim_host *h)
+static void next_addr(struct sim_world *w, struct sim_host *h, size_t at)
 {
     uint64_t n = ++w->next_id;
     char text[32];
 
     snprintf(text, sizeof text, "10.1.%u.%u", (unsigned)(n / 250 % 250), (unsigned)(n % 250) + 1);
-    if (belay_addr_parse_ip(text, strlen(text), h->port, &h->addrs[0]) < 0)
+    if (belay_addr_parse_ip(text, strlen(text), h->port, &h->addrs[at]) < 0)
         abort();
-    h->addrs_n = 1;
+    h->addrs_n = at + 1;
+}
+
+void sim_host_publish(struct sim_host *h, unsigned which)
+{
+    struct sim_name *name = sim_name_of(h->world, h->name);
+
+    name->addrs_n = 0;
+    for (size_t i = 0; i < h->addrs_n; i++)
+        if (which >> i & 1)
+            name->addrs[name->addrs_n++] = h->addrs[i];
 }
 
 static void publish(struct sim_host *h)
 {
-    struct sim_name *name = sim_name_of(h->world, h->name);
-
-    memcpy(name->addrs, h->addrs, sizeof name->addrs);
-    name->addrs_n = h->addrs_n;
+    sim_host_publish(h, ~0u);
 }
 
 struct sim_host *sim_host_add(struct sim_world *w, const char *name, uint16_t port,
@@ -40,7 +47,7 @@ struct sim_host *sim_host_add(struct sim_world *w, const char *name, uint16_t po
     h->window = WINDOW;
     h->capacity = 1;
     h->latency_ns = SIM_MS(1);
-    next_addr(w, h);
+    next_addr(w, h, 0);
     publish(h);
     bl_list_push_back(&w->hosts, &h->link);
     return h;
@@ -86,7 +93,7 @@ void sim_host_heal(struct sim_host *h)
     struct sim_name *name = sim_name_of(h->world, h->name);
 
     h->refuse = h->black_hole = h->stall = h->fatal = h->bad_check = false;
-    h->late_cancel = h->partial = false;
+    h->late_cancel = h->partial = h->asks_later = h->never_answers = false;
     h->chop = 0;
     h->reset_after = h->half_close_after = 0;
     h->latency_ns = SIM_MS(1);
@@ -159,6 +166,15 @@ void sim_host_half_close(struct sim_host *h)
 void sim_host_move(struct sim_host *h)
 {
     sim_did(h->world, SIM_FAULT_ADDRESS, h);
-    next_addr(h->world, h);
+    next_addr(h->world, h, 0);
+    publish(h);
+}
+
+void sim_host_more(struct sim_host *h)
+{
+    if (h->addrs_n == SIM_ADDRS_MAX)
+        return;
+    next_addr(h->world, h, h->addrs_n);
+    h->world->races = true;
     publish(h);
 }

@@ -134,6 +134,7 @@ static int net_connect(int fd, const struct belay_addr *to, void *arg)
         sim_fail(w, "descriptor %d is connected twice", fd);
     if (h) {
         f->wire = sim_wire_new(w, h, ++w->next_port);
+        f->wire->seen.addr = *to;
         sim_note(w, "wire %llu: dialled %s", (unsigned long long)f->wire->seen.id, h->name);
     } else {
         f->error = EINPROGRESS;

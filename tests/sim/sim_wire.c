@@ -284,6 +284,14 @@ void sim_wire_client_close(struct sim_wire *wire)
 
 /* ---- from the dial to the end ---- */
 
+static bool is_refused(const struct sim_wire *wire)
+{
+    for (unsigned i = 0; i < wire->host->bad_addr; i++)
+        if (belay_addr_equal(&wire->host->addrs[i], &wire->seen.addr))
+            return true;
+    return false;
+}
+
 static void on_connecting(void *arg)
 {
     struct sim_wire *wire = arg;
@@ -291,7 +299,7 @@ static void on_connecting(void *arg)
 
     if (h->black_hole || h->stall)
         return; /* until sim_wire_unstall */
-    if (h->refuse) {
+    if (h->refuse || is_refused(wire)) {
         wire->net->connect_error = ECONNREFUSED;
         return;
     }

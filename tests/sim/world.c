@@ -160,10 +160,16 @@ static void on_trace(const struct belay_trace *t, void *arg)
     struct sim_world *w = arg;
 
     if (strcmp(t->noun, "conn") == 0) {
+        if (w->on_conn)
+            w->on_conn(t, w->after_turn_arg);
         w->unborn += !t->from;
         w->unborn -= t->from && strcmp(t->from, "new") == 0;
         if (!t->to)
             conn_gone(w, t->name);
+    }
+    if (strcmp(t->noun, "lease") == 0 && t->to && strcmp(t->to, "lent") == 0) {
+        w->lent = w->lent_turn == w->turns ? w->lent + 1 : 1;
+        w->lent_turn = w->turns;
     }
     if (w->verbose)
         sim_note(w, "%s %llu %s: %s -> %s%s%s", t->noun, (unsigned long long)t->id,

@@ -74,6 +74,14 @@ struct sim_seen {
     uint64_t idle_since_ns; /* when it came up or the last lease came back */
     bool broken;            /* released as broken */
     int reason;             /* of the close, as told to the connector */
+    uint64_t conn_id;       /* belay's number; 0: not known (wires) */
+    int key;                /* of the target that used it first (struct sim_target); 0: none yet */
+    struct belay_addr addr; /* wires: of the far side */
+    bool asked;             /* whether it is good: the answer is awaited */
+    uint64_t sick_ns;       /* since when it is not good, and says so only when asked; 0: it is */
+    uint64_t failed_turn;   /* when it failed a check */
+    uint64_t doubt_turn;    /* when another one of its host failed hard; cleared by a check */
+    bool doubted;           /* ... and belay has ended that one for it */
 };
 
 /* ---- the world ---- */
@@ -104,7 +112,10 @@ enum sim_fault {
     X(UNHEALTHY, "check fails")                                                                    \
     X(CAPACITY, "capacity change")                                                                 \
     X(SLOW_CLOSE, "slow close")                                                                    \
-    X(LATE_OPEN, "late end after cancel")
+    X(LATE_OPEN, "late end after cancel")                                                          \
+    X(SICK, "not well, and silent about it")                                                       \
+    X(NO_ANSWER, "check never answered")                                                           \
+    X(ADDRESS_LEAVES, "one of several addresses leaves")
 #define X(name, text) SIM_FAULT_##name,
     SIM_FAULTS(X)
 #undef X
@@ -129,10 +140,14 @@ struct sim_world {
     uint64_t jump_ns, jumped_at; /* the last jump of the monotonic clock */
     int ended;                   /* connections that ended in this turn */
     uint64_t ended_turn;
-    int unborn;      /* connections that were made, and have not dialled yet */
-    bool spurious;   /* now and then a turn or an event for nothing */
-    bool no_garbage; /* servers say nothing unasked: it could fall into an answer */
-    bool serial;     /* no shuffling: same instants in order of making */
+    int lent; /* leases given in this turn */
+    uint64_t lent_turn;
+    int unborn;        /* connections that were made, and have not dialled yet */
+    bool spurious;     /* now and then a turn or an event for nothing */
+    bool no_garbage;   /* servers say nothing unasked: it could fall into an answer */
+    bool races;        /* a host has several addresses: one dial may be several wires */
+    bool shared_hosts; /* several endpoints have one host */
+    bool serial;       /* no shuffling: same instants in order of making */
 
     struct sim_fd **fds;
     int fds_n, fds_open, fds_limit; /* limit 0: none */
@@ -154,8 +169,9 @@ struct sim_world {
     void (*on_close)(struct sim_seen *seen,
                      void *arg); /* belay closes what is open, for seen->reason */
     void (*on_dial_failed)(struct sim_seen *seen, enum belay_error_kind kind,
-                           void *arg);                 /* form 2 */
-    void (*on_dial)(struct sim_seen *seen, void *arg); /* belay dials */
+                           void *arg);                           /* form 2 */
+    void (*on_dial)(struct sim_seen *seen, void *arg);           /* belay dials */
+    void (*on_conn)(const struct belay_trace *trace, void *arg); /* a connection's state changes */
     void (*on_request)(struct sim_host *host, size_t number,
                        void *arg); /* an HTTP request was carried out */
     void *after_turn_arg;          /* of all these */
@@ -231,14 +247,17 @@ struct sim_host {
     bool tls;
 
     /* faults: as long as they are set */
-    bool refuse;          /* connections are refused */
-    bool black_hole;      /* no connection is ever answered */
-    bool stall;           /* nothing moves on its wires until sim_host_heal */
-    bool fatal;           /* fails in a way that is not worth another try */
-    bool bad_check;       /* checks fail (form 2) */
-    bool late_cancel;     /* what is cancelled takes its time (form 2) */
-    size_t chop;          /* bytes per read and write; 0: any */
-    bool partial;         /* random portions */
+    bool refuse;        /* connections are refused */
+    bool black_hole;    /* no connection is ever answered */
+    unsigned bad_addr;  /* the first so many of its addresses refuse */
+    bool stall;         /* nothing moves on its wires until sim_host_heal */
+    bool fatal;         /* fails in a way that is not worth another try */
+    bool bad_check;     /* checks fail (form 2) */
+    bool late_cancel;   /* what is cancelled takes its time (form 2) */
+    bool asks_later;    /* whether a connection is good is answered after check_ns (rig_hooks.c) */
+    bool never_answers; /* ... or a check, never */
+    size_t chop;        /* bytes per read and write; 0: any */
+    bool partial;       /* random portions */
     uint64_t reset_after; /* bytes of the server's, per wire; 0: never */
     uint64_t half_close_after;
     uint64_t latency_ns;    /* one way */
@@ -265,8 +284,14 @@ struct sim_host {
     uint64_t busy_since_ns;   /* since when there is always a dial under way */
     uint64_t fatal_mark;      /* moment of the last fatal failure */
     uint64_t failed_turn;
-    int failed, refused; /* dials, and acquires for the sake of one, in that turn */
-    bool learned;        /* a connection came up: its capacity is known */
+    int failed, refused;   /* dials, and acquires for the sake of one, in that turn */
+    bool changes_capacity; /* a connection of its did: the order of idle ones is not known */
+    bool learned;          /* a connection came up: its capacity is known */
+
+    /* and oracle_limits.c */
+    int conns, dialing, conns_allowed, dials_allowed;
+    int fruitless;         /* connections in a row that came to nothing */
+    uint64_t fruitless_ns; /* when the last did; 0: never */
 };
 
 struct sim_host *sim_host_add(struct sim_world *w, const char *name, uint16_t port,
@@ -279,6 +304,9 @@ void sim_host_close_idle(struct sim_host *h); /* it closes all wires nobody is w
 void sim_host_garbage(struct sim_host *h);    /* it says something on each wire */
 void sim_host_half_close(struct sim_host *h); /* it finishes sending, but goes on reading */
 void sim_host_move(struct sim_host *h);       /* other addresses from now on, in DNS too */
+void sim_host_more(struct sim_host *h);       /* one more address, in DNS too */
+/* Of its addresses DNS names those whose bits are set, from now on. */
+void sim_host_publish(struct sim_host *h, unsigned which);
 void sim_host_stall(struct sim_host *h, bool on);
 
 /* ---- wires: what servers may do ---- */
@@ -341,7 +369,11 @@ void sim_fake_lose(struct sim_seen *seen, enum belay_reason reason);
 void sim_fake_drain(struct sim_seen *seen);
 void sim_fake_suspect(struct sim_seen *seen);
 void sim_fake_capacity(struct sim_seen *seen, int capacity);
+void sim_fake_sicken(struct sim_seen *seen); /* says so when it is asked, not before */
 void sim_fake_kill(struct sim_host *h, enum belay_reason reason); /* all of a host */
+struct sim_seen *sim_fake_seen(struct belay_conn *conn); /* of one that is the fake connector's */
+/* A caller's own check of it: 1, 0, or BELAY_EAGAIN and belay_conn_checked later (maybe). */
+int sim_fake_ask(struct sim_seen *seen);
 
 void sim_seen_begin(struct sim_seen *seen, struct sim_world *w, struct sim_host *h);
 void sim_seen_up(struct sim_seen *seen, struct sim_world *w);
