@@ -92,14 +92,12 @@ BL_SELDOM static bool tell_of_lease(struct belay_pool *pool, struct bl_pool_conn
                                     struct bl_lessee lessee, struct belay_lease lease)
 {
     struct belay_conn *conn = c->lessor.conn;
-    struct belay_error scratch;
 
     bl_pool_cache_lent(pool, c);
     bl_conn_acquired(conn);
     if (bl_conn_facts(conn)->lost) {
+        c->pp.peer->stats.acquired--; /* nobody has got it */
         belay_lease_release(lease, BELAY_BROKEN);
-        if (c->pp.uses == 1 && bl_pp_hungry(c->pp.peer))
-            bl_pool_waste(pool, c, bl_conn_error(conn, &scratch)); /* in the pool's task */
         return false;
     }
     BL_TRACE(pool->loop, "lease", belay_conn_id(conn), bl_peer_name(bl_peer_of(c->pp.peer)), "idle",
@@ -124,8 +122,19 @@ static inline bool give(struct belay_pool *pool, struct bl_pp_conn *pp, struct b
 bool bl_pool_give(struct belay_pool *pool, struct bl_pp_conn *pp, struct bl_lessee lessee,
                   struct belay_lease *ret)
 {
+    bool first = pp->uses == 0;
+    struct belay_error scratch;
+
     bl_pp_lend(pp);
-    return give(pool, pp, lessee, ret);
+    if (give(pool, pp, lessee, ret))
+        return true;
+    if (!first)
+        return false;
+    pp->peer->first_uses--;
+    if (bl_pp_hungry(pp->peer)) /* then this is the pool's task */
+        bl_pool_waste(pool, bl_pool_conn_of(pp),
+                      bl_conn_error(bl_pool_conn_of(pp)->lessor.conn, &scratch));
+    return false;
 }
 
 /* What is not simple: nothing is ready, somebody waits, the first has expired or is to be asked, or
@@ -145,7 +154,8 @@ BL_SELDOM static int try_slowly(struct belay_peer *peer, struct bl_lessee lessee
         if (!c && !bl_pp_hungry(&peer->pp) && bl_share_reclaim_one(peer))
             c = bl_pp_pick_now(&peer->pp, bl_pool_now(pool));
     } while (c && !(bl_pool_vet(pool, c) && bl_pool_give(pool, c, lessee, ret_lease)));
-    if (!bl_list_empty(&pool->pp.closes) || !bl_list_empty(&pool->pp.checks))
+    if (!bl_list_empty(&pool->pp.closes) || !bl_list_empty(&pool->pp.checks) ||
+        pool->options.min_idle > 0)
         bl_pool_touch(peer);
     if (c)
         return 0;

@@ -12,11 +12,12 @@ static bool is_plain(const struct bl_pp *pp)
 {
     const struct bl_pp_limits *l = &pp->limits;
 
-    return !pp->suspended && !l->watched && l->order == BELAY_REUSE_LIFO && l->uses == INT32_MAX &&
-           l->max_idle == INT32_MAX && l->max_idle_total == INT32_MAX &&
+    return !pp->suspended && !l->watched && l->min_idle == 0 && l->order == BELAY_REUSE_LIFO &&
+           l->uses == INT32_MAX && l->max_idle == INT32_MAX && l->max_idle_total == INT32_MAX &&
            l->check_after_ns == BELAY_NEVER && l->check_every_ns == BELAY_NEVER;
 }
 
+/* Their order too may be another one now: each is put in anew. */
 static void settle_peer(struct bl_pp_peer *peer)
 {
     uint64_t idle_ns = peer->pool->limits.idle_ns;
@@ -28,6 +29,8 @@ static void settle_peer(struct bl_pp_peer *peer)
         if (bl_pp_is_idle(c))
             c->due_at =
                 c->expires_at < c->idle_since + idle_ns ? c->expires_at : c->idle_since + idle_ns;
+        if (c->state == BL_PP_OPEN)
+            bl_list_remove(&c->ready);
         bl_pp_settle(c);
     }
 }

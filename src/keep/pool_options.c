@@ -202,6 +202,8 @@ static void apply(struct belay_pool *pool, const struct bl_pool_settings *s)
                 bl_pool_heed(pool, c);
             if (bl_pp_is_idle(&c->pp))
                 bl_pool_look_again(pool, c);
+            else if (c->pp.state == BL_PP_OPEN)
+                bl_timer_stop(bl_conn_timer(c->lessor.conn)); /* at its release, anew */
         }
         bl_names_consider(peer);
         bl_pool_touch(peer);

@@ -391,6 +391,65 @@ static void a_limit_raised_lets_in_whoever_waits(void **state)
     belay_lease_release(ask.lease, BELAY_REUSE);
 }
 
+static void min_idle_makes_up_for_what_is_lent(void **state)
+{
+    struct belay_lease lease;
+
+    (void)state;
+    k.options.min_idle = 2;
+    pool_kit_open(&k);
+    pool_kit_pass(&k, 1000);
+    assert_int_equal(pool_kit_stats(&k).idle, 4); /* of two peers */
+    assert_int_equal(belay_peer_try_acquire(k.a, &lease), 0);
+    belay_lease_release(lease, BELAY_REUSE);
+    assert_int_equal(belay_peer_try_acquire(k.a, &lease), 0);
+    pool_kit_pass(&k, 200);
+    assert_int_equal(pool_kit_stats(&k).idle, 4);
+    belay_lease_release(lease, BELAY_REUSE);
+}
+
+static void other_limits_on_age_hold_from_the_next_release_on(void **state)
+{
+    struct belay_pool_options o = belay_pool_options_init();
+    struct belay_lease lease;
+
+    (void)state;
+    pool_kit_open(&k);
+    belay_lease_release(lend(k.a), BELAY_REUSE);
+    lease = lend(k.a);
+    belay_pool_get_options(k.pool, &o);
+    o.max_idle_time_ms = 500;
+    assert_int_equal(belay_pool_set_options(k.pool, &o, NULL), 0);
+    belay_lease_release(lease, BELAY_REUSE);
+    pool_kit_pass(&k, 499);
+    assert_int_equal(seen.closed, 0);
+    pool_kit_pass(&k, 1);
+    assert_int_equal(seen.reason, BELAY_REASON_IDLE);
+}
+
+static void another_order_holds_for_those_that_are_idle_already(void **state)
+{
+    struct belay_pool_options o = belay_pool_options_init();
+    struct belay_lease lease[3], next;
+    struct puppet_conn *first;
+
+    (void)state;
+    pool_kit_open(&k);
+    for (int i = 0; i < 3; i++)
+        lease[i] = lend(k.a);
+    first = puppet_of_lease(lease[0]);
+    for (int i = 0; i < 3; i++) {
+        belay_lease_release(lease[i], BELAY_REUSE);
+        pool_kit_pass(&k, 10);
+    }
+    belay_pool_get_options(k.pool, &o);
+    o.reuse_order = BELAY_REUSE_FIFO;
+    assert_int_equal(belay_pool_set_options(k.pool, &o, NULL), 0);
+    assert_int_equal(belay_peer_try_acquire(k.a, &next), 0);
+    assert_ptr_equal(puppet_of_lease(next), first);
+    belay_lease_release(next, BELAY_REUSE);
+}
+
 static void clearing_now_revokes_what_is_lent(void **state)
 {
     struct belay_lease lease;
@@ -480,6 +539,9 @@ int main(void)
         OPEN(a_check_needs_somebody_to_ask),
         OPEN(what_a_pool_says_of_its_options_may_be_given_back),
         OPEN(a_limit_raised_lets_in_whoever_waits),
+        OPEN(min_idle_makes_up_for_what_is_lent),
+        OPEN(other_limits_on_age_hold_from_the_next_release_on),
+        OPEN(another_order_holds_for_those_that_are_idle_already),
         OPEN(clearing_now_revokes_what_is_lent),
         OPEN(the_deadline_runs_while_the_pool_is_suspended),
         OPEN(a_pool_that_is_held_may_be_asked_after_its_end),
