@@ -51,11 +51,9 @@ void bl_pp_calm(struct bl_pp_peer *peer)
 
 static uint64_t turn_of(const struct bl_pp_peer *peer)
 {
-    struct bl_list *urgent = bl_list_first(&peer->urgent);
+    const struct bl_pp_waiter *urgent = bl_pp_first(peer, true);
 
-    if (urgent)
-        return BL_LIST_OF(urgent, struct bl_pp_waiter, link)->arrival;
-    return FOR_OTHER | BL_LIST_OF(peer->waiters.next, struct bl_pp_waiter, link)->arrival;
+    return urgent ? urgent->arrival : FOR_OTHER | bl_pp_first(peer, false)->arrival;
 }
 
 /* Whether, and for whom, the peer wants one more dial, and nothing but the limits of the whole pool

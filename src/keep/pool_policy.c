@@ -44,8 +44,8 @@ void bl_pp_peer_init(struct bl_pp_peer *peer, struct bl_pp *pp, const struct bel
     bl_list_init(&peer->conns);
     bl_list_init(&peer->ready);
     bl_list_init(&peer->barren);
-    bl_list_init(&peer->urgent);
-    bl_list_init(&peer->waiters);
+    for (size_t i = 0; i < BL_PP_QUEUES; i++)
+        bl_list_init(&peer->queues[i]);
     bl_heap_entry_init(&peer->eager);
     bl_heap_entry_init(&peer->oldest);
     bl_list_push_back(&pp->peers, &peer->link);
@@ -401,8 +401,7 @@ void bl_pp_check_peer(const struct bl_pp_peer *peer)
     BL_ASSERT(peer->dialing >= 0 && peer->idle >= 0 && peer->checking >= 0 && peer->closing >= 0 &&
               peer->waiting >= 0 && peer->waiting_fresh >= 0 && peer->shared >= 0 &&
               peer->filling >= 0 && peer->filling <= peer->dialing);
-    BL_ASSERT((peer->waiting == 0) ==
-              (bl_list_empty(&peer->waiters) && bl_list_empty(&peer->urgent)));
+    BL_ASSERT((peer->waiting == 0) == !bl_pp_oldest(peer));
     BL_LIST_EACH(node, &peer->ready)
     BL_ASSERT(has_room(BL_LIST_OF(node, struct bl_pp_conn, ready)));
     BL_LIST_EACH(node, &peer->conns)

@@ -72,6 +72,8 @@ struct bl_pp {
     struct belay_pool_stats past; /* counts of peers that are gone */
 };
 
+#define BL_PP_QUEUES 4 /* urgent or not, for fresh ones or any */
+
 struct bl_pp_peer { /* what every lease looks at first: with many peers the cache is what counts */
     struct bl_pp *pool;
     struct bl_list ready;  /* the next to be lent first */
@@ -83,14 +85,14 @@ struct bl_pp_peer { /* what every lease looks at first: with many peers the cach
     struct belay_pool_stats stats; /* counts; what can be derived is filled in by bl_pp_stats */
     struct bl_list link;           /* pool->peers */
     struct bl_list conns;          /* all */
-    struct bl_list urgent, waiters;
-    struct bl_heap_entry eager;  /* pool->eager */
-    struct bl_heap_entry oldest; /* pool->oldest */
-    int32_t shared;              /* leases beside the first of each connection */
-    int32_t expected;            /* what one connection is expected to carry; 0: unknown */
-    bool held;                   /* somebody has its handle: min_idle holds */
-    int32_t filling;             /* of dialing: for min_idle alone */
-    uint64_t fill_at;            /* when the next may begin; 0: none is wanted */
+    struct bl_list queues[BL_PP_QUEUES]; /* of those who wait (pool_queue.c) */
+    struct bl_heap_entry eager;          /* pool->eager */
+    struct bl_heap_entry oldest;         /* pool->oldest */
+    int32_t shared;                      /* leases beside the first of each connection */
+    int32_t expected;                    /* what one connection is expected to carry; 0: unknown */
+    bool held;                           /* somebody has its handle: min_idle holds */
+    int32_t filling;                     /* of dialing: for min_idle alone */
+    uint64_t fill_at;                    /* when the next may begin; 0: none is wanted */
     struct belay_backoff fill;
     struct belay_backoff backoff;
     uint64_t round;      /* failed rounds of dialling: dials that fail together are one */
@@ -129,7 +131,7 @@ struct bl_pp_conn {
 
 struct bl_pp_waiter {
     struct bl_pp_peer *peer;
-    struct bl_list link; /* peer->urgent, peer->waiters or pool->failed */
+    struct bl_list link; /* one of peer->queues, or pool->failed */
     uint64_t arrival;
     uint64_t since_ns;
     uint64_t round; /* of the peer at arrival */
@@ -212,6 +214,8 @@ static inline bool bl_pp_hungry(const struct bl_pp_peer *peer)
 {
     return peer->waiting > 0;
 }
+/* Who came first of the urgent, or of the others. NULL: none of them waits. */
+struct bl_pp_waiter *bl_pp_first(const struct bl_pp_peer *peer, bool urgent);
 /* Who came first of all. NULL: nobody waits. */
 struct bl_pp_waiter *bl_pp_oldest(const struct bl_pp_peer *peer);
 /* All waiters of a peer, or the oldest, fail with `code`. */

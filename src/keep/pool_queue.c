@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Those who wait: two queues per peer, the urgent before the others, each in order of arrival. */
+/*
+ * Those who wait, in order of arrival, the urgent before the others. Whoever wants a fresh connection
+ * is passed over while there is none, so they have queues of their own: nobody walks past them.
+ */
 #include "keep/pool_policy.h"
+
+static struct bl_list *queue_of(const struct bl_pp_peer *peer, bool urgent, bool fresh)
+{
+    return (struct bl_list *)(uintptr_t)&peer->queues[2 * urgent + fresh];
+}
 
 int bl_pp_wait(struct bl_pp_peer *peer, struct bl_pp_waiter *w, uint64_t now)
 {
@@ -13,7 +21,7 @@ int bl_pp_wait(struct bl_pp_peer *peer, struct bl_pp_waiter *w, uint64_t now)
     w->since_ns = now;
     w->round = peer->round;
     w->code = 0;
-    bl_list_push_back(w->urgent ? &peer->urgent : &peer->waiters, &w->link);
+    bl_list_push_back(queue_of(peer, w->urgent, w->fresh), &w->link);
     peer->waiting++;
     peer->waiting_fresh += w->fresh;
     return 0;
@@ -43,52 +51,58 @@ void bl_pp_forget(struct bl_pp_waiter *w)
         leave(w);
 }
 
-/* The first of a queue that can be served. *ret_none: nothing is ready for anybody. */
-static struct bl_pp_waiter *next_of(struct bl_list *queue, struct bl_pp_conn **ret, bool *ret_none,
-                                    uint64_t now)
+static struct bl_pp_waiter *head_of(const struct bl_pp_peer *peer, bool urgent, bool fresh)
 {
-    BL_LIST_EACH(node, queue)
-    {
-        struct bl_pp_waiter *w = BL_LIST_OF(node, struct bl_pp_waiter, link);
+    struct bl_list *node = bl_list_first(queue_of(peer, urgent, fresh));
 
-        *ret = bl_pp_pick(w->peer, w->fresh, now);
-        if (*ret)
-            return w;
-        *ret_none = !w->fresh;
-        if (*ret_none)
-            break;
-    }
-    return NULL;
+    return node ? BL_LIST_OF(node, struct bl_pp_waiter, link) : NULL;
+}
+
+static struct bl_pp_waiter *earlier(struct bl_pp_waiter *a, struct bl_pp_waiter *b)
+{
+    if (!a || !b)
+        return a ? a : b;
+    return a->arrival < b->arrival ? a : b;
+}
+
+struct bl_pp_waiter *bl_pp_first(const struct bl_pp_peer *peer, bool urgent)
+{
+    return earlier(head_of(peer, urgent, false), head_of(peer, urgent, true));
+}
+
+struct bl_pp_waiter *bl_pp_oldest(const struct bl_pp_peer *peer)
+{
+    return earlier(bl_pp_first(peer, true), bl_pp_first(peer, false));
 }
 
 struct bl_pp_waiter *bl_pp_next(struct bl_pp_peer *peer, struct bl_pp_conn **ret, uint64_t now)
 {
     struct bl_pp_waiter *w;
-    bool none = false;
+    bool fresh = true; /* there may be a fresh one */
 
     if (bl_list_empty(&peer->ready) || peer->pool->closed || peer->pool->suspended)
         return NULL;
-    w = next_of(&peer->urgent, ret, &none, now);
-    if (!w && !none)
-        w = next_of(&peer->waiters, ret, &none, now);
-    return w;
+    for (int urgent = 1; urgent >= 0; urgent--) {
+        w = bl_pp_first(peer, urgent);
+        if (w && w->fresh) {
+            *ret = fresh ? bl_pp_pick(peer, true, now) : NULL;
+            if (*ret)
+                return w;
+            fresh = false;
+            w = head_of(peer, urgent, false);
+        }
+        if (!w)
+            continue;
+        *ret = bl_pp_pick(peer, false, now);
+        return *ret ? w : NULL;
+    }
+    return NULL;
 }
 
 void bl_pp_served(struct bl_pp_waiter *w, uint64_t now)
 {
     w->peer->stats.waited_ns += now - w->since_ns;
     leave(w);
-}
-
-struct bl_pp_waiter *bl_pp_oldest(const struct bl_pp_peer *peer)
-{
-    struct bl_list *a = bl_list_first(&peer->urgent), *b = bl_list_first(&peer->waiters);
-    struct bl_pp_waiter *urgent = a ? BL_LIST_OF(a, struct bl_pp_waiter, link) : NULL;
-    struct bl_pp_waiter *other = b ? BL_LIST_OF(b, struct bl_pp_waiter, link) : NULL;
-
-    if (!urgent || !other)
-        return urgent ? urgent : other;
-    return urgent->arrival < other->arrival ? urgent : other;
 }
 
 static void fail(struct bl_pp_waiter *w, int code)
