@@ -14,6 +14,7 @@
  *     crowd       N endpoints and room for 10 connections: a waiter at each, all queued,
  *                 then served
  *     waiters     N waiters for 10 connections: queued, then served
+ *     fresh       the same, each for a new connection: another one is closed for it
  *     cancel      N waiters: queued, then cancelled, every 7th first
  *     expire      N idle connections reach max_idle_time: the CPU time from then to their end
  *     expire-fds  the same with a descriptor each, which the loop watches
@@ -41,6 +42,7 @@ struct scale {
     struct belay_lease *leases;
     struct belay_waiter **waiters;
     uint32_t n, step, at, served;
+    bool fresh;
     bool keep; /* leases are kept, in order of arrival */
 };
 
@@ -125,7 +127,10 @@ static void on_lease(struct belay_lease lease, const struct belay_error *error, 
 
 static void acquire(struct scale *s, uint32_t peer, struct belay_waiter **ret_waiter)
 {
-    if (belay_peer_acquire(s->peers[peer], NULL, ret_waiter, on_lease, s) < 0)
+    struct belay_acquire_options o = belay_acquire_options_init();
+
+    o.fresh = s->fresh;
+    if (belay_peer_acquire(s->peers[peer], s->fresh ? &o : NULL, ret_waiter, on_lease, s) < 0)
         bench_die("acquire failed");
 }
 
@@ -294,6 +299,12 @@ static void run_waiters(struct scale *s)
     } while (!bench_meter_tick(&s->meter));
 }
 
+static void run_fresh(struct scale *s)
+{
+    s->fresh = true;
+    run_waiters(s);
+}
+
 static void run_cancel(struct scale *s)
 {
     uint32_t n = s->options->inflight;
@@ -372,16 +383,10 @@ int main(int argc, char **argv)
     static const struct {
         const char *mode;
         void (*run)(struct scale *s);
-    } modes[] = {{"one", run_one},
-                 {"endpoints", run_endpoints},
-                 {"lookup", run_lookup},
-                 {"evict", run_evict},
-                 {"evict-busy", run_evict_busy},
-                 {"crowd", run_crowd},
-                 {"waiters", run_waiters},
-                 {"cancel", run_cancel},
-                 {"expire", run_expire},
-                 {"expire-fds", run_expire_fds}};
+    } modes[] = {{"one", run_one},         {"endpoints", run_endpoints},   {"lookup", run_lookup},
+                 {"evict", run_evict},     {"evict-busy", run_evict_busy}, {"crowd", run_crowd},
+                 {"waiters", run_waiters}, {"fresh", run_fresh},           {"cancel", run_cancel},
+                 {"expire", run_expire},   {"expire-fds", run_expire_fds}};
     struct bench_options options;
     struct scale s = {.options = &options};
 

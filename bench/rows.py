@@ -133,6 +133,7 @@ ROWS += tuple(
                  [("belay", "belay_scale", "crowd", None)], ENDPOINTS[1:])) +
     list(_series("waiters", "N waiters for 10 connections", NS_WAITER,
                  [("belay", "belay_scale", "waiters", None),
+                  ("belay, each a fresh connection", "belay_scale", "fresh", None),
                   ("belay, cancelled", "belay_scale", "cancel", None)], (100, 10000, 100000))) +
     list(_series("expire", "N idle connections expire", NS_EXPIRY,
                  [("belay", "belay_scale", "expire", None),
