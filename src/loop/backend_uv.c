@@ -306,9 +306,10 @@ static void backend_wake(void *arg)
     uv_async_send(&b->wake);
 }
 
+/* It may pass between its start and the poll: libuv then fires it first, and must not sleep. */
 static void on_limit(uv_timer_t *handle)
 {
-    (void)handle;
+    uv_stop(handle->loop);
 }
 
 static int backend_run(int64_t timeout_ns, void *arg)

@@ -130,6 +130,30 @@ static void a_turn_in_which_nothing_happens_lets_time_pass(void **state)
     belay_loop_free(loop);
 }
 
+/* libuv counts whole milliseconds, and looks at the clock again before it polls. */
+static void a_short_turn_ends_wherever_in_a_millisecond_it_begins(void **state)
+{
+    (void)state;
+    struct belay_loop *loop;
+    struct belay_timer *timer;
+    uint64_t fired = 0;
+    assert_int_equal(belay_loop_new(NULL, &loop, NULL), 0);
+    assert_int_equal(belay_timer_new(loop, on_time, &fired, &timer), 0);
+    for (uint64_t early_ns = 20; early_ns < 6000; early_ns += 20) {
+        uint64_t begin;
+        belay_timer_start(timer, 5000);
+        assert_int_equal(belay_loop_turn(loop, 0), 0);
+        do
+            begin = bl_sys_monotonic_ns();
+        while (begin % BL_MS(1) < BL_MS(1) - early_ns);
+        assert_int_equal(belay_loop_turn(loop, 1), 0);
+        assert_true(bl_sys_monotonic_ns() - begin < BL_MS(2500));
+    }
+    assert_int_equal(fired, 0);
+    belay_timer_free(timer);
+    belay_loop_free(loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -137,6 +161,7 @@ int main(void)
         cmocka_unit_test(a_nested_loop_follows_its_own_clock_too),
         cmocka_unit_test(without_descriptors_a_loop_is_not_made),
         cmocka_unit_test(a_turn_in_which_nothing_happens_lets_time_pass),
+        cmocka_unit_test(a_short_turn_ends_wherever_in_a_millisecond_it_begins),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
