@@ -16,8 +16,9 @@
  *     }
  *     belay_attachment_detach(attachment);
  *
- * Somebody has to run the loop meanwhile: it dials, watches, and serves those who wait, threads and
- * callers on the loop in one queue, in order of arrival.
+ * Somebody has to run the loop meanwhile, and before: it dials, watches, and serves those who wait,
+ * threads and callers on the loop in one queue, in order of arrival. A complete program, which
+ * starts its threads once the loop runs: examples/threads.c.
  *
  * What costs little. A connection that comes back while nobody waits is *parked*: the next acquire
  * of an attached thread takes it, without the loop, a lock, a system call or memory. Each

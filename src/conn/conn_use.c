@@ -98,6 +98,12 @@ void bl_conn_released(struct belay_conn *c)
     bl_conn_watch(c);
 }
 
+/* It ends at its release, as was decided; the stream is kept till then. */
+static void on_interrupted(struct belay_stream *stream, const struct belay_error *error, void *arg)
+{
+    (void)stream, (void)error, (void)arg;
+}
+
 void bl_conn_interrupt(struct belay_conn *c)
 {
     struct belay_error error;
@@ -106,7 +112,7 @@ void bl_conn_interrupt(struct belay_conn *c)
         return;
     bl_error_set(&error, BELAY_ECLOSED, BELAY_STAGE_USE, "%s: the lease was revoked",
                  belay_endpoint_name(c->endpoint));
-    bl_stream_set_gone(c->stream, NULL, NULL); /* it ends at its release, as was decided */
+    bl_stream_set_gone(c->stream, on_interrupted, c);
     bl_stream_die(c->stream, &error);
 }
 

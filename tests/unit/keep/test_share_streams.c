@@ -186,11 +186,55 @@ static void closing_wakes_who_waits_for_a_stream(void **state)
     echo_close(&e);
 }
 
+static void on_ended(void *arg)
+{
+    *(bool *)arg = true;
+}
+
+/* Where everything happens on the loop's thread. */
+static void the_end_of_the_loop_waits_for_a_stream_that_is_out(void **state)
+{
+    struct belay_pool_options o = belay_pool_options_init();
+    struct belay_attachment *a;
+    struct belay_endpoint *endpoint;
+    struct belay_loop *loop;
+    struct belay_lease lease;
+    struct belay_pool *pool;
+    struct belay_peer *peer;
+    struct echo e;
+    bool over = false;
+    char url[64];
+
+    (void)state;
+    echo_open(&e, false);
+    snprintf(url, sizeof url, "tcp://127.0.0.1:%u", e.port);
+    o.shared = true;
+    assert_int_equal(belay_loop_new(NULL, &loop, NULL), 0);
+    assert_int_equal(belay_endpoint_parse(loop, url, &endpoint, NULL), 0);
+    assert_int_equal(belay_pool_open(loop, &o, &pool, NULL), 0);
+    assert_int_equal(belay_pool_peer(pool, endpoint, &peer), 0);
+    assert_int_equal(belay_peer_attach(peer, &a), 0);
+    assert_int_equal(belay_attachment_acquire(a, 10000, &lease, NULL), 0);
+    belay_peer_unref(peer);
+    belay_endpoint_unref(endpoint);
+    belay_loop_close(loop, on_ended, &over);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(belay_loop_turn(loop, 0), 0);
+    assert_false(over);
+    assert_int_equal(belay_lease_release(lease, BELAY_REUSE), BELAY_ESTALE);
+    belay_attachment_detach(a);
+    for (int i = 0; i < 100 && !over; i++)
+        assert_int_equal(belay_loop_turn(loop, 100), 0);
+    assert_true(over);
+    echo_close(&e);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads_talk_over_streams),
         cmocka_unit_test(closing_wakes_who_waits_for_a_stream),
+        cmocka_unit_test(the_end_of_the_loop_waits_for_a_stream_that_is_out),
     };
     return cmocka_run_group_tests_name("keep_share_streams", tests, NULL, NULL);
 }
