@@ -35,6 +35,32 @@ void coverage_trace(const struct belay_trace *t, void *arg)
     s->n = 1;
 }
 
+static const char *const deed_names[] = {
+#define X(name, text) [COVERAGE_##name] = (text),
+    COVERAGE_DEEDS(X)
+#undef X
+};
+
+static void add_drawn(struct coverage *c, const struct sim_rig *rig)
+{
+    const struct belay_pool_options *o = &rig->options;
+
+    c->deeds[COVERAGE_KEYS] += rig->w->shared_hosts;
+    c->deeds[COVERAGE_HEALTH] += rig->asks_health && !rig->no_hooks;
+    c->deeds[COVERAGE_MIN_IDLE] += o->min_idle > 0;
+    c->deeds[COVERAGE_MAX_IDLE] +=
+        o->max_idle_per_endpoint < INT32_MAX || o->max_idle_total < INT32_MAX;
+    c->deeds[COVERAGE_FIFO] += o->reuse_order == BELAY_REUSE_FIFO;
+    c->deeds[COVERAGE_LEAST_USED] += o->reuse_order == BELAY_REUSE_LEAST_USED;
+    c->deeds[COVERAGE_ASKED] += rig->asked;
+    c->deeds[COVERAGE_CREATED] += rig->told_created;
+    c->deeds[COVERAGE_REUSED] += rig->told_reused;
+    c->deeds[COVERAGE_LEAK] += rig->told_leaks;
+    c->deeds[COVERAGE_REVOKED] += rig->revoked;
+    for (int i = 0; i < BELAY_REASONS_N; i++)
+        c->deeds[COVERAGE_CLOSED] += rig->told_closed[i];
+}
+
 static void least(uint64_t *kept, uint64_t value, bool first)
 {
     if (first || value < *kept)
@@ -68,6 +94,7 @@ void coverage_add(struct coverage *c, const struct sim_rig *rig)
     c->asks += rig->next_seq;
     c->given += rig->given;
     c->checks += rig->checks;
+    add_drawn(c, rig);
 }
 
 static void row(const char *what, const char *name, uint64_t n)
@@ -92,6 +119,8 @@ void coverage_print(const struct coverage *c)
                  c->steps[i].to[0] ? c->steps[i].to : "(gone)");
         row(c->steps[i].noun, name, c->steps[i].n);
     }
+    for (int i = 0; i < COVERAGE_DEEDS_N; i++)
+        row("deed", deed_names[i], c->deeds[i]);
     for (int i = 0; i < SIM_FAULTS_N; i++)
         row("fault", sim_fault_name((enum sim_fault)i), c->faults[i]);
     for (int i = 1; i < BELAY_REASONS_N; i++)
@@ -129,6 +158,8 @@ static const struct {
     {"pool", "open", "closing"},
     {"pool", "open", "draining"},
     {"pool", "closing", ""},
+    {"pool", "open", "suspended"},
+    {"pool", "suspended", "open"},
 };
 
 static const enum belay_reason reasons_expected[] = {
@@ -136,6 +167,7 @@ static const enum belay_reason reasons_expected[] = {
     BELAY_REASON_UNHEALTHY, BELAY_REASON_PEER_CLOSED, BELAY_REASON_DRAINING,
     BELAY_REASON_ERROR,     BELAY_REASON_BROKEN,      BELAY_REASON_EVICTED,
     BELAY_REASON_TAKEN,     BELAY_REASON_OPEN_FAILED, BELAY_REASON_POOL_CLOSED,
+    BELAY_REASON_CLEARED,   BELAY_REASON_RETIRED,
 };
 
 static const enum belay_stage stages_expected[] = {BELAY_STAGE_RESOLVE, BELAY_STAGE_CONNECT,
@@ -173,6 +205,8 @@ int coverage_lacking(const struct coverage *c)
                    met(c, steps_expected[i].noun, steps_expected[i].from, steps_expected[i].to),
                    wanted);
     }
+    for (int i = 0; i < COVERAGE_DEEDS_N; i++)
+        n += lacks("deed", deed_names[i], c->deeds[i], wanted);
     for (int i = 0; i < SIM_FAULTS_N; i++)
         n += lacks("fault", sim_fault_name((enum sim_fault)i), c->faults[i], wanted);
     for (size_t i = 0; i < BL_COUNT(reasons_expected); i++)

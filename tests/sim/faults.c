@@ -76,7 +76,7 @@ static void at_names(struct history *h, struct sim_host *host)
     default:
         sim_host_move(host);
     }
-    name->ttl_s = (uint32_t)sim_between(w, 0, 40);
+    name->ttl_s = (uint32_t)sim_between(w, 0, sim_chance(w, 50) ? 2 : 40);
 }
 
 static void on_the_way(struct history *h, struct sim_host *host)

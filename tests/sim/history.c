@@ -12,10 +12,11 @@
 
 #include "sim/parts.h"
 
-#define EVENTS_MIN    500
-#define FAULTS_MIN    3 /* kinds */
-#define STEPS_MIN     120
-#define STEPS_MAX     600
+#define EVENTS_MIN 500
+#define FAULTS_MIN 3 /* kinds */
+#define STEPS_MIN  120
+#define STEPS_MAX  600
+_Static_assert(HISTORY_DRAWS + STEPS_MAX <= HISTORY_ITEMS_MAX, "each step is an item");
 #define BACKOFF_MAX   12000 /* 10 s and its jitter */
 #define NAME_AGAIN_MS 1500  /* a name that was missing is asked for once per second */
 #define SHORT_LIFE_MS 2000  /* one that ends sooner may always be missing */
@@ -196,24 +197,22 @@ static bool is_rich(const struct history *h)
 void history_begin(struct history *h, unsigned item)
 {
     bl_rand_seed(&h->rig->w->rand, h->rig->w->seed << 20 | (item + 1));
-    if (h->progress && item < HISTORY_DRAWS + STEPS_MAX)
+    if (h->progress && item < HISTORY_ITEMS_MAX)
         *h->progress = item;
 }
 
 static void live(struct history *h)
 {
-    unsigned end = HISTORY_DRAWS + STEPS_MAX;
-
-    for (unsigned i = HISTORY_DRAWS; h->items && i < h->items->n && i < end; i++) {
+    for (unsigned i = HISTORY_DRAWS; h->items && i < h->items->n; i++) {
         h->steps = (int)(i - HISTORY_DRAWS);
         if (history_has(h->items, i))
             history_step(h);
     }
     while (!h->items && !is_rich(h) && h->steps < STEPS_MAX)
         history_step(h);
-    history_begin(h, end);
+    history_begin(h, HISTORY_ITEMS_MAX);
     recover(h);
-    history_begin(h, end + 1);
+    history_begin(h, HISTORY_ITEMS_MAX + 1);
     finish(h);
 }
 

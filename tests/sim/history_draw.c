@@ -183,6 +183,9 @@ static struct sim_target *new_host(struct history *h, int i)
     host = sim_rig_host(h->rig, name);
     host->tls = h->kind == HISTORY_TLS;
     host->capacity = (int)sim_between(w, 1, 3);
+    for (uint64_t more = sim_chance(w, 30) ? sim_between(w, 1, 3) : 0; more > 0; more--)
+        sim_host_more(host);
+    sim_name_of(w, name)->ttl_s = (uint32_t)sim_below(w, 30);
     if (sim_chance(w, 20))
         host->latency_ns = 0;
     return sim_target_new(h->rig, host);

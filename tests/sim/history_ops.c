@@ -78,8 +78,14 @@ static void change_options(struct history *h)
         return;
     if (r != (contradictory ? BELAY_EINVAL : 0))
         sim_fail(rig->w, "set_options: %s: %s", belay_error_name(r), error.text);
+    h->coverage->deeds[contradictory ? COVERAGE_REFUSED : COVERAGE_CHANGE]++;
     if (r < 0 && memcmp(&before, &rig->options, sizeof before) != 0)
         sim_fail(rig->w, "options that were refused have changed something");
+}
+
+static void did(struct history *h, enum coverage_deed deed)
+{
+    h->coverage->deeds[deed]++;
 }
 
 void history_operate(struct history *h)
@@ -94,23 +100,28 @@ void history_operate(struct history *h)
         change_options(h);
         break;
     case 3:
+        did(h, COVERAGE_CLEAR);
         sim_clear(rig, history_target(h), BELAY_CLEAR_GENTLY);
         break;
     case 4:
+        did(h, COVERAGE_CLEAR_NOW);
         sim_clear(rig, history_target(h), BELAY_CLEAR_NOW);
         break;
     case 5:
+        did(h, COVERAGE_CLEAR_ALL);
         sim_clear(rig, NULL, sim_chance(w, 50) ? BELAY_CLEAR_NOW : BELAY_CLEAR_GENTLY);
         break;
     case 6:
+        did(h, COVERAGE_NETWORK);
         sim_network_changed(rig);
         break;
     case 7:
     case 8:
+        did(h, COVERAGE_SUSPEND);
         sim_suspend(rig);
         break;
     default:
+        did(h, COVERAGE_RESUME);
         sim_resume(rig);
     }
-    h->coverage->operations++;
 }

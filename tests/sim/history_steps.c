@@ -41,6 +41,7 @@ static void recklessly(struct history *h)
 {
     struct sim_world *w = h->rig->w;
 
+    h->coverage->deeds[COVERAGE_RECKLESS]++;
     if (sim_chance(w, 15))
         history_acquire(h, history_target(h));
     if (sim_chance(w, 5) && history_ask(h, ASK_WAITING))
@@ -86,6 +87,8 @@ void history_acquire(struct history *h, struct sim_target *t)
 
     if (sim_count_pending(h->rig) > LEASES_MAX)
         return;
+    h->coverage->deeds[COVERAGE_URGENT] += o.urgent;
+    h->coverage->deeds[COVERAGE_FRESH] += o.fresh;
     ask = sim_acquire_with(t, &o, &code);
     if (ask) {
         ask->then = on_answer;

@@ -304,6 +304,8 @@ void sim_oracle_back(struct sim_ask *ask, enum belay_release how)
         seen->broken = true;
     if (--seen->leases == 0 && !seen->fake)
         seen->idle_since_ns = ask->rig->w->now_ns;
+    if (seen->leases == 0)
+        seen->idle_limit_ms = ask->rig->options.max_idle_time_ms;
 }
 
 /* Whoever was told a failure in this turn must not be younger than one who goes on waiting. */
@@ -347,16 +349,18 @@ static void check_asks(struct sim_rig *rig)
 static void check_expiry(struct sim_rig *rig)
 {
     struct sim_world *w = rig->w;
-    int64_t idle_ms = rig->idle_ms.most, life_ms = rig->life_ms.most;
+    int64_t life_ms = rig->life_ms.most;
 
     BL_LIST_EACH(node, &w->seen)
     {
         struct sim_seen *seen = BL_LIST_OF(node, struct sim_seen, link);
         uint64_t grace = grace_of(rig, seen) + (seen->fake ? 0 : WIRE_CLOSE_NS), idle, age;
+        int64_t idle_ms;
 
         if (!seen->open || seen->closing || seen->taken || seen->leases || seen->held)
             continue;
         idle = w->now_ns - seen->idle_since_ns;
+        idle_ms = seen->idle_limit_ms ? seen->idle_limit_ms : rig->idle_ms.most;
         age = w->now_ns - seen->opened_ns;
         if (seen->suspect_turn || seen->doubt_turn || seen->asked)
             continue; /* its check takes its time */

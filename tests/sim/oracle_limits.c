@@ -185,6 +185,13 @@ void sim_limits_changed(struct sim_rig *rig)
     }
     widen_all(rig);
     settle_all(rig);
+    BL_LIST_EACH(node, &rig->w->seen)
+    {
+        struct sim_seen *seen = BL_LIST_OF(node, struct sim_seen, link);
+
+        if (seen->idle_limit_ms && seen->idle_limit_ms < rig->options.max_idle_time_ms)
+            seen->idle_limit_ms = rig->options.max_idle_time_ms;
+    }
 }
 
 /* ---- checks ---- */

@@ -122,7 +122,7 @@ struct sim_rig {
     void (*then_hook)(struct sim_rig *rig, void *arg); /* in each hook */
     void *hook_arg;
     struct bl_list told; /* connections */
-    uint64_t told_created, told_closed[BELAY_REASONS_N], told_reused, told_leaks, gone;
+    uint64_t told_created, told_closed[BELAY_REASONS_N], told_reused, told_leaks, gone, revoked;
     uint64_t asked; /* health_check */
 
     /* limits while they change (oracle_limits.c) */

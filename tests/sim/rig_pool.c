@@ -29,6 +29,7 @@ static void forget(struct sim_ask *ask)
     sim_oracle_back(ask, BELAY_BROKEN);
     ask->talking = false;
     ask->state = ASK_REVOKED;
+    ask->rig->revoked++;
     bl_list_remove(&ask->pending);
 }
 

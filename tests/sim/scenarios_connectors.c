@@ -83,6 +83,30 @@ static void is_lost(struct belay_conn *conn, struct sim_seen *seen)
     sim_fake_lose(seen, BELAY_REASON_ERROR);
 }
 
+static void is_lost_at_once(struct belay_conn *conn, struct sim_seen *seen)
+{
+    seen->host->world->first_uses--; /* it comes to nothing */
+    is_lost(conn, seen);
+}
+
+static void connection_that_is_lost_in_on_acquire_is_not_given(struct sim_rig *rig)
+{
+    struct belay_pool_options o;
+    struct sim_target *t;
+    struct sim_ask *ask;
+
+    use_odd(rig, is_lost_at_once, &o);
+    odd.ops.acquired = odd_acquired;
+    o.connect_retry_delay_ms = 100;
+    SIM_EXPECT(rig, sim_rig_open(rig, &o) == 0);
+    rig->lax = true; /* a lease that nobody saw */
+    t = target(rig, "db.test");
+    ask = acquire(t);
+    sim_run_ms(rig->w, 500);
+    SIM_EXPECT(rig, ask->state == ASK_LEASED && belay_lease_valid(ask->lease));
+    SIM_EXPECT(rig, t->host->dials == 2 && t->host->live == 1);
+}
+
 static void connection_that_is_lost_in_on_release_is_closed(struct sim_rig *rig)
 {
     struct belay_pool_options o;
@@ -179,6 +203,7 @@ static void capacity_may_change_at_any_moment_and_no_lease_is_lost(struct sim_ri
 
 const struct sim_scenario sim_connector_scenarios[] = {
     SIM_SCENARIO(connector_that_completes_twice_is_heard_once),
+    SIM_SCENARIO(connection_that_is_lost_in_on_acquire_is_not_given),
     SIM_SCENARIO(connection_that_is_lost_in_on_release_is_closed),
     SIM_SCENARIO(connection_that_is_lost_in_its_check_is_closed),
     SIM_SCENARIO(connection_that_opens_with_capacity_0_serves_nobody_until_it_has_some),

@@ -10,6 +10,24 @@ static uint32_t idle_of(struct sim_target *t)
     return s.idle;
 }
 
+static void min_idle_connections_are_ready_before_anybody_asks(struct sim_rig *rig)
+{
+    struct sim_target *t;
+    struct sim_ask *ask;
+
+    OPEN(rig, .min_idle = 3);
+    t = target(rig, "db.test");
+    sim_run_ms(rig->w, 1000);
+    SIM_EXPECT(rig, idle_of(t) == 3 && t->host->dials == 3);
+    ask = sim_try_acquire(t, NULL);
+    SIM_EXPECT(rig, ask != NULL);
+    sim_run_ms(rig->w, 1000);
+    SIM_EXPECT(rig, idle_of(t) == 3 && t->host->dials == 4);
+    sim_release(ask, BELAY_REUSE);
+    sim_run_ms(rig->w, 1000);
+    SIM_EXPECT(rig, idle_of(t) == 4 && t->host->dials == 4); /* what is more idles out */
+}
+
 static void min_idle_fills_one_by_one_with_spaces_between(struct sim_rig *rig)
 {
     struct sim_target *t;
@@ -178,6 +196,7 @@ static void jitter_spreads_the_ends_of_lives(struct sim_rig *rig)
 }
 
 const struct sim_scenario sim_idle_scenarios[] = {
+    SIM_SCENARIO(min_idle_connections_are_ready_before_anybody_asks),
     SIM_SCENARIO(min_idle_fills_one_by_one_with_spaces_between),
     SIM_SCENARIO(min_idle_backs_off_while_the_peer_is_down_and_comes_back),
     SIM_SCENARIO(min_idle_replaces_what_ends_by_age),

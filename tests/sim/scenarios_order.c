@@ -109,6 +109,23 @@ static void order_least_used_spreads_the_load(struct sim_rig *rig)
         SIM_EXPECT(rig, before[i]->seen->uses == 10);
 }
 
+static void reuse_order_may_change_while_it_works(struct sim_rig *rig)
+{
+    struct sim_target *t;
+    struct sim_ask *before[3], *ask;
+
+    OPEN(rig, .reuse_order = BELAY_REUSE_LIFO);
+    t = target(rig, "db.test");
+    three_idle(rig, t, before);
+    CHANGE(rig, .reuse_order = BELAY_REUSE_FIFO);
+    ask = lease(t);
+    SIM_EXPECT(rig, ask->seen == before[0]->seen);
+    sim_release(ask, BELAY_REUSE);
+    sim_run_ms(rig->w, 10);
+    CHANGE(rig, .reuse_order = BELAY_REUSE_LEAST_USED);
+    SIM_EXPECT(rig, lease(t)->seen != before[0]->seen);
+}
+
 static void n_uses_are_n_uses_of_a_shared_connection_too(struct sim_rig *rig)
 {
     struct sim_target *t;
@@ -165,6 +182,7 @@ const struct sim_scenario sim_order_scenarios[] = {
     SIM_SCENARIO(order_lifo_lends_the_connection_used_last),
     SIM_SCENARIO(order_fifo_lends_the_connection_idle_for_longest),
     SIM_SCENARIO(order_least_used_spreads_the_load),
+    SIM_SCENARIO(reuse_order_may_change_while_it_works),
     SIM_SCENARIO(n_uses_are_n_uses_of_a_shared_connection_too),
     SIM_SCENARIO(capacity_that_grows_serves_those_who_wait),
     {0},

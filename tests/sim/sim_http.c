@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sim_http [--seed N] [--histories N] [--alloc-fail] [--verbose]: histories of an HTTP client under the same faults as the
+ * sim_http [as in history_main.c]: histories of an HTTP client under the same faults as the
  * pool's. The laws are http_rig.h's: most of all, that what must not be repeated never is, and that what may be repeated is
  * not lost.
  */
@@ -200,15 +200,24 @@ static int run(uint64_t seed, const struct history_options *options, char *text,
     h->rig = sim_rig_new(seed, (struct sim_short_memory){0}, options->verbose);
     h->rig->w->quiet_failure = !options->verbose;
     h->rig->w->on_fail = &failed;
+    h->rig->sabotage = options->sabotage;
+    h->items = options->items;
+    h->progress = options->progress;
     if (setjmp(failed)) {
         snprintf(text, size, "%s", h->rig->w->failure);
         return -1;
     }
     if (!h->rig->w->loop || draw(h, options) < 0)
         sim_fail(h->rig->w, "the world cannot be made");
-    for (int i = 0; i < STEPS; i++)
+    for (unsigned i = HISTORY_DRAWS; i < HISTORY_DRAWS + STEPS; i++) {
+        if (!history_has(h->items, i))
+            continue;
+        history_begin(h, i);
         step(h);
+    }
+    history_begin(h, HISTORY_ITEMS_MAX);
     recover(h);
+    history_begin(h, HISTORY_ITEMS_MAX + 1);
     finish(h);
     count(h);
     sim_rig_free(h->rig);

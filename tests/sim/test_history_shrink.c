@@ -38,7 +38,7 @@ static void history_that_fails_is_shrunk_to_a_few_steps(void **state)
     assert_non_null(strstr(shrunk.before_text, "is lent for the 9th time"));
     assert_true(history_same_failure(shrunk.before_text, shrunk.text));
     assert_true(shrunk.after * 4 <= shrunk.before);
-    assert_in_range(shrunk.after, 1, 16);
+    assert_in_range(shrunk.after, 1, 24);
     o.items = &shrunk.items;
     assert_int_equal(history_shrink(run, seed, &o, &again), 0);
     assert_string_equal(again.before_text, shrunk.text);
@@ -56,7 +56,7 @@ static void history_that_crashes_is_shrunk_too(void **state)
     assert_non_null(strstr(shrunk.before_text, "signal 6"));
     assert_non_null(strstr(shrunk.text, "signal 6"));
     assert_true(shrunk.after * 4 <= shrunk.before);
-    assert_in_range(shrunk.after, 1, 16);
+    assert_in_range(shrunk.after, 1, 24);
 }
 
 static void what_is_left_of_a_history_is_text_and_back(void **state)

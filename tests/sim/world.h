@@ -79,6 +79,7 @@ struct sim_seen {
     struct belay_addr addr; /* wires: of the far side */
     bool asked;             /* whether it is good: the answer is awaited */
     uint64_t sick_ns;       /* since when it is not good, and says so only when asked; 0: it is */
+    int64_t idle_limit_ms;  /* the largest since it became idle; 0: not known */
     uint64_t failed_turn;   /* when it failed a check */
     uint64_t doubt_turn;    /* when another one of its host failed hard; cleared by a check */
     bool doubted;           /* ... and belay has ended that one for it */
