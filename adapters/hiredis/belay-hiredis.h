@@ -15,7 +15,7 @@
 #ifndef BELAY_HIREDIS_H
 #define BELAY_HIREDIS_H
 
-#include <belay/lease.h>
+#include <belay/pool.h>
 #include <hiredis/hiredis.h>
 
 #ifdef __cplusplus
@@ -43,6 +43,17 @@ BELAY_API int belay_hiredis_new(const struct belay_hiredis_options *options,
 BELAY_API void belay_hiredis_free(struct belay_hiredis *hiredis);
 
 BELAY_API struct belay_connector belay_hiredis_connector(struct belay_hiredis *hiredis);
+
+/*
+ * All of it together: a pool of connections to one server ("tcp://host:port", "unix:///path"), and
+ * the peer to acquire them from, a reference to which is the caller's. `pool_options` may be NULL;
+ * their connector is ignored. The pool (`belay_peer_pool`) is closed with the loop, or before.
+ * Errors are those of belay_hiredis_new, belay_endpoint_parse and belay_pool_open.
+ */
+BELAY_API int belay_hiredis_open(struct belay_loop *loop, const char *url,
+                                 const struct belay_hiredis_options *options,
+                                 const struct belay_pool_options *pool_options,
+                                 struct belay_peer **ret_peer, struct belay_error *error);
 
 /* What is leased; NULL when the lease is stale. Not to be given to redisFree or redisReconnect. */
 BELAY_API redisContext *belay_hiredis_context(struct belay_lease lease);

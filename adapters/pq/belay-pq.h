@@ -13,7 +13,7 @@
 #ifndef BELAY_PQ_H
 #define BELAY_PQ_H
 
-#include <belay/lease.h>
+#include <belay/pool.h>
 #include <libpq-fe.h>
 
 #ifdef __cplusplus
@@ -62,6 +62,16 @@ BELAY_API struct belay_connector belay_pq_connector(struct belay_pq *pq);
  */
 BELAY_API int belay_pq_endpoint(const struct belay_pq *pq, struct belay_loop *loop,
                                 struct belay_endpoint **ret_endpoint, struct belay_error *error);
+
+/*
+ * All of it together: a pool of connections to one server, and the peer to acquire them from, a
+ * reference to which is the caller's. `pool_options` may be NULL; their connector is ignored. The
+ * pool (`belay_peer_pool`) is closed with the loop, or before. Errors are those of belay_pq_new,
+ * belay_pq_endpoint and belay_pool_open.
+ */
+BELAY_API int belay_pq_open(struct belay_loop *loop, const struct belay_pq_options *options,
+                            const struct belay_pool_options *pool_options,
+                            struct belay_peer **ret_peer, struct belay_error *error);
 
 /* What is leased; NULL when the lease is stale. Not to be given to PQfinish or PQreset. */
 BELAY_API PGconn *belay_pq_conn(struct belay_lease lease);

@@ -160,6 +160,19 @@ BELAY_API void belay_pool_clear(struct belay_pool *pool, enum belay_clear how);
  */
 BELAY_API int belay_pool_peer(struct belay_pool *pool, struct belay_endpoint *endpoint,
                               struct belay_peer **ret_peer);
+/* The pool; NULL once it is closed. */
+BELAY_API struct belay_pool *belay_peer_pool(const struct belay_peer *peer);
+
+/*
+ * A pool for one endpoint, and that peer, with a reference for the caller. At the pool's end, and
+ * when this call fails, `done(arg)` runs (may be NULL): for what the connector needs. Errors of
+ * belay_pool_open.
+ */
+BELAY_API int belay_pool_open_for(struct belay_endpoint *endpoint,
+                                  const struct belay_pool_options *options, belay_fn *done,
+                                  void *arg, struct belay_peer **ret_peer,
+                                  struct belay_error *error);
+
 BELAY_API struct belay_peer *belay_peer_ref(struct belay_peer *peer);
 BELAY_API void belay_peer_unref(struct belay_peer *peer);
 BELAY_API struct belay_endpoint *belay_peer_endpoint(const struct belay_peer *peer);
