@@ -14,8 +14,8 @@
  *      +---------------------+-----------------------------------+
  *
  * While a connection is in the cache, the cache closes it: by close_connection, close_all, its
- * policy, its limits, when the peer ends an inactive one or the network changes, and at its own end.
- * Who wants to close one himself takes it out first (forget, or find without an owner).
+ * policy, its limits, when the peer ends an inactive one or the network changes, and at its own
+ * end. Who wants to close one himself takes it out first (forget, or find without an owner).
  *
  * A policy says what is kept, which one is given, and what is closed to make room. Start from
  * restrictive or aggressive, and replace single functions:

@@ -79,8 +79,8 @@ BELAY_API int belay_endpoint_parse(struct belay_loop *loop, const char *url,
 BELAY_API struct belay_endpoint *belay_endpoint_ref(struct belay_endpoint *endpoint);
 BELAY_API void belay_endpoint_unref(struct belay_endpoint *endpoint);
 
-/* "https://example.com:443", "https://example.com:443 through http://proxy:3128": for people, without
- * secrets. Lives as long as the endpoint. */
+/* "https://example.com:443", "https://example.com:443 through http://proxy:3128": for people,
+ * without secrets. Lives as long as the endpoint. */
 BELAY_API const char *belay_endpoint_name(const struct belay_endpoint *endpoint);
 BELAY_API const char *belay_endpoint_scheme(const struct belay_endpoint *endpoint);
 BELAY_API const char *belay_endpoint_host(const struct belay_endpoint *endpoint); /* "" for unix */
@@ -92,7 +92,8 @@ BELAY_API bool belay_endpoint_is_tls(const struct belay_endpoint *endpoint);
  */
 BELAY_API const struct belay_addr *belay_endpoint_addrs(const struct belay_endpoint *endpoint,
                                                         size_t *ret_n);
-/* Whether its connections lead to a forward proxy, for requests in absolute form (belay/proxy.h). */
+/* Whether its connections lead to a forward proxy: requests have the absolute form
+ * (belay/proxy.h). */
 BELAY_API bool belay_endpoint_is_forward(const struct belay_endpoint *endpoint);
 
 /* Whether connections of the one may serve the other. */

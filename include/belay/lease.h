@@ -26,8 +26,8 @@ enum belay_release {
 };
 
 /*
- * Gives it back. BELAY_ESTALE. Leases of an attachment (belay/share.h) are given back and asked from
- * ANY THREAD, by the functions up to belay_lease_conn.
+ * Gives it back. BELAY_ESTALE. Leases of an attachment (belay/share.h) are given back and asked
+ * from ANY THREAD, by the functions up to belay_lease_conn.
  */
 BELAY_API int belay_lease_release(struct belay_lease lease, enum belay_release how);
 

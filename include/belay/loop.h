@@ -121,8 +121,8 @@ BELAY_API int belay_loop_descriptor(struct belay_loop *loop);
 
 /*
  * The network is another one (a laptop woke up, a VPN came up): forgets looked-up names and failed
- * addresses, closes idle connections of its pools (reason `cleared`), those in use at their
- * release, and dials anew for whoever waits, without waiting for a backoff.
+ * addresses, closes idle connections of its pools and caches (reason `cleared`), those in use at
+ * their release, and dials anew for whoever waits, without waiting for a backoff.
  */
 BELAY_API void belay_loop_network_changed(struct belay_loop *loop);
 

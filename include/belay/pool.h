@@ -97,7 +97,8 @@ struct belay_pool_options {
     int64_t resolve_interval_ms; /* 30,000; names of open connections are looked up again as often:
                                     those to addresses twice missing are retired. BELAY_FOREVER:
                                     never */
-    struct belay_cache *cache;   /* where idle connections are kept; NULL: the pool's own */
+    struct belay_cache *cache;   /* where idle connections are kept; NULL: the pool's own; not
+                                    together with min_idle or shared */
     bool shared;                 /* may be used by attached threads (belay/share.h) */
 };
 BELAY_OPTIONS_INIT(belay_pool_options)
@@ -130,7 +131,8 @@ BELAY_API int belay_pool_close_finished(struct belay_pool *pool, belay_fn *fn, v
 /*
  * Changes options while it works: all numbers, and reuse_order. What the struct has besides must be
  * zero, or as it was opened with. Connections above a lowered limit go: idle ones now (reason
- * `evicted`), those in use at their release; limits on age hold from their next release on.
+ * `evicted`), those in use at their release; limits on age hold from their next release on, and
+ * uses are counted from when they are limited.
  * BELAY_EINVAL names the option, and nothing has changed.
  */
 BELAY_API int belay_pool_set_options(struct belay_pool *pool,

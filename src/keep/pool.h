@@ -190,6 +190,8 @@ void bl_pool_waste(struct belay_pool *pool, struct bl_pool_conn *conn,
                    const struct belay_error *lost);
 /* The pool's own health check: 1, 0, or BELAY_EAGAIN. There is one. */
 int bl_pool_ask_health(struct belay_pool *pool, struct belay_conn *conn);
+/* What has been reported of it counts from now on, told by its task or not. */
+void bl_pool_heed_facts(struct belay_pool *pool, struct bl_pool_conn *conn);
 /* Decides who wants to hear of the connection's leases. */
 void bl_pool_heed(struct belay_pool *pool, struct bl_pool_conn *conn);
 /* Asks an idle connection; the answer comes later, or on_due gives it. */

@@ -189,23 +189,37 @@ static bool is_silent(const struct belay_error *lost)
            lost->os_error == ENETUNREACH || lost->os_error == ETIMEDOUT;
 }
 
-static void on_changed(struct belay_conn *conn, const struct belay_error *lost, void *keeper)
+/* Its loss is told once; other facts may change afterwards. */
+static void mourn(struct belay_pool *pool, struct bl_pool_conn *c, const struct belay_error *lost)
 {
-    struct belay_pool *pool = keeper;
-    struct bl_pool_conn *c = bl_conn_extra(conn);
+    c->mourned = true;
+    bl_loop_log(pool->loop, "pool", BELAY_LOG_INFO, "%s", lost->text);
+    if (is_silent(lost) || lost->code == BELAY_ERESET)
+        bl_pp_doubt(&c->pp, is_silent(lost));
+}
 
-    bl_share_recall_conn(c); /* parked, it was not in use */
-    bl_pp_changed(&c->pp, bl_conn_facts(conn));
-    if (lost && !c->mourned) { /* other facts may change afterwards */
-        c->mourned = true;
-        bl_loop_log(pool->loop, "pool", BELAY_LOG_INFO, "%s", lost->text);
-        if (is_silent(lost) || lost->code == BELAY_ERESET)
-            bl_pp_doubt(&c->pp, is_silent(lost));
-    }
+void bl_pool_heed_facts(struct belay_pool *pool, struct bl_pool_conn *c)
+{
+    const struct bl_conn_facts *facts = bl_conn_facts(c->lessor.conn);
+    struct belay_error scratch;
+    const struct belay_error *lost = bl_conn_error(c->lessor.conn, &scratch);
+
+    bl_pp_changed(&c->pp, facts);
+    if (facts->lost && lost && !c->mourned)
+        mourn(pool, c, lost);
     touch(c);
     if (c->pp.uses == 0 && c->pp.state == BL_PP_CLOSING &&
         (bl_pp_hungry(c->pp.peer) || c->pp.filling))
-        bl_pool_waste(pool, c, lost);
+        bl_pool_waste(pool, c, facts->lost ? lost : NULL);
+}
+
+static void on_changed(struct belay_conn *conn, const struct belay_error *lost, void *keeper)
+{
+    struct bl_pool_conn *c = bl_conn_extra(conn);
+
+    (void)lost;              /* the connection has it too */
+    bl_share_recall_conn(c); /* parked, it was not in use */
+    bl_pool_heed_facts(keeper, c);
 }
 
 static bool on_stirs(struct belay_conn *conn, void *keeper)

@@ -77,7 +77,7 @@ bool bl_pool_vet(struct belay_pool *pool, struct bl_pp_conn *pp)
     struct bl_pool_conn *c = bl_pool_conn_of(pp);
 
     if (BL_UNLIKELY(is_troubled(c))) {
-        bl_pp_changed(pp, bl_conn_facts(c->lessor.conn));
+        bl_pool_heed_facts(pool, c);
         return false;
     }
     if (!pool->asks || pp->leases > 0 || pp->proved_at == bl_pool_now(pool))
@@ -166,7 +166,7 @@ BL_SELDOM static int try_slowly(struct belay_peer *peer, struct bl_lessee lessee
 BL_SELDOM static void take_back(struct bl_pool_conn *c)
 {
     c->pp.peer->stats.acquired--;
-    bl_pp_changed(&c->pp, bl_conn_facts(c->lessor.conn));
+    bl_pool_heed_facts(bl_peer_of(c->pp.peer)->pool, c);
     bl_pp_release(&c->pp, false, c->pp.idle_since);
 }
 
@@ -217,7 +217,7 @@ BL_SELDOM static void release_slowly(struct belay_pool *pool, struct bl_pool_con
     if (c->heeded)
         bl_conn_released(conn);
     if (is_troubled(c)) /* reported, and not told yet */
-        bl_pp_changed(&c->pp, bl_conn_facts(conn));
+        bl_pool_heed_facts(pool, c);
     check = !broken && ask_returned(pool, c);
     bl_pp_release(&c->pp, broken, bl_pool_now(pool));
     if (check && bl_pp_is_idle(&c->pp)) {
@@ -248,7 +248,7 @@ void bl_pool_unpark(struct belay_pool *pool, struct bl_pool_conn *c, uint64_t si
     bl_pp_release(&c->pp, false, bl_pool_now(pool));
     bl_pp_backdate(&c->pp, since);
     if (is_troubled(c))
-        bl_pp_changed(&c->pp, bl_conn_facts(c->lessor.conn));
+        bl_pool_heed_facts(pool, c);
     c->trimmed = false;
     if (c->pp.state == BL_PP_OPEN)
         bl_pool_look_again(pool, c);

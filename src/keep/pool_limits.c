@@ -31,6 +31,8 @@ static void settle_peer(struct bl_pp_peer *peer)
                 c->expires_at < c->idle_since + idle_ns ? c->expires_at : c->idle_since + idle_ns;
         if (c->state == BL_PP_OPEN)
             bl_list_remove(&c->ready);
+        if (c->state == BL_PP_OPEN && c->uses >= peer->pool->limits.uses && c->uses < INT32_MAX)
+            bl_pp_close(c, BELAY_REASON_USES, true);
         bl_pp_settle(c);
     }
 }
@@ -39,14 +41,11 @@ static void settle_peer(struct bl_pp_peer *peer)
 static void settle_all(struct bl_pp *pp)
 {
     pp->plain = is_plain(pp);
+    BL_LIST_EACH(node, &pp->peers)
+    settle_peer(BL_LIST_OF(node, struct bl_pp_peer, link));
     pp->idle = 0;
     BL_LIST_EACH(node, &pp->peers)
-    {
-        struct bl_pp_peer *peer = BL_LIST_OF(node, struct bl_pp_peer, link);
-
-        settle_peer(peer);
-        pp->idle += peer->idle;
-    }
+    pp->idle += BL_LIST_OF(node, struct bl_pp_peer, link)->idle;
 }
 
 static void evict_dials(struct bl_pp_peer *peer)
