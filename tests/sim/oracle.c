@@ -136,9 +136,9 @@ static bool is_justified(struct sim_rig *rig, const struct sim_seen *seen)
         return age >= SIM_MS(rig->life_ms.least) / 100 * (uint64_t)(100 - rig->jitter.most);
     case BELAY_REASON_USES:
         return seen->uses >= rig->uses.least;
-    case BELAY_REASON_UNHEALTHY:
+    case BELAY_REASON_UNHEALTHY: /* an answer that comes with the end of its time may be late */
         return seen->suspect_turn || seen->doubt_turn || seen->gone_turn || seen->failed_turn ||
-               seen->asked;
+               seen->asked || seen->checked_turn == rig->w->turns;
     case BELAY_REASON_PEER_CLOSED:
     case BELAY_REASON_ERROR:
         return seen->gone_turn;

@@ -9,7 +9,7 @@
 #include "sim/parts.h"
 #include "sim/rig.h"
 
-#define SCENARIO_S 60     /* of real time: one takes milliseconds; the process ends at this limit */
+#define SCENARIO_S 20     /* of real time: one takes milliseconds; the process ends at this limit */
 #define END_MS     600000 /* virtual time within which everything must have come to its end */
 
 struct sim_rig *sim_rig_new(uint64_t seed, struct sim_short_memory memory, bool verbose)

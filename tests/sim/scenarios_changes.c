@@ -78,6 +78,22 @@ static void lowered_idle_time_holds_from_the_next_release_on(struct sim_rig *rig
     SIM_EXPECT(rig, ask->seen->reason == BELAY_REASON_IDLE);
 }
 
+static void lowered_limit_on_uses_holds_from_the_next_release_on(struct sim_rig *rig)
+{
+    struct sim_target *t;
+    struct sim_ask *ask;
+
+    OPEN(rig, .max_connections_per_endpoint = 1, .max_connection_uses = 100);
+    t = target(rig, "db.test");
+    ask = lease(t);
+    sim_release(ask, BELAY_REUSE);
+    ask = lease(t);
+    CHANGE(rig, .max_connection_uses = 2);
+    sim_release(ask, BELAY_REUSE);
+    sim_run_ms(rig->w, 10);
+    SIM_EXPECT(rig, !ask->seen->live && ask->seen->reason == BELAY_REASON_USES);
+}
+
 static void options_that_contradict_each_other_change_nothing(struct sim_rig *rig)
 {
     struct belay_pool_options o = {BELAY_SIZED(belay_pool_options), .min_idle = 9,
@@ -277,6 +293,7 @@ const struct sim_scenario sim_change_scenarios[] = {
     SIM_SCENARIO(lowered_total_limit_closes_the_longest_idle),
     SIM_SCENARIO(raised_limit_serves_those_who_wait),
     SIM_SCENARIO(lowered_idle_time_holds_from_the_next_release_on),
+    SIM_SCENARIO(lowered_limit_on_uses_holds_from_the_next_release_on),
     SIM_SCENARIO(options_that_contradict_each_other_change_nothing),
     SIM_SCENARIO(clear_gently_closes_idle_ones_now_and_those_in_use_at_release),
     SIM_SCENARIO(clear_now_revokes_leases),

@@ -93,6 +93,7 @@ static void on_check(void *arg)
     if (f->state != UP)
         return;
     f->seen.asked = false;
+    sim_note(f->world, "fake %llu: answers a check", (unsigned long long)f->seen.id);
     if (h->bad_check || f->seen.sick_ns) {
         sim_did(f->world, SIM_FAULT_UNHEALTHY, h);
         f->seen.failed_turn = f->world->turns;

@@ -117,6 +117,7 @@ int sim_fake_ask(struct sim_seen *seen)
         sim_fail(f->world,
                  "connection %llu is asked whether it is well: state %d, asked already %d",
                  (unsigned long long)seen->id, (int)f->state, seen->asked);
+    sim_note(f->world, "fake %llu: is it well?", (unsigned long long)seen->id);
     if (h->never_answers || h->asks_later) {
         seen->asked = true;
         if (h->never_answers)
