@@ -99,7 +99,7 @@ static int write_on(struct stream_wait *w)
         int rc = belay_stream_write(w->stream, w->from + w->done, n);
 
         if (rc < 0)
-            return rc;
+            return rc == BELAY_ERESET ? w->stream->dead_code : rc; /* what it died of */
         w->done += n;
     }
     belay_stream_flush(w->stream);

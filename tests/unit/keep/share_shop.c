@@ -181,6 +181,105 @@ void shop_await_closed(struct shop *s, unsigned n)
         shop_stats(s);
 }
 
+/* ---- everything that a loop may do meanwhile ---- */
+
+static void on_lease(struct belay_lease lease, const struct belay_error *error, void *arg)
+{
+    struct chaos *c = arg;
+
+    c->answered++;
+    if (error)
+        return;
+    if (!c->shop->plain)
+        shop_let_go(shop_hold(lease));
+    assert_int_equal(belay_lease_release(lease, BELAY_REUSE), 0);
+}
+
+static void lose_one(struct shop *s)
+{
+    for (struct thing *t = s->things; t; t = t->next) {
+        if (!atomic_load(&t->closed)) {
+            belay_conn_lost(t->conn, BELAY_REASON_NONE, NULL);
+            return;
+        }
+    }
+}
+
+static void set_limit(struct shop *s, int32_t limit)
+{
+    struct belay_pool_options o = belay_pool_options_init();
+
+    o.max_connections_per_endpoint = limit;
+    assert_int_equal(belay_pool_set_options(s->pool, &o, NULL), 0);
+}
+
+static void upset(void *arg)
+{
+    struct chaos *c = arg;
+    struct shop *s = c->shop;
+    struct belay_lease lease;
+
+    switch (c->step++ % 8) {
+    case 0:
+        belay_peer_clear(s->peer, BELAY_CLEAR_GENTLY);
+        break;
+    case 1:
+        c->asked += belay_peer_acquire(s->peer, NULL, NULL, on_lease, c) == 0;
+        break;
+    case 2:
+        lose_one(s);
+        break;
+    case 3:
+        belay_pool_suspend(s->pool);
+        break;
+    case 4:
+        belay_pool_resume(s->pool);
+        break;
+    case 5:
+        belay_pool_clear(s->pool, BELAY_CLEAR_NOW);
+        break;
+    case 6:
+        if (belay_peer_try_acquire(s->peer, &lease) == 0)
+            belay_lease_release(lease, c->step % 3 ? BELAY_REUSE : BELAY_BROKEN);
+        break;
+    case 7:
+        set_limit(s, c->step % 16 == 8 ? 2 : 4);
+        break;
+    }
+    if (c->step < c->steps) {
+        belay_timer_start(c->timer, 1);
+        return;
+    }
+    belay_pool_resume(s->pool);
+    atomic_store(&c->stop, true);
+}
+
+static void begin_chaos(struct shop *s, void *arg)
+{
+    struct chaos *c = arg;
+
+    c->shop = s;
+    assert_int_equal(belay_timer_new(s->loop, upset, c, &c->timer), 0);
+    belay_timer_start(c->timer, 0);
+}
+
+static void end_chaos(struct shop *s, void *arg)
+{
+    (void)s;
+    belay_timer_free(((struct chaos *)arg)->timer);
+}
+
+void shop_begin_chaos(struct shop *s, struct chaos *c)
+{
+    shop_do(s, begin_chaos, c);
+}
+
+void shop_end_chaos(struct shop *s, struct chaos *c)
+{
+    shop_do(s, end_chaos, c);
+    assert_int_equal(c->asked, c->answered);
+}
+
 /* ---- the end ---- */
 
 static void on_closed(void *arg)

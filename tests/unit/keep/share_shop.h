@@ -56,6 +56,20 @@ bool shop_is_over(struct shop *s);
 void shop_join(struct shop *s);
 void shop_close(struct shop *s); /* both */
 
+/*
+ * So many steps, one each millisecond: the pool is cleared, gently and not, suspended, resumed,
+ * asked on the loop, its connections are lost, its limit changes; then `stop`.
+ */
+struct chaos {
+    struct shop *shop;
+    struct belay_timer *timer;
+    unsigned step, steps, asked, answered;
+    atomic_bool stop;
+};
+void shop_begin_chaos(struct shop *s, struct chaos *chaos);
+/* Once `stop` is set and nobody waits any more. */
+void shop_end_chaos(struct shop *s, struct chaos *chaos);
+
 /* Marks what the lease is on as held, and lets go; fails when somebody else has it. */
 struct thing *shop_hold(struct belay_lease lease);
 void shop_let_go(struct thing *thing);

@@ -9,7 +9,7 @@
 #include "belay/stream.h"
 #include "unit/keep/share_shop.h"
 
-#define CLIENTS_MAX 16
+#define CLIENTS_MAX 1000
 #define THREADS     4
 #define ASKS        200
 
@@ -27,9 +27,9 @@ static bool echo_back(int fd, bool mute)
     char data[256];
     ssize_t n = read(fd, data, sizeof data);
 
-    if (n > 0 && !mute)
-        assert_int_equal(write(fd, data, (size_t)n), n);
-    return n > 0;
+    if (n <= 0 || mute)
+        return n > 0;
+    return send(fd, data, (size_t)n, MSG_NOSIGNAL) == n;
 }
 
 static void *serve(void *arg)
@@ -141,6 +141,87 @@ static void threads_talk_over_streams(void **state)
     echo_close(&e);
 }
 
+/* ---- with everything that a loop may do meanwhile ---- */
+
+struct talker {
+    pthread_t thread;
+    struct shop *shop;
+    atomic_bool *stop;
+    unsigned answered, interrupted;
+};
+
+/* An answer, whole and the right one, or the lease was revoked. */
+static int ask_anyhow(struct belay_lease lease, unsigned number)
+{
+    struct belay_stream *stream = belay_lease_stream(lease);
+    char text[32], got[32];
+    size_t len = (size_t)snprintf(text, sizeof text, "question %u\n", number), at = 0, n;
+    int rc;
+
+    if (!stream)
+        return BELAY_ECLOSED;
+    rc = belay_stream_write_wait(stream, text, len, 60000);
+    for (; rc == 0 && at < len; at += rc == 0 ? n : 0)
+        rc = belay_stream_read_wait(stream, got + at, sizeof got - at, 60000, &n);
+    if (rc == 0)
+        assert_memory_equal(got, text, len);
+    return rc;
+}
+
+static void *talk_anyhow(void *arg)
+{
+    struct talker *t = arg;
+    struct belay_attachment *a;
+    struct belay_lease lease;
+
+    assert_int_equal(belay_peer_attach(t->shop->peer, &a), 0);
+    while (!atomic_load(t->stop)) {
+        int rc, released;
+
+        assert_int_equal(belay_attachment_acquire(a, BELAY_FOREVER, &lease, NULL), 0);
+        rc = ask_anyhow(lease, atomic_fetch_add(&numbers, 1));
+        assert_true(rc == 0 || rc == BELAY_ECLOSED);
+        released = belay_lease_release(lease, rc == 0 ? BELAY_REUSE : BELAY_BROKEN);
+        assert_true(released == 0 || released == BELAY_ESTALE);
+        if (rc)
+            assert_int_equal(released, BELAY_ESTALE);
+        t->answered += rc == 0;
+        t->interrupted += rc != 0;
+    }
+    belay_attachment_detach(a);
+    return NULL;
+}
+
+static void the_loop_may_do_what_it_likes_meanwhile(void **state)
+{
+    struct chaos chaos = {.steps = 300};
+    struct talker talkers[THREADS];
+    struct shop s;
+    struct echo e;
+
+    (void)state;
+    echo_open(&e, false);
+    shop_init(&s);
+    s.plain = true;
+    s.port = e.port;
+    s.options.max_connections_per_endpoint = 4;
+    shop_open(&s);
+    shop_begin_chaos(&s, &chaos);
+    for (int i = 0; i < THREADS; i++) {
+        talkers[i] = (struct talker){.shop = &s, .stop = &chaos.stop};
+        assert_int_equal(pthread_create(&talkers[i].thread, NULL, talk_anyhow, &talkers[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(talkers[i].thread, NULL);
+        assert_true(talkers[i].answered > 0);
+    }
+    shop_await_waiting(&s, 0);
+    shop_end_chaos(&s, &chaos);
+    assert_int_equal(shop_stats(&s).leases, 0);
+    shop_close(&s);
+    echo_close(&e);
+}
+
 /* ---- the end ---- */
 
 static void *hang(void *arg)
@@ -233,6 +314,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads_talk_over_streams),
+        cmocka_unit_test(the_loop_may_do_what_it_likes_meanwhile),
         cmocka_unit_test(closing_wakes_who_waits_for_a_stream),
         cmocka_unit_test(the_end_of_the_loop_waits_for_a_stream_that_is_out),
     };

@@ -125,96 +125,6 @@ static void each_connection_is_in_one_hand_at_a_time(void **state)
 
 /* ---- with everything that a loop may do meanwhile ---- */
 
-struct chaos {
-    struct shop *shop;
-    struct belay_timer *timer;
-    unsigned step, steps, asked, answered;
-    atomic_bool stop;
-};
-
-static void on_lease(struct belay_lease lease, const struct belay_error *error, void *arg)
-{
-    struct chaos *c = arg;
-
-    c->answered++;
-    if (error)
-        return;
-    shop_let_go(shop_hold(lease));
-    assert_int_equal(belay_lease_release(lease, BELAY_REUSE), 0);
-}
-
-static void lose_one(struct shop *s)
-{
-    for (struct thing *t = s->things; t; t = t->next) {
-        if (!atomic_load(&t->closed)) {
-            belay_conn_lost(t->conn, BELAY_REASON_NONE, NULL);
-            return;
-        }
-    }
-}
-
-static void set_limit(struct shop *s, int32_t limit)
-{
-    struct belay_pool_options o = belay_pool_options_init();
-
-    o.max_connections_per_endpoint = limit;
-    assert_int_equal(belay_pool_set_options(s->pool, &o, NULL), 0);
-}
-
-static void upset(void *arg)
-{
-    struct chaos *c = arg;
-    struct shop *s = c->shop;
-    struct belay_lease lease;
-
-    switch (c->step++ % 8) {
-    case 0:
-        belay_peer_clear(s->peer, BELAY_CLEAR_GENTLY);
-        break;
-    case 1:
-        c->asked += belay_peer_acquire(s->peer, NULL, NULL, on_lease, c) == 0;
-        break;
-    case 2:
-        lose_one(s);
-        break;
-    case 3:
-        belay_pool_suspend(s->pool);
-        break;
-    case 4:
-        belay_pool_resume(s->pool);
-        break;
-    case 5:
-        belay_pool_clear(s->pool, BELAY_CLEAR_NOW);
-        break;
-    case 6:
-        if (belay_peer_try_acquire(s->peer, &lease) == 0)
-            belay_lease_release(lease, c->step % 3 ? BELAY_REUSE : BELAY_BROKEN);
-        break;
-    case 7:
-        set_limit(s, c->step % 16 == 8 ? 2 : 4);
-        break;
-    }
-    if (c->step < c->steps)
-        belay_timer_start(c->timer, 1);
-    else
-        atomic_store(&c->stop, true);
-}
-
-static void begin_chaos(struct shop *s, void *arg)
-{
-    struct chaos *c = arg;
-
-    c->shop = s;
-    assert_int_equal(belay_timer_new(s->loop, upset, c, &c->timer), 0);
-    belay_timer_start(c->timer, 0);
-}
-
-static void end_chaos(struct shop *s, void *arg)
-{
-    (void)s;
-    belay_timer_free(((struct chaos *)arg)->timer);
-}
-
 static void the_loop_may_do_what_it_likes_meanwhile(void **state)
 {
     struct chaos chaos = {.steps = 400};
@@ -227,7 +137,7 @@ static void the_loop_may_do_what_it_likes_meanwhile(void **state)
     shop_init(&s);
     s.options.max_connections_per_endpoint = 4;
     shop_open(&s);
-    shop_do(&s, begin_chaos, &chaos);
+    shop_begin_chaos(&s, &chaos);
     start(workers, &s, 5, work, like);
     join(workers, 5);
     shop_await_waiting(&s, 0);
@@ -240,7 +150,7 @@ static void the_loop_may_do_what_it_likes_meanwhile(void **state)
     assert_int_equal(chaos.asked, chaos.answered);
     assert_true(stats.closed[BELAY_REASON_CLEARED] > 0);
     assert_true(stats.peak <= 8); /* the limit, and those that were closing */
-    shop_do(&s, end_chaos, &chaos);
+    shop_end_chaos(&s, &chaos);
     shop_close(&s);
 }
 
