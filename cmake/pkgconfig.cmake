@@ -1,0 +1,15 @@
+# The pkg-config files find their prefix by where they lie, so that `cmake --install --prefix` and DESTDIR work; as the
+# CMake package does.
+foreach(dir LIBDIR INCLUDEDIR)
+  set(PC_${dir} "\${prefix}/${CMAKE_INSTALL_${dir}}")
+  if(IS_ABSOLUTE "${CMAKE_INSTALL_${dir}}")
+    set(PC_${dir} "${CMAKE_INSTALL_${dir}}")
+  endif()
+endforeach()
+if(IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}")
+  set(PC_PREFIX "${CMAKE_INSTALL_PREFIX}")
+else()
+  file(RELATIVE_PATH PC_UP "/x/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/x")
+  string(REGEX REPLACE "/$" "" PC_UP "${PC_UP}")
+  set(PC_PREFIX "\${pcfiledir}/${PC_UP}")
+endif()
