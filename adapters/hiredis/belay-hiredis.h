@@ -55,7 +55,11 @@ BELAY_API int belay_hiredis_open(struct belay_loop *loop, const char *url,
                                  const struct belay_pool_options *pool_options,
                                  struct belay_peer **ret_peer, struct belay_error *error);
 
-/* What is leased; NULL when the lease is stale. Not to be given to redisFree or redisReconnect. */
+/*
+ * What is leased; NULL when the lease is stale. Not to be given to redisFree or redisReconnect.
+ * (belay_lease_state is the adapter's own.) Of a lease of an attachment (belay/share.h) from ANY
+ * THREAD, which may then use the context.
+ */
 BELAY_API redisContext *belay_hiredis_context(struct belay_lease lease);
 
 #ifdef __cplusplus

@@ -73,7 +73,11 @@ BELAY_API int belay_pq_open(struct belay_loop *loop, const struct belay_pq_optio
                             const struct belay_pool_options *pool_options,
                             struct belay_peer **ret_peer, struct belay_error *error);
 
-/* What is leased; NULL when the lease is stale. Not to be given to PQfinish or PQreset. */
+/*
+ * What is leased; NULL when the lease is stale. Not to be given to PQfinish or PQreset.
+ * (belay_lease_state is the adapter's own.) Of a lease of an attachment (belay/share.h) from ANY
+ * THREAD, which may then use the PGconn.
+ */
 BELAY_API PGconn *belay_pq_conn(struct belay_lease lease);
 
 #ifdef __cplusplus

@@ -9,7 +9,7 @@
  *     belay_peer_attach(peer, &attachment);                 // once per thread and peer
  *     while (...) {
  *         if (belay_attachment_acquire(attachment, 1000, &lease, &error) == 0) {
- *             PGconn *db = belay_lease_state(lease);        // the connector's handle: use it freely
+ *             PGconn *db = belay_pq_conn(lease); // or belay_lease_state: what the connector made
  *             ...
  *             belay_lease_release(lease, BELAY_REUSE);
  *         }
