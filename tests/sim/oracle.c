@@ -61,7 +61,9 @@ static void check_limits(struct sim_rig *rig, const struct sim_host *host)
 static void on_dial(struct sim_seen *seen, void *arg)
 {
     struct sim_rig *rig = arg;
+    const struct sim_told *told = sim_told_of(rig, seen->conn_id);
 
+    seen->cleared = told ? told->cleared : 0;
     if (!rig->changed_turn && !rig->w->races)
         check_limits(rig, seen->host);
     sim_oracle_dialed(rig, seen);
@@ -115,6 +117,8 @@ static bool is_trimmed(struct sim_rig *rig, const struct sim_seen *victim)
 
 bool sim_is_cleared(const struct sim_rig *rig, const struct sim_seen *seen, bool at_once)
 {
+    if (seen->cleared > at_once)
+        return true;
     BL_LIST_EACH(node, &rig->targets)
     {
         const struct sim_target *t = BL_LIST_OF(node, struct sim_target, link);

@@ -83,6 +83,7 @@ struct sim_told {
     bool used;
     struct sim_target *target; /* of the hooks */
     int created, closed, reused;
+    int cleared; /* 1 gently, 2 at once */
     enum belay_reason reason;
     int told_reason; /* what its connector was told; 0: nothing yet */
 };

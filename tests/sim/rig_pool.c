@@ -44,6 +44,18 @@ void sim_forget_stale(struct sim_rig *rig, struct sim_target *target)
     }
 }
 
+/* Those that have not dialled yet go, too. */
+static void mark_told(struct sim_rig *rig, const struct sim_host *h, int how)
+{
+    BL_LIST_EACH(node, &rig->told)
+    {
+        struct sim_told *told = BL_LIST_OF(node, struct sim_told, link);
+
+        if (told->host == h && !told->gone)
+            told->cleared = how;
+    }
+}
+
 /* All that there is now is to go; with NOW no lease outlives the call. */
 static void cleared(struct sim_rig *rig, struct sim_target *target, bool now)
 {
@@ -59,6 +71,7 @@ static void cleared(struct sim_rig *rig, struct sim_target *target, bool now)
         if (now)
             t->revoke_mark = t->clear_mark;
         t->host->round_failed_ns = 0; /* what was learned of failures is forgotten */
+        mark_told(rig, t->host, now ? 2 : 1);
     }
     if (!now)
         return;

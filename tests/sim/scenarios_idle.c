@@ -80,7 +80,7 @@ static void min_idle_outlasts_max_idle_time(struct sim_rig *rig)
     t = target(rig, "db.test");
     sim_release(lease(t), BELAY_REUSE);
     sim_run_ms(rig->w, 20000);
-    SIM_EXPECT(rig, idle_of(t) >= 1 && t->host->dials <= 12);
+    SIM_EXPECT(rig, idle_of(t) >= 1 && t->host->dials <= 3); /* kept, not replaced */
 }
 
 static void min_idle_holds_as_long_as_the_peer_is_held(struct sim_rig *rig)
@@ -98,6 +98,24 @@ static void min_idle_holds_as_long_as_the_peer_is_held(struct sim_rig *rig)
     sim_release(ask, BELAY_REUSE);
     sim_run_ms(rig->w, 5000);
     SIM_EXPECT(rig, stats(rig).idle == 0 && t->host->live == 0);
+}
+
+static void min_idle_of_many_peers_gives_way_to_limits_of_all(struct sim_rig *rig)
+{
+    struct sim_target *targets[4];
+    uint64_t dials = 0;
+
+    OPEN(rig, .min_idle = 3, .max_idle_total = 5, .max_connections_total = 7);
+    for (int i = 0; i < 4; i++)
+        targets[i] = target(rig, (const char *const[]){"a.test", "b.test", "c.test", "d.test"}[i]);
+    sim_run_ms(rig->w, 2000);
+    SIM_EXPECT(rig, stats(rig).idle == 5);
+    lease(targets[0]);
+    lease(targets[1]);
+    sim_run_ms(rig->w, 50000);
+    for (int i = 0; i < 4; i++)
+        dials += targets[i]->host->dials;
+    SIM_EXPECT(rig, stats(rig).idle <= 5 && dials <= 9); /* nobody's is taken for another's */
 }
 
 static void min_idle_above_a_maximum_is_refused(struct sim_rig *rig)
@@ -202,6 +220,7 @@ const struct sim_scenario sim_idle_scenarios[] = {
     SIM_SCENARIO(min_idle_replaces_what_ends_by_age),
     SIM_SCENARIO(min_idle_outlasts_max_idle_time),
     SIM_SCENARIO(min_idle_holds_as_long_as_the_peer_is_held),
+    SIM_SCENARIO(min_idle_of_many_peers_gives_way_to_limits_of_all),
     SIM_SCENARIO(min_idle_above_a_maximum_is_refused),
     SIM_SCENARIO(idle_connections_above_max_idle_are_closed),
     SIM_SCENARIO(connection_above_max_idle_serves_those_who_wait),

@@ -52,6 +52,25 @@ static void try_acquire_does_not_overtake_an_urgent_waiter(struct sim_rig *rig)
     SIM_EXPECT(rig, urgent->state == ASK_LEASED);
 }
 
+static void freed_slot_goes_to_an_urgent_waiter_of_another_peer(struct sim_rig *rig)
+{
+    struct sim_target *a, *b, *c;
+    struct sim_ask *of_a, *of_b, *of_c;
+
+    OPEN(rig, .max_connections_total = 1);
+    a = target(rig, "a.test");
+    b = target(rig, "b.test");
+    c = target(rig, "c.test");
+    of_a = lease(a);
+    of_b = acquire(b);
+    sim_run_ms(rig->w, 5);
+    of_c = ASK(c, .urgent = true);
+    sim_run_ms(rig->w, 5);
+    sim_release(of_a, BELAY_BROKEN);
+    sim_run_ms(rig->w, 50);
+    SIM_EXPECT(rig, of_c->state == ASK_LEASED && of_b->state == ASK_WAITING);
+}
+
 /* Three connections, given back in the order of their making, 10 ms apart. */
 static void three_idle(struct sim_rig *rig, struct sim_target *t, struct sim_ask *ret[3])
 {
@@ -179,6 +198,7 @@ const struct sim_scenario sim_order_scenarios[] = {
     SIM_SCENARIO(urgent_waiter_is_served_before_all_who_are_not),
     SIM_SCENARIO(urgent_waiters_count_among_max_waiters),
     SIM_SCENARIO(try_acquire_does_not_overtake_an_urgent_waiter),
+    SIM_SCENARIO(freed_slot_goes_to_an_urgent_waiter_of_another_peer),
     SIM_SCENARIO(order_lifo_lends_the_connection_used_last),
     SIM_SCENARIO(order_fifo_lends_the_connection_idle_for_longest),
     SIM_SCENARIO(order_least_used_spreads_the_load),

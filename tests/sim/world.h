@@ -75,6 +75,7 @@ struct sim_seen {
     bool broken;            /* released as broken */
     int reason;             /* of the close, as told to the connector */
     uint64_t conn_id;       /* belay's number; 0: not known (wires) */
+    int cleared;            /* before it dialled: 1 gently, 2 at once */
     int key;                /* of the target that used it first (struct sim_target); 0: none yet */
     struct belay_addr addr; /* wires: of the far side */
     bool asked;             /* whether it is good: the answer is awaited */
