@@ -12,7 +12,7 @@
  * vain looks for less time the next time, but now and then for all of it. */
 #define PATIENCE_MAX  1000u
 #define PATIENCE_MIN  50u
-#define PATIENCE_TEST 32u
+#define PATIENCE_TEST 8u
 
 /* ---- attaching ---- */
 
