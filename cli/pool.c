@@ -16,8 +16,8 @@ static int exit_status(const struct pool_run *run)
         return 128 + run->interrupted_by;
     if (run->usage_failure)
         return EXIT_USAGE;
-    for (size_t i = 0; i < run->sites_n; i++)
-        if (run->sites[i].failed)
+    for (size_t i = 0; i < run->sites_n; i++) /* who waits to the end for a dial has failed too */
+        if (run->sites[i].failed || belay_peer_last_error(run->sites[i].peer, NULL, NULL))
             return EXIT_PROBLEM;
     return run->stdout_gone ? EXIT_PROBLEM : EXIT_FINE;
 }

@@ -26,13 +26,13 @@ enum {
 static const struct {
     const char *name;
     int least;
-    const char *short_name; /* NULL: the same */
+    const char *narrow; /* NULL: the same */
 } columns[COLUMNS] = {
-    [COL_ACTIVE] = {"active", 6},           [COL_IDLE] = {"idle", 4},
+    [COL_ACTIVE] = {"active", 6, NULL},     [COL_IDLE] = {"idle", 4, NULL},
     [COL_DIALING] = {"dialing", 4, "dial"}, [COL_WAITING] = {"waiting", 4, "wait"},
-    [COL_CREATED] = {"created", 7},         [COL_REUSED] = {"reused", 7},
-    [COL_CLOSED] = {"closed", 6},           [COL_USED] = {"used", 7},
-    [COL_FAILED] = {"failed", 6},
+    [COL_CREATED] = {"created", 7, NULL},   [COL_REUSED] = {"reused", 7, NULL},
+    [COL_CLOSED] = {"closed", 6, NULL},     [COL_USED] = {"used", 7, NULL},
+    [COL_FAILED] = {"failed", 6, NULL},
 };
 
 /* Which is left out first where there is no room: "used" is nearly created and reused together. */
@@ -79,8 +79,7 @@ static uint64_t figure(const struct pool_row *row, int column)
 
 static const char *column_name(const struct table *t, int column)
 {
-    return t->narrow && columns[column].short_name ? columns[column].short_name
-                                                   : columns[column].name;
+    return t->narrow && columns[column].narrow ? columns[column].narrow : columns[column].name;
 }
 
 static void measure(struct table *t)

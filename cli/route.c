@@ -93,6 +93,11 @@ static bool fits(const struct route_rule *rule, const struct belay_endpoint_opti
            (rule->port == 0 || rule->port == o->port);
 }
 
+static bool is_tls(const char *scheme)
+{
+    return strcmp(scheme, "https") == 0 || strcmp(scheme, "tls") == 0;
+}
+
 int route_apply(struct belay_endpoint_options *o, void *arg)
 {
     const struct route_rules *rules = arg;
@@ -104,7 +109,7 @@ int route_apply(struct belay_endpoint_options *o, void *arg)
             continue;
         o->addrs = rule->addrs;
         o->addrs_n = rule->addrs_n;
-        if (rule->to_host && !o->server_name && strcmp(o->scheme, "https") == 0)
+        if (rule->to_host && !o->server_name && is_tls(o->scheme))
             o->server_name = o->host; /* whoever answers there must be who the URL names */
         if (rule->to_host)
             o->host = rule->to_host;

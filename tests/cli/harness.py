@@ -17,12 +17,17 @@ import sys
 import tempfile
 import termios
 import threading
+import time
 import unittest
 import urllib.request
 
 BELAY = os.environ["BELAY"]
 ORIGIN = os.environ["BELAY_ORIGIN"]
 LIMIT = 30  # seconds; a run that takes longer hangs
+
+# Started in the background, these would be ignored here and in all that is started from here.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 _servers = []
 _certs = None
@@ -163,7 +168,7 @@ class Screen:
         if self.pid == 0:
             fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
             os.execve(args[0], [str(a) for a in args], environment(TERM="xterm", LC_ALL="C.UTF-8", **env))
-        self.before = termios.tcgetattr(self.fd)
+        self.deadline = time.monotonic() + LIMIT
 
     def resize(self, columns, lines):
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
@@ -175,8 +180,10 @@ class Screen:
 
     def read(self):
         """False at the end."""
-        if not select.select([self.fd], [], [], LIMIT)[0]:
-            raise AssertionError(f"nothing was drawn for {LIMIT} s")
+        left = self.deadline - time.monotonic()
+        if left < 0 or not select.select([self.fd], [], [], left)[0]:
+            os.kill(self.pid, signal.SIGKILL)
+            raise AssertionError(f"after {LIMIT} s: {self.drawn[-2000:]}")
         try:
             piece = os.read(self.fd, 65536)
         except OSError:
