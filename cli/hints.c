@@ -59,6 +59,8 @@ static bool starts(const char *url, const char *scheme)
 /* One port, one protocol: which may it be, if not this one? */
 static const char *for_plain(const struct belay_error *error)
 {
+    if (strstr(error->text, "it speaks plain HTTP"))
+        return " (is it http://?)";
     if (strstr(error->text, "it sent 'HTTP/"))
         return " (it speaks plain http:// on that port)";
     return strstr(error->text, "does not speak TLS") ? " (is it http://, or another port?)" : "";

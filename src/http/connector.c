@@ -68,7 +68,7 @@ static void session_open(struct belay_conn *conn, struct belay_stream *stream, v
 
     if (!protocol) {
         bl_text_show(shown, sizeof shown, facts.alpn, strlen(facts.alpn));
-        fail(conn, BELAY_EALPN, shown);
+        fail(conn, BELAY_EALPN, stream->proxied ? "another protocol" : shown);
         return;
     }
     if (proxy_credentials(&http->loop->mem, proxy, &credentials) < 0 ||

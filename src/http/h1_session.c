@@ -262,6 +262,7 @@ static int start(struct bl_session *base, struct bl_exchange *ex)
             bl_timer_stop(s->timer);
     }
     bl_h1_parser_begin(&ex->h1, &base->http->limits, ex->message->is_head);
+    ex->h1.discreet = base->stream->proxied;
     s->keep = true;
     bl_exchange_attach(ex, base);
     if (!ex->body_sent && !ex->awaits_continue)

@@ -62,6 +62,10 @@ static int unusable(const struct bl_redirect_facts *f, struct belay_error *error
 {
     char shown[80];
 
+    if (f->discreet)
+        return bl_error_set(error, BELAY_EPROTO, BELAY_STAGE_USE,
+                            "a redirect (%d) leads to what is not an address of the web's",
+                            f->status);
     return bl_error_set(error, BELAY_EPROTO, BELAY_STAGE_USE, "a redirect (%d) to \"%s\": %s",
                         f->status,
                         bl_text_show(shown, sizeof shown, f->location.data, f->location.len), why);

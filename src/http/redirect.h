@@ -15,6 +15,7 @@ struct bl_redirect_facts {
     struct bl_span location; /* absent: none was given */
     int32_t redirects;       /* so far */
     int32_t max;
+    bool discreet; /* errors do not quote the location */
 };
 
 struct bl_redirect {

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "http/redirect.h"
 #include "http/request.h"
+#include "net/stream.h"
 
 static struct bl_span location_of(const struct belay_http_response *response)
 {
@@ -57,6 +58,7 @@ enum bl_follow bl_request_follow(struct belay_http_request *r,
         .location = location_of(response),
         .redirects = r->redirects,
         .max = r->max_redirects,
+        .discreet = r->ex.session->stream->proxied,
     };
     struct bl_mem *mem = &r->http->loop->mem;
     struct bl_session *session = r->ex.session;

@@ -73,6 +73,7 @@ static void start_hop_tls(struct bl_dial *d, const struct bl_hop *hop)
     struct bl_tls_want want = {
         .tls = hop->tls,
         .server_name = hop->server_name,
+        .discreet = true,
         .session_key = hop->session_key,
         .session_key_len = hop->session_key_len,
     };
@@ -89,6 +90,7 @@ static void start_target_tls(struct bl_dial *d)
         .alpn = p->alpn,
         .alpn_len = p->alpn_len,
         .no_sni = p->no_sni,
+        .discreet = d->route->hops_n > 0,
         .session_key = p->session_key,
         .session_key_len = p->session_key_len,
     };

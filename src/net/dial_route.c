@@ -305,6 +305,7 @@ bool bl_dial_next_way(struct bl_dial *d, const struct belay_error *error)
 
 void bl_dial_route_stands(struct bl_dial *d)
 {
+    d->stream->proxied = d->route->hops_n > 0;
     if (d->plan.routes_n > 0)
         d->stream->way = d->order[d->route_at] & 15u;
     if (d->route->key)

@@ -104,6 +104,7 @@ struct bl_tls_want {
     const uint8_t *alpn;
     size_t alpn_len;
     bool no_sni;
+    bool discreet; /* a proxy is on the way, which may repeat secrets: errors quote nothing */
     const void *session_key;
     size_t session_key_len;
 };

@@ -129,6 +129,7 @@ struct belay_stream {
     unsigned read_wants : 2; /* what reading waits for, when not the obvious */
     unsigned write_wants : 2;
     unsigned facts_hidden : 1;      /* all TLS ends at proxies */
+    unsigned proxied : 1;           /* a proxy is on the way: errors quote nothing that comes */
     unsigned way : 4;               /* which of the dial's routes leads there; 0 without any */
     struct bl_socket_filter socket; /* last, see there */
 };

@@ -102,6 +102,7 @@ struct bl_tls_filter {
     bool choked : 1;            /* in this call, it took nothing */
     bool ended : 1;             /* our close_notify is out */
     bool eof : 1;               /* the filter below has ended */
+    bool discreet : 1;          /* errors quote nothing that came */
     uint8_t first_n;
     char first[BL_TLS_FIRST]; /* what the peer began with, to be shown if it is not TLS */
 };

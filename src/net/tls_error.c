@@ -86,6 +86,13 @@ static bool is_plain(const struct bl_tls_filter *f)
            (type < 20 || type > 24 || (f->first_n > 1 && f->first[1] != 3));
 }
 
+static bool is_http(const struct bl_tls_filter *f)
+{
+    static const char http[] = "HTTP/1.";
+
+    return f->first_n >= sizeof http - 1 && memcmp(f->first, http, sizeof http - 1) == 0;
+}
+
 static int describe_plain(struct bl_tls_filter *f, struct belay_error *error)
 {
     char shown[BL_TLS_FIRST * 4 + 8];
@@ -93,6 +100,9 @@ static int describe_plain(struct bl_tls_filter *f, struct belay_error *error)
 
     if (!f->eof)
         bl_tls_bio_listen(f);
+    if (f->discreet)
+        return bl_error_set(error, BELAY_ETLS, BELAY_STAGE_TLS, "the peer does not speak TLS%s",
+                            is_http(f) ? " (it speaks plain HTTP)" : "");
     while (n < f->first_n && f->first[n] != '\r' && f->first[n] != '\n')
         n++;
     bl_text_show(shown, sizeof shown, f->first, n ? n : f->first_n);

@@ -116,6 +116,7 @@ int bl_tls_filter_new(struct belay_loop *loop, const struct bl_tls_want *want,
     if (!f)
         return bl_error_set(error, BELAY_ENOMEM, BELAY_STAGE_NONE, "out of memory");
     bl_tls_filter_init(f, want->tls, below);
+    f->discreet = want->discreet;
     ERR_clear_error();
     code = prepare(f, want, error);
     if (code != 0) {

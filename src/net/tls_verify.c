@@ -30,6 +30,18 @@ static const char *name_text(const X509_NAME *name, char out[NAME_MAX_TEXT])
     return out[0] ? out : "no subject";
 }
 
+/* " (CN = a.test)", or nothing where names of the peer's are not to be quoted. */
+static const char *remark(const struct bl_tls_filter *f, const X509_NAME *name,
+                          char out[NAME_MAX_TEXT + 4])
+{
+    char text[NAME_MAX_TEXT];
+
+    out[0] = '\0';
+    if (!f->discreet)
+        snprintf(out, NAME_MAX_TEXT + 4, " (%s)", name_text(name, text));
+    return out;
+}
+
 static const char *date_text(const ASN1_TIME *time, char out[32])
 {
     struct tm tm = {0};
@@ -104,6 +116,9 @@ static int describe_name(struct bl_tls_filter *f, X509 *cert, struct belay_error
     char names[NAMES_MAX_TEXT], subject[NAME_MAX_TEXT], text[BELAY_ADDR_TEXT_MAX];
     const char *wanted = wanted_text(f->ssl, text);
 
+    if (f->discreet)
+        return bl_error_set(error, BELAY_ECERT, BELAY_STAGE_TLS, "the certificate is not for %s",
+                            wanted);
     names_text(cert, names);
     if (names[0])
         bl_error_set(error, BELAY_ECERT, BELAY_STAGE_TLS, "the certificate is for %s, not for %s",
@@ -122,37 +137,37 @@ static int describe(struct bl_tls_filter *f, X509_STORE_CTX *ctx, struct belay_e
     X509 *cert = X509_STORE_CTX_get_current_cert(ctx);
     const char *whose =
         X509_STORE_CTX_get_error_depth(ctx) > 0 ? "the authority's certificate" : "the certificate";
-    char name[NAME_MAX_TEXT], date[32];
+    char name[NAME_MAX_TEXT + 4], date[32];
     const char *subject;
 
     if (!cert)
         return bl_error_set(error, BELAY_ECERT, BELAY_STAGE_TLS, "the certificate was refused: %s",
                             X509_verify_cert_error_string(why));
-    subject = name_text(X509_get_subject_name(cert), name);
+    subject = remark(f, X509_get_subject_name(cert), name);
     switch (why) {
     case X509_V_ERR_CERT_HAS_EXPIRED:
-        return bl_error_set(error, BELAY_ECERT, BELAY_STAGE_TLS, "%s expired on %s (%s)", whose,
+        return bl_error_set(error, BELAY_ECERT, BELAY_STAGE_TLS, "%s expired on %s%s", whose,
                             date_text(X509_get0_notAfter(cert), date), subject);
     case X509_V_ERR_CERT_NOT_YET_VALID:
-        return bl_error_set(error, BELAY_ECERT, BELAY_STAGE_TLS, "%s is not valid before %s (%s)",
+        return bl_error_set(error, BELAY_ECERT, BELAY_STAGE_TLS, "%s is not valid before %s%s",
                             whose, date_text(X509_get0_notBefore(cert), date), subject);
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
         return bl_error_set(error, BELAY_ECERT, BELAY_STAGE_TLS,
-                            "the certificate is self-signed and not trusted here (%s)", subject);
+                            "the certificate is self-signed and not trusted here%s", subject);
     case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
         return bl_error_set(error, BELAY_ECERT, BELAY_STAGE_TLS,
-                            "the certificate comes from an unknown authority (%s)", subject);
+                            "the certificate comes from an unknown authority%s", subject);
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
         return bl_error_set(error, BELAY_ECERT, BELAY_STAGE_TLS,
-                            "the certificate comes from an unknown authority (%s)",
-                            name_text(X509_get_issuer_name(cert), name));
+                            "the certificate comes from an unknown authority%s",
+                            remark(f, X509_get_issuer_name(cert), name));
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
         return describe_name(f, cert, error);
     default:
-        return bl_error_set(error, BELAY_ECERT, BELAY_STAGE_TLS, "%s was refused: %s (%s)", whose,
+        return bl_error_set(error, BELAY_ECERT, BELAY_STAGE_TLS, "%s was refused: %s%s", whose,
                             X509_verify_cert_error_string(why), subject);
     }
 }

@@ -34,6 +34,8 @@ int bl_h1_fail_beginning(struct bl_h1_parser *p, const char *data, size_t len)
 
     if ((data[0] == 0x15 || data[0] == 0x16) && (len == 1 || data[1] == 3))
         return bl_h1_parser_fail(p, BELAY_EPROTO, "the peer speaks TLS, not plain HTTP");
+    if (p->discreet)
+        return bl_h1_parser_fail(p, BELAY_EPROTO, "what the peer answers is not HTTP/1.x");
     return bl_h1_parser_fail(p, BELAY_EPROTO,
                              "the response begins with \"%s\", which is not HTTP/1.x",
                              bl_text_show(shown, sizeof shown, data, len));

@@ -61,6 +61,7 @@ struct bl_h1_parser {
 
     uint8_t phase; /* enum phase */
     bool head_request;
+    bool discreet;   /* set by the user: errors quote nothing that came */
     bool line_ended; /* the last byte of the block was LF: a blank now is a fold */
     bool in_name;
     bool last_chunk;

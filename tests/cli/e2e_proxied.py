@@ -73,7 +73,7 @@ class Proxy:
 
 
 class Saying:
-    """Takes connections and says something on each, or nothing."""
+    """Takes connections and says something on each, or nothing; or what is made of what it hears."""
 
     def __init__(self, text):
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -86,7 +86,9 @@ class Saying:
         while True:
             conn = self.listener.accept()[0]
             self.held.append(conn)
-            if self.text:
+            if callable(self.text):
+                conn.sendall(self.text(conn.recv(65536)))
+            elif self.text:
                 conn.sendall(self.text)
 
 
@@ -160,6 +162,17 @@ class Proxies(harness.Case):
                 self.assertNotIn(SECRET, told)
                 self.assertNotIn(BASIC[6:], told)
                 self.assertIn(f"127.0.0.1:{proxy.port}", run.stderr.decode() + f"127.0.0.1:{proxy.port}" * (more == ["-w"]))
+
+    def test_a_proxy_that_repeats_what_it_heard_shows_no_secret(self):
+        def answer(heard):
+            return b"HTTP/1.1 200 OK\r\n\r\n" * heard.startswith(b"CONNECT") + heard.split(b"Basic ")[1]
+
+        proxy = Saying(answer).url.replace("//", f"//me:{SECRET}@")
+        for url in ("https://127.0.0.1:1/", "http://127.0.0.1:1/"):
+            for more in ("-vv", "--json"):
+                run = self.belay("get", "--retries", "0", more, "-x", proxy, url)
+                self.assertNotEqual(run.returncode, 0)
+                self.assertNotIn(BASIC[6:].encode(), run.stdout + run.stderr)
 
     def test_proxies_that_talk_nonsense_are_clear_errors(self):
         for text, words in ((b"SSH-2.0-x\r\n", b"not HTTP"), (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 40000, b"proxy"),

@@ -193,6 +193,37 @@ static void alternatives_go_each_its_own_way(void **state)
     scripted_stop(&gone);
 }
 
+/* It may repeat what it has heard, credentials and all: Basic dTpwQHNz. */
+static void words_of_a_proxys_are_not_in_errors(void **state)
+{
+    static const char *const answers[][2] = {
+        {"dTpwQHNz\r\n\r\n", NULL},
+        {"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: ftp://dTpwQHNz/\r\n\r\n", NULL},
+        {"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: http://dTpwQHNz:x/\r\n\r\n", NULL},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: dTpwQHNz\r\n\r\n", NULL},
+        {"HTTP/1.1 200 OK\r\ndTpwQHNz\r\n\r\n", NULL},
+    };
+    static const char *const told[] = {"not HTTP/1.x", "(302)", "(302)", "transfer", "malformed"};
+
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        struct belay_http_request_options o = belay_http_request_options_init();
+        struct call call = {0};
+
+        begin(answers[i], answers[i]);
+        open_through("http://u:p%%40ss@127.0.0.1:%d", false, NULL);
+        o.url = "http://a.test/";
+        o.max_redirects = 3;
+        run(&call, &o);
+        assert_int_equal(call.error.code, BELAY_EPROTO);
+        assert_non_null(strstr(call.error.text, told[i]));
+        assert_null(strstr(call.error.text, "dTpwQHNz"));
+        assert_null(strstr(call.error.text, "dtpwqhnz"));
+        call_clear(&call);
+        end();
+    }
+}
+
 /* ---- tunnels ---- */
 
 static void a_tunnel_ends_at_its_target(void **state)
@@ -382,6 +413,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_forward_proxy_hears_the_whole_url),
         cmocka_unit_test(a_407_of_a_forward_proxy_is_a_response),
+        cmocka_unit_test(words_of_a_proxys_are_not_in_errors),
         cmocka_unit_test(the_next_alternative_forwards_as_well),
         cmocka_unit_test(alternatives_go_each_its_own_way),
         cmocka_unit_test(a_tunnel_ends_at_its_target),

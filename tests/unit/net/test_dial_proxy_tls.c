@@ -296,6 +296,78 @@ static void whose_certificate_was_refused_is_told(void **state)
     }
 }
 
+/* One who is asked for a tunnel may repeat what it has heard, credentials and all. */
+static void plain_words_of_a_proxys_are_not_shown(void **state)
+{
+    static const struct {
+        const char *says, *told;
+    } cases[] = {
+        {PX_PASSWORD "\r\n", "the peer does not speak TLS"},
+        {"aGlkZGVuLXVzZXI6aGlkZGVu", "the peer does not speak TLS"},
+        {"HTTP/1.1 400 " PX_PASSWORD, "the peer does not speak TLS (it speaks plain HTTP)"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < 2 * BL_COUNT(cases); i++) {
+        const char *says = cases[i / 2].says;
+        bool at_proxy = i % 2;
+        struct px_step steps[] = {
+            PX_BYTES(CONNECT_TARGET, OK_200),
+            {.expect = "", .say = says, .say_n = strlen(says)},
+        };
+        struct px t;
+
+        px_begin(&t);
+        struct belay_tls *tls = kit_identity(&t.tls, NULL);
+        struct bl_hop hop = tls_hop(BL_HOP_CONNECT, tls);
+        want_target_tls(&t, tls);
+        if (!at_proxy)
+            hop.tls = NULL;
+        struct px_peer *p = px_listen(&t, steps + at_proxy, 2u - at_proxy);
+        px_route(&t, &hop, 1, p);
+        px_dial(&t);
+        px_expect_failure(&t, BELAY_ETLS, BELAY_STAGE_TLS, cases[i / 2].told);
+        px_expect_no_secret(&t);
+        finish(&t, tls);
+    }
+}
+
+/* Its certificate is its own words, too. */
+static void names_in_certificates_of_proxies_are_not_shown(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 6; i++) {
+        struct kit_cert_plan plan = {.cn = PX_USER,
+                                     .san = i % 3 == 1 ? NULL : "DNS:" PX_PASSWORD,
+                                     .issuer = i % 3 == 2 ? NULL : kit_ca(),
+                                     .from_days = -10,
+                                     .to_days = 9};
+        struct kit_cert cert = kit_cert_make(&plan);
+        SSL_CTX *ctx = kit_server(&(struct kit_server_plan){.cert = &cert, .alpn = "h2"});
+        struct px_step steps[] = {
+            PX_BYTES(CONNECT_TARGET, OK_200, .then = PX_TLS, .ctx = ctx),
+            PX_BYTES("", "", .then = PX_TLS, .ctx = ctx),
+        };
+        struct px t;
+
+        px_begin(&t);
+        struct belay_tls *tls = kit_identity(&t.tls, NULL);
+        struct bl_hop hop = tls_hop(BL_HOP_CONNECT, i < 3 ? NULL : tls);
+        want_target_tls(&t, tls);
+        struct px_peer *p = px_listen(&t, steps + i / 3, 1);
+        px_route(&t, &hop, 1, p);
+        px_dial(&t);
+        px_expect_failure(&t, BELAY_ECERT, BELAY_STAGE_TLS,
+                          i % 3 == 2 ? "is self-signed and not trusted here"
+                          : i < 3    ? "not for target.test"
+                                     : "not for proxy.test");
+        px_expect_no_secret(&t);
+        finish(&t, tls);
+        SSL_CTX_free(ctx);
+        kit_cert_free(&cert);
+    }
+}
+
 static void a_proxy_that_does_not_shake_hands_has_the_tls_limit(void **state)
 {
     struct px t;
@@ -355,6 +427,8 @@ int main(void)
         cmocka_unit_test(much_goes_through_two_layers),
         cmocka_unit_test(each_identity_has_its_own_tickets),
         cmocka_unit_test(whose_certificate_was_refused_is_told),
+        cmocka_unit_test(plain_words_of_a_proxys_are_not_shown),
+        cmocka_unit_test(names_in_certificates_of_proxies_are_not_shown),
         cmocka_unit_test(a_proxy_that_does_not_shake_hands_has_the_tls_limit),
         cmocka_unit_test(each_failing_allocation_over_tls_is_a_tunnel_or_an_error),
     };
