@@ -121,7 +121,8 @@ BELAY_API void belay_pool_drain(struct belay_pool *pool, belay_fn *on_closed, vo
 /*
  * While a reference is held the pool may be asked and closed after its end. on_closed of a second
  * close takes the place of the first's; who did not ask for the end may watch for it: fn runs once,
- * after on_closed, or in a later turn when the pool is closed already. BELAY_ENOMEM.
+ * after on_closed, or in a later turn when the pool is closed already. BELAY_ENOMEM, BELAY_EINVAL
+ * (no fn).
  */
 BELAY_API struct belay_pool *belay_pool_ref(struct belay_pool *pool);
 BELAY_API void belay_pool_unref(struct belay_pool *pool);
@@ -238,7 +239,7 @@ struct belay_pool_stats {
     uint64_t closed[BELAY_REASONS_N]; /* by reason */
     uint64_t failed[BELAY_STAGES_N];  /* dials, by stage */
     uint64_t refused[BELAY_STAGES_N]; /* acquires, by stage of the error */
-    uint64_t waited_ns;               /* in all, by acquires that were answered */
+    uint64_t waited_ns;               /* in all, by acquires that were served */
     uint64_t checks;                  /* connections checked, by whatever means */
     uint64_t leaks;                   /* leases reported by on_leak, or that would have been */
     uint32_t checking;                /* of `in_use` */

@@ -175,9 +175,11 @@ static void let_go(struct belay_pool *pool)
 
 static void tell_watchers(struct belay_pool *pool)
 {
-    struct bl_list *node;
+    struct bl_list now, *node;
 
-    while ((node = bl_list_pop_front(&pool->watchers))) {
+    bl_list_init(&now);
+    bl_list_splice(&now, &pool->watchers); /* who comes meanwhile is told later */
+    while ((node = bl_list_pop_front(&now))) {
         struct watcher w = *BL_LIST_OF(node, struct watcher, link);
 
         bl_free(&pool->loop->mem, BL_LIST_OF(node, struct watcher, link));
@@ -214,13 +216,11 @@ struct belay_pool *belay_pool_ref(struct belay_pool *pool)
 
 void belay_pool_unref(struct belay_pool *pool)
 {
-    struct bl_list *node;
-
     if (!pool || --pool->refs > 0 || !pool->closed)
         return;
+    if (pool->on_closed || !bl_list_empty(&pool->watchers))
+        return; /* the task has somebody to tell, and lets go afterwards */
     bl_task_cancel(&pool->run);
-    while ((node = bl_list_pop_front(&pool->watchers)))
-        bl_free(&pool->loop->mem, BL_LIST_OF(node, struct watcher, link));
     bl_free(&pool->loop->mem, pool);
 }
 
@@ -231,8 +231,11 @@ bool belay_pool_is_closed(const struct belay_pool *pool)
 
 int belay_pool_close_finished(struct belay_pool *pool, belay_fn *fn, void *arg)
 {
-    struct watcher *w = bl_alloc(&pool->loop->mem, sizeof *w);
+    struct watcher *w;
 
+    if (!fn)
+        return BELAY_EINVAL;
+    w = bl_alloc(&pool->loop->mem, sizeof *w);
     if (!w)
         return BELAY_ENOMEM;
     w->fn = fn;

@@ -15,7 +15,8 @@ bool bl_pp_in_doubt(const struct bl_pp_conn *c, uint64_t now)
 {
     uint64_t limit = c->peer->pool->limits.check_after_ns;
 
-    return limit != BELAY_NEVER && c->checkable && c->leases == 0 && now - proof(c) >= limit;
+    return limit != BELAY_NEVER && c->checkable && c->leases == 0 && now > proof(c) &&
+           now - proof(c) >= limit;
 }
 
 uint64_t bl_pp_check_due(const struct bl_pp_conn *c)
@@ -31,7 +32,7 @@ void bl_pp_begin_check(struct bl_pp_conn *c, bool todo)
 
     bl_pp_count_idle(peer, -1);
     peer->checking++;
-    peer->stats.checks++;
+    peer->stats.checks += todo; /* the shell has counted its own */
     c->state = BL_PP_CHECKING;
     c->simple = false;
     bl_list_remove(&c->ready);

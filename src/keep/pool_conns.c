@@ -46,12 +46,27 @@ void bl_pool_check(struct belay_pool *pool, struct bl_pool_conn *c)
         belay_conn_checked(conn, rc ? 0 : BELAY_EUNHEALTHY);
 }
 
+/* One that fails before its first use was of no more use than a dial that failed. */
+static void judge(struct belay_pool *pool, struct bl_pool_conn *c, int result)
+{
+    struct belay_error error;
+    bool checking = c->pp.state == BL_PP_CHECKING;
+
+    bl_pp_checked(&c->pp, result, bl_pool_now(pool));
+    if (!checking || result == 0 || c->pp.uses > 0)
+        return;
+    bl_error_set(&error, BELAY_EUNHEALTHY, BELAY_STAGE_PROTOCOL,
+                 "a new connection to %s failed its check: %s",
+                 bl_peer_name(bl_peer_of(c->pp.peer)), belay_strerror(result));
+    bl_pool_waste(pool, c, &error);
+}
+
 static void on_checked(struct belay_conn *conn, int result, void *keeper)
 {
     struct belay_pool *pool = keeper;
     struct bl_pool_conn *c = bl_conn_extra(conn);
 
-    bl_pp_checked(&c->pp, result, bl_pool_now(pool));
+    judge(pool, c, result);
     bl_pool_look_again(pool, c);
     bl_pool_cache_settled(pool, c);
     touch(c);
@@ -64,11 +79,13 @@ static void on_due(struct belay_conn *conn, void *keeper)
     uint64_t now = bl_pool_now(pool);
 
     if (c->pp.state == BL_PP_CHECKING && !bl_list_linked(&c->pp.todo))
-        bl_pp_checked(&c->pp, BELAY_ETIMEDOUT, now);
+        judge(pool, c, BELAY_ETIMEDOUT);
     c->trimmed = bl_pp_is_idle(&c->pp) && now - c->pp.idle_since >= BL_POOL_TRIM_NS;
     if (c->trimmed)
         bl_conn_idle(conn);
     bl_pp_expire(&c->pp, now);
+    if (c->pp.state == BL_PP_CLOSING && c->pp.uses == 0 && bl_pp_hungry(c->pp.peer))
+        bl_pool_waste(pool, c, NULL); /* nobody was ever allowed to use it, and somebody waits */
     bl_pool_look_again(pool, c);
     if (!bl_list_empty(&pool->pp.closes) || !bl_list_empty(&pool->pp.checks))
         touch(c);

@@ -94,6 +94,22 @@ void bl_pp_consider(struct bl_pp_peer *peer, uint64_t now)
     bl_heap_insert(eager, &peer->eager, turn);
 }
 
+/* As many are being closed already as are awaited; but one that closes slowly is waited for no
+ * longer than a second. */
+static bool room_is_needed(struct bl_pp *pp, uint64_t now)
+{
+    if (pp->closing < (int32_t)pp->eager.count - pp->fillers) {
+        pp->blocked_since = 0;
+        return true;
+    }
+    if (pp->blocked_since == 0)
+        pp->blocked_since = now;
+    if (now - pp->blocked_since < BL_PP_SLOW_NS)
+        return false;
+    pp->blocked_since = 0;
+    return true;
+}
+
 struct bl_pp_peer *bl_pp_next_dial(struct bl_pp *pp, uint64_t now)
 {
     struct bl_heap_entry *top;
@@ -107,9 +123,11 @@ struct bl_pp_peer *bl_pp_next_dial(struct bl_pp *pp, uint64_t now)
         bl_pp_consider(peer, now);
         if (bl_heap_first(&pp->eager) != top || top->key != turn)
             continue;
+        if (turn >= FOR_FILL && !bl_pp_fill_fits(pp))
+            return NULL;
         if (pp->connections < pp->limits.total)
             return peer;
-        if (turn < FOR_FILL && pp->closing < (int32_t)pp->eager.count - pp->fillers)
+        if (turn < FOR_FILL && room_is_needed(pp, now))
             bl_pp_make_room(pp);
         return NULL;
     }
@@ -118,7 +136,12 @@ struct bl_pp_peer *bl_pp_next_dial(struct bl_pp *pp, uint64_t now)
 
 uint64_t bl_pp_pause_due(const struct bl_pp *pp, uint64_t now)
 {
-    return pp->eager.count == 0 || now >= pp->pause_until ? BELAY_NEVER : pp->pause_until;
+    uint64_t pause = pp->pause_until > now ? pp->pause_until : BELAY_NEVER;
+    uint64_t slow = pp->blocked_since > 0 ? pp->blocked_since + BL_PP_SLOW_NS : BELAY_NEVER;
+
+    if (pp->eager.count == 0)
+        return BELAY_NEVER;
+    return pause < slow ? pause : slow;
 }
 
 /* What is due already is held up by a limit, and whatever lifts that looks at the peer anew. */
@@ -166,10 +189,12 @@ void bl_pp_dial_started(struct bl_pp_conn *c, struct bl_pp_peer *peer, uint64_t 
     count_connections(peer);
 }
 
-/* Other limits are met by what one peer does, and say nothing of the others. */
-static bool is_local(int code)
+/* Other limits are met by what one peer does, and say nothing of the others: its dials are tried
+ * again. */
+static bool is_local(const struct belay_error *error)
 {
-    return code == BELAY_EMFILE || code == BELAY_ENOMEM || code == BELAY_EOS;
+    return error->kind == BELAY_KIND_LIMIT &&
+           (error->code == BELAY_EMFILE || error->code == BELAY_ENOMEM || error->code == BELAY_EOS);
 }
 
 /* The descriptors or the memory of this process have run out: nobody else is to blame, and trying
@@ -188,6 +213,18 @@ void bl_pp_dial_refused(struct bl_pp_peer *peer, int code, uint64_t now)
     local_failure(peer, code, now);
 }
 
+uint64_t bl_pp_failure_delay(const struct bl_pp_peer *peer, struct belay_backoff *backoff,
+                             uint64_t *failed_at, uint64_t random, uint64_t now)
+{
+    int64_t ms;
+
+    if (peer->opened_at > *failed_at && now - peer->opened_at >= BL_PP_STEADY_NS)
+        belay_backoff_reset(backoff);
+    *failed_at = now;
+    ms = belay_backoff_failed(backoff, random);
+    return ms > 0 ? (uint64_t)ms * 1000000u : 1000000u; /* never at once: others want to run */
+}
+
 static void retry_later(struct bl_pp_conn *c, int code, uint64_t random, uint64_t now)
 {
     struct bl_pp_peer *peer = c->peer;
@@ -199,7 +236,8 @@ static void retry_later(struct bl_pp_conn *c, int code, uint64_t random, uint64_
         return; /* who comes next begins anew */
     if (c->round == peer->round) {
         peer->round++;
-        peer->retry_at = now + (uint64_t)belay_backoff_failed(&peer->backoff, random) * 1000000u;
+        peer->retry_at =
+            now + bl_pp_failure_delay(peer, &peer->backoff, &peer->failed_at, random, now);
     }
     if (!oldest)
         return;
@@ -217,9 +255,13 @@ static void fail_for_good(struct bl_pp_conn *c, int code, uint64_t now)
 static void came_to_nothing(struct bl_pp_conn *c, const struct belay_error *error, uint64_t random,
                             uint64_t now)
 {
-    if (is_local(error->code))
+    bool again = error->kind == BELAY_KIND_RETRY || error->kind == BELAY_KIND_LIMIT;
+
+    if (is_local(error) && c->filling && c->peer->waiting == 0)
+        retry_later(c, error->code, random, now); /* nobody is to make room for that */
+    else if (is_local(error))
         local_failure(c->peer, error->code, now);
-    else if (error->kind == BELAY_KIND_RETRY && !error->final)
+    else if (again && !error->final)
         retry_later(c, error->code, random, now);
     else
         fail_for_good(c, error->code, now);
@@ -261,4 +303,5 @@ void bl_pp_gone(struct bl_pp_conn *c)
     peer->closing--;
     peer->pool->connections--;
     peer->pool->closing--;
+    peer->pool->blocked_since = 0;
 }

@@ -41,9 +41,11 @@ static void tell(struct bl_pool_conn *c)
 
 void bl_hook_tell_reused(struct belay_pool *pool)
 {
-    struct bl_list *node;
+    struct bl_list now, *node;
 
-    while ((node = bl_list_pop_front(&pool->reused)))
+    bl_list_init(&now);
+    bl_list_splice(&now, &pool->reused);
+    while ((node = bl_list_pop_front(&now)))
         tell(BL_LIST_OF(node, struct bl_pool_conn, reused));
 }
 

@@ -119,20 +119,26 @@ void bl_pp_make_room(struct bl_pp *pp)
 
 void bl_pp_trim(struct bl_pp_peer *peer)
 {
-    struct bl_pp *pp = peer->pool;
     struct bl_pp_conn *c;
 
-    while (peer->idle > pp->limits.max_idle && (c = bl_pp_longest_idle(peer)))
+    while (peer->idle > peer->pool->limits.max_idle && (c = bl_pp_longest_idle(peer)))
         bl_pp_close(c, BELAY_REASON_EVICTED, false);
-    while (pp->limits.max_idle_total != INT32_MAX && pp->idle > pp->limits.max_idle_total &&
-           (c = oldest_idle(pp)))
+}
+
+void bl_pp_trim_total(struct bl_pp *pp)
+{
+    struct bl_pp_conn *c;
+
+    if (pp->limits.max_idle_total == INT32_MAX)
+        return;
+    while (pp->idle > pp->limits.max_idle_total && (c = oldest_idle(pp)))
         bl_pp_close(c, BELAY_REASON_EVICTED, false);
 }
 
 /* ---- min_idle ---- */
 
 /* Whether one more may be idle, and is not closed for that at once. */
-static bool fits(const struct bl_pp *pp)
+bool bl_pp_fill_fits(const struct bl_pp *pp)
 {
     return pp->limits.max_idle_total == INT32_MAX ||
            pp->idle + pp->filling < pp->limits.max_idle_total;
@@ -144,7 +150,7 @@ bool bl_pp_wants_fill(struct bl_pp_peer *peer, int32_t for_waiters, uint64_t now
 {
     const struct bl_pp_limits *l = &peer->pool->limits;
 
-    if (l->min_idle == 0 || !peer->held || !fits(peer->pool) ||
+    if (l->min_idle == 0 || !peer->held ||
         peer->idle + peer->checking + peer->dialing - for_waiters >= l->min_idle) {
         if (peer->fill.failures == 0)
             peer->fill_at = 0;
@@ -164,7 +170,8 @@ uint64_t bl_pp_fill_due(const struct bl_pp_peer *peer, uint64_t now)
 
 void bl_pp_fill_failed(struct bl_pp_peer *peer, uint64_t now)
 {
-    uint64_t random = bl_rand_next(&peer->pool->rand);
+    uint64_t random = bl_rand_next(&peer->pool->rand), delay;
 
-    peer->fill_at = now + 1 + (uint64_t)belay_backoff_failed(&peer->fill, random) * 1000000u;
+    delay = bl_pp_failure_delay(peer, &peer->fill, &peer->fill_failed_at, random, now);
+    peer->fill_at = now + (delay > BL_PP_FILL_NS ? delay : BL_PP_FILL_NS);
 }

@@ -108,6 +108,8 @@ static int check_min_idle(const struct belay_pool_options *o, struct belay_error
         return refuse(error, "min_idle", "is above max_idle_per_endpoint");
     if (o->min_idle > o->max_idle_total)
         return refuse(error, "min_idle", "is above max_idle_total");
+    if (o->min_idle > 0 && o->max_idle_time_ms == 0)
+        return refuse(error, "min_idle", "is of no use with max_idle_time_ms none");
     return 0;
 }
 
@@ -163,12 +165,13 @@ static int keep_fixed(struct belay_pool *pool, struct belay_pool_options *o,
 {
     const struct belay_pool_options *own = &pool->options;
 
-    if (o->connector.ops &&
-        (o->connector.ops != own->connector.ops || o->connector.arg != own->connector.arg))
+    if ((o->connector.ops && o->connector.ops != own->connector.ops) ||
+        (o->connector.arg && o->connector.arg != own->connector.arg))
         return refuse(error, "connector", "cannot be changed while the pool works");
     if (!same_or_none(o->dial, own->dial, &pool->dial))
         return refuse(error, "dial", "cannot be changed while the pool works");
-    if (!same_or_none(o->callbacks, own->callbacks, &pool->callbacks))
+    if (!same_or_none(o->callbacks, own->callbacks, &pool->callbacks) ||
+        (o->callbacks_arg && o->callbacks_arg != own->callbacks_arg))
         return refuse(error, "callbacks", "cannot be changed while the pool works");
     if (o->cache && o->cache != own->cache)
         return refuse(error, "cache", "cannot be changed while the pool works");
@@ -190,10 +193,13 @@ static void apply(struct belay_pool *pool, const struct bl_pool_settings *s)
     bl_pp_set_limits(&pool->pp, &s->limits);
     for (struct bl_map_node *n = NULL; (n = bl_map_next(&pool->peers, n));) {
         struct belay_peer *peer = BL_CONTAINER(n, struct belay_peer, node);
-        int32_t failures = peer->pp.backoff.failures;
+        int32_t failures = peer->pp.backoff.failures, fills = peer->pp.fill.failures;
 
-        peer->pp.backoff = s->backoff;
+        peer->pp.backoff = peer->pp.fill = s->backoff;
         peer->pp.backoff.failures = failures;
+        peer->pp.fill.failures = fills;
+        if (peer->pp.stats.opened == 0)
+            peer->pp.expected = s->limits.expected;
         BL_LIST_EACH(node, &peer->pp.conns)
         {
             struct bl_pool_conn *c = bl_pool_conn_of(BL_LIST_OF(node, struct bl_pp_conn, link));

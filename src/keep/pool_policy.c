@@ -330,12 +330,10 @@ void bl_pp_opened(struct bl_pp_conn *c, const struct bl_conn_facts *facts, uint6
     uint64_t most = life / 100 * (uint64_t)peer->pool->limits.jitter;
 
     leave_state(c);
-    if (c->filling)
-        belay_backoff_reset(&peer->fill);
     peer->fill_at = 0;
     peer->expected = facts->capacity > 0 ? facts->capacity : 1;
-    belay_backoff_reset(&peer->backoff);
     peer->retry_at = 0;
+    peer->opened_at = now;
     peer->stats.opened++;
     c->state = BL_PP_OPEN;
     c->capacity = facts->capacity;

@@ -31,7 +31,12 @@
 
 #define BL_PP_PAUSE_NS  100000000u /* dialling rests after a local failure (EMFILE) */
 #define BL_PP_SPREAD_NS 50000000u  /* between dials while the capacity is unknown */
-#define BL_PP_FILL_NS   100000000u /* at most, at random, before each dial for min_idle */
+#define BL_PP_FILL_NS                                                                              \
+    100000000u /* at most, at random, before each dial for min_idle; and at least
+                                      after one that failed */
+#define BL_PP_STEADY_NS                                                                            \
+    1000000000u /* a peer that has been up for as long has no failures behind it */
+#define BL_PP_SLOW_NS 1000000000u /* a connection that closes for longer is no slot soon free */
 
 #define BL_PP_AGES (UINT64_MAX / 4) /* a time that no clock will show */
 
@@ -62,7 +67,8 @@ struct bl_pp {
     int32_t fillers; /* of the eager: for min_idle alone */
     int32_t idle;    /* kept only where max_idle_total is a limit */
     uint64_t pause_until;
-    uint64_t arrivals; /* numbers waiters */
+    uint64_t blocked_since; /* a slot is awaited that is being closed; 0: none is */
+    uint64_t arrivals;      /* numbers waiters */
     struct bl_rand rand;
     bool closed;                  /* nobody is served any more */
     bool suspended;               /* nor now */
@@ -95,8 +101,10 @@ struct bl_pp_peer { /* what every lease looks at first: with many peers the cach
     uint64_t fill_at;                    /* when the next may begin; 0: none is wanted */
     struct belay_backoff fill;
     struct belay_backoff backoff;
-    uint64_t round;      /* failed rounds of dialling: dials that fail together are one */
-    uint64_t retry_at;   /* no dial before */
+    uint64_t round;     /* failed rounds of dialling: dials that fail together are one */
+    uint64_t retry_at;  /* no dial before */
+    uint64_t opened_at; /* the last that came up */
+    uint64_t failed_at, fill_failed_at;
     uint64_t first_dial; /* of those in flight while the capacity is unknown */
     uint64_t first_uses; /* leases given on connections that had not been used before */
 };
@@ -293,10 +301,17 @@ static inline void bl_pp_count_idle(struct bl_pp_peer *peer, int32_t n)
 void bl_pp_backdate(struct bl_pp_conn *conn, uint64_t since);
 /* Nobody waits for what is idle now: more than the limits allow is closed. */
 void bl_pp_trim(struct bl_pp_peer *peer);
+void bl_pp_trim_total(struct bl_pp *pp); /* after all peers */
 /* Whether min_idle wants one more than waiters do; decides when, too. */
 bool bl_pp_wants_fill(struct bl_pp_peer *peer, int32_t for_waiters, uint64_t now);
 uint64_t bl_pp_fill_due(const struct bl_pp_peer *peer, uint64_t now);
 void bl_pp_fill_failed(struct bl_pp_peer *peer, uint64_t now);
+/* Whether min_idle may have one more, as far as the whole pool is concerned. */
+bool bl_pp_fill_fits(const struct bl_pp *pp);
+/* pool_dials.c: how long to wait after one more failure. What came up and held for a while in
+ * between has ended the outage; what did not has not. */
+uint64_t bl_pp_failure_delay(const struct bl_pp_peer *peer, struct belay_backoff *backoff,
+                             uint64_t *failed_at, uint64_t random, uint64_t now);
 
 /* ---- changes while it goes on (pool_limits.c) ---- */
 

@@ -33,8 +33,9 @@ static void arm(struct belay_pool *pool, struct belay_peer *peer)
     bl_timer_at(&peer->timer, pool->loop, bl_pp_dial_due(&peer->pp, bl_pool_now(pool)));
 }
 
-/* The next waiter, if there is something for it. */
-static bool serve(struct belay_pool *pool, struct belay_peer *peer)
+/* The next waiter, if there is something for it. Those that came from `end` on are served in another
+ * round: who asks again in the callback does not keep the loop to itself. */
+static bool serve(struct belay_pool *pool, struct belay_peer *peer, uint64_t end)
 {
     struct belay_waiter *w;
     struct bl_pp_waiter *pp;
@@ -44,6 +45,10 @@ static bool serve(struct belay_pool *pool, struct belay_peer *peer)
     pp = bl_pp_next(&peer->pp, &c, bl_pool_now(pool));
     if (!pp)
         return bl_pool_adopt(pool, peer);
+    if (pp->arrival >= end) {
+        bl_pool_touch(peer);
+        return false;
+    }
     w = BL_CONTAINER(pp, struct belay_waiter, pp);
     if (bl_pool_vet(pool, c) &&
         bl_pool_give(pool, c, (struct bl_lessee){w->tag, w->place}, &lease)) {
@@ -53,19 +58,33 @@ static bool serve(struct belay_pool *pool, struct belay_peer *peer)
     return true;
 }
 
+/* There is no memory for one more lease. */
+static bool refuse_oldest(struct belay_pool *pool, struct belay_peer *peer, uint64_t end)
+{
+    if (bl_pp_oldest(&peer->pp)->arrival >= end) {
+        bl_pool_touch(peer);
+        return false;
+    }
+    bl_pp_fail_oldest(&peer->pp, BELAY_ENOMEM);
+    bl_pool_tell_failed(pool, NULL); /* before those who came later */
+    return true;
+}
+
+static bool serve_or_refuse(struct belay_pool *pool, struct belay_peer *peer, uint64_t end)
+{
+    if (bl_lease_reserve(pool->loop) < 0)
+        return refuse_oldest(pool, peer, end);
+    return serve(pool, peer, end) || (!bl_list_linked(&peer->dirty) &&
+                                      bl_share_reclaim(peer, (unsigned)peer->pp.waiting) > 0);
+}
+
 static void attend(struct belay_pool *pool, struct belay_peer *peer)
 {
-    bool more = true;
+    uint64_t end = pool->pp.arrivals;
 
     peer->refs++;
-    while (more && bl_pp_hungry(&peer->pp)) {
-        if (bl_lease_reserve(pool->loop) == 0) {
-            more = serve(pool, peer) || bl_share_reclaim(peer, (unsigned)peer->pp.waiting) > 0;
-        } else {
-            bl_pp_fail_oldest(&peer->pp, BELAY_ENOMEM);
-            bl_pool_tell_failed(pool, NULL); /* before those who came later */
-        }
-    }
+    while (bl_pp_hungry(&peer->pp) && serve_or_refuse(pool, peer, end))
+        ;
     bl_pp_trim(&peer->pp);
     bl_pp_consider(&peer->pp, bl_pool_now(pool));
     arm(pool, peer);
@@ -99,12 +118,15 @@ static bool is_over(const struct belay_pool *pool)
 void bl_pool_run(void *arg)
 {
     struct belay_pool *pool = arg;
-    struct bl_list *node;
+    struct bl_list now, *node;
 
     bl_share_recall_marked(pool);
-    while ((node = bl_list_pop_front(&pool->dirty)))
+    bl_list_init(&now);
+    bl_list_splice(&now, &pool->dirty); /* who is touched meanwhile comes in the next round */
+    while ((node = bl_list_pop_front(&now)))
         attend(pool, BL_LIST_OF(node, struct belay_peer, dirty));
     if (!pool->closed) {
+        bl_pp_trim_total(&pool->pp);
         bl_pool_cache_rest(pool);
         dial_all(pool);
         bl_pool_tell_failed(pool, NULL);

@@ -24,14 +24,14 @@ static uint64_t grace_of(const struct sim_rig *rig, const struct sim_seen *seen)
 {
     const struct belay_dial_options *d = rig->options.dial;
     const struct sim_world *w = rig->w;
-    uint64_t setting_up;
+    uint64_t grace = MOMENT_NS;
 
-    if (seen->fake)
-        return MOMENT_NS;
-    setting_up = SIM_MS(d->tls_timeout_ms + d->session_timeout_ms);
-    if (seen->opened_ns < w->jumped_at && seen->opened_ns + setting_up + w->jump_ns > w->jumped_at)
-        setting_up += w->jump_ns;
-    return MOMENT_NS + setting_up;
+    if (!seen->fake)
+        grace += SIM_MS(d->tls_timeout_ms + d->session_timeout_ms);
+    /* The clock has jumped before the pool knew of it. */
+    if (seen->opened_ns < w->jumped_at && seen->opened_ns + grace + w->jump_ns > w->jumped_at)
+        grace += w->jump_ns;
+    return grace;
 }
 
 /* ---- limits, at each dial ---- */

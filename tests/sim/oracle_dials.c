@@ -56,6 +56,8 @@ void sim_oracle_dial_failed(struct sim_seen *seen, enum belay_error_kind kind, v
     struct sim_world *w = rig->w;
     struct sim_host *h = seen->host;
 
+    if (kind == BELAY_KIND_NONE && sim_is_cleared(rig, seen, false))
+        return; /* it was cancelled for that */
     if (h->failed_turn + 1 <
         w->turns) /* a long turn is cut in two: what it failed is told in the next */
         h->failed = h->refused = 0;
@@ -94,6 +96,14 @@ void sim_oracle_left(struct sim_ask *ask)
         h->round_failed_ns = 0;
 }
 
+/* A connection that ended before anybody could use it, its check failed or its time as an idle one over, is as good as a
+ * dial that failed; when that is decided only the pool knows. */
+static bool is_waste(const struct belay_error *e)
+{
+    return e->stage == BELAY_STAGE_PROTOCOL &&
+           (e->code == BELAY_EUNHEALTHY || e->code == BELAY_EEOF);
+}
+
 void sim_oracle_told_failure(struct sim_ask *ask)
 {
     struct sim_rig *rig = ask->rig;
@@ -103,6 +113,8 @@ void sim_oracle_told_failure(struct sim_ask *ask)
 
     if (rig->wires || rig->lax || rig->options.min_idle || e->kind != BELAY_KIND_RETRY ||
         e->stage == BELAY_STAGE_QUEUE)
+        return;
+    if (is_waste(e))
         return;
     if (h->failed_turn + 1 < w->turns || ++h->refused > h->failed)
         sim_fail(w, "acquire %llu fails, and no dial of its own has", (unsigned long long)ask->seq);

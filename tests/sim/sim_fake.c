@@ -97,6 +97,7 @@ static void on_check(void *arg)
     if (h->bad_check || f->seen.sick_ns) {
         sim_did(f->world, SIM_FAULT_UNHEALTHY, h);
         f->seen.failed_turn = f->world->turns;
+        sim_fake_wasted(f);
         belay_conn_checked(f->conn, BELAY_EUNHEALTHY);
     } else {
         f->seen.suspect_turn = f->seen.doubt_turn = 0;
@@ -190,6 +191,8 @@ static void fake_close(struct belay_conn *conn, enum belay_reason reason, void *
     if (w->on_close)
         w->on_close(&f->seen, w->after_turn_arg);
     sim_fake_doubted(&f->seen);
+    if (reason == BELAY_REASON_IDLE || reason == BELAY_REASON_UNHEALTHY)
+        sim_fake_wasted(f);
     if (f->seen.host->close_ns)
         sim_did(w, SIM_FAULT_SLOW_CLOSE, f->seen.host);
     end(f, f->seen.host->close_ns);

@@ -123,6 +123,7 @@ void pk_run(struct pk *k)
         bl_pp_trim(&k->peers[i]);
         bl_pp_consider(&k->peers[i], k->now);
     }
+    bl_pp_trim_total(&k->pp);
     while ((peer = bl_pp_next_dial(&k->pp, k->now)))
         dial(k, peer);
     perform_lists(k);

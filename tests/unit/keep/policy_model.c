@@ -175,7 +175,7 @@ void pm_opens(struct pm *m, struct pm_conn *c)
     c->state = PM_OPEN;
     c->up_at = c->idle_since = m->now;
     p->expected = c->facts.capacity > 0 ? c->facts.capacity : 1;
-    p->failures = 0;
+    p->opened_at = m->now;
     p->retry_at = 0;
     p->counts.opened++;
 }
@@ -197,6 +197,9 @@ void pm_fails(struct pm *m, struct pm_conn *c, int code)
     } else if (code == BELAY_ECONNECT) {
         if (c->round == p->round) {
             p->round++;
+            if (p->opened_at > p->failed_at && m->now - p->opened_at >= PM_MS(1000))
+                p->failures = 0; /* it has been up for a while since */
+            p->failed_at = m->now;
             p->retry_at = m->now + PM_MS(100 << p->failures);
             p->failures += p->failures < 6;
         }

@@ -36,7 +36,7 @@ struct pm_waiter {
 
 struct pm_peer {
     int expected, failures;
-    uint64_t round, retry_at, first_dial;
+    uint64_t round, retry_at, first_dial, opened_at, failed_at;
     struct belay_pool_stats counts;
 };
 

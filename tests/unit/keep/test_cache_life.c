@@ -275,12 +275,35 @@ static void watchers_of_the_end_are_told_once(void **state)
     assert_int_equal(k.ended, 1);
     assert_int_equal(belay_cache_close_finished(cache, on_finished, &finished), 0);
     assert_int_equal(finished, 1); /* in a later turn */
+    cache_kit_settle(&k);
+    assert_int_equal(finished, 2);
+    assert_true(belay_cache_is_closed(cache));
+    belay_cache_unref(cache);
+}
+
+static void close_after_the_end_calls_back_too(void **state)
+{
+    struct belay_cache *cache = belay_cache_ref(k.cache);
+
+    (void)state;
+    finished = 0;
     belay_cache_close(cache, cache_kit_ended, &k);
+    cache_kit_settle(&k);
+    assert_int_equal(k.ended, 1);
+    belay_cache_close(cache, NULL, NULL);
+    cache_kit_settle(&k);
+    assert_int_equal(k.ended, 1); /* once for each who asked */
+    belay_cache_close(cache, on_finished, &finished);
+    assert_int_equal(finished, 0); /* in a later turn */
+    cache_kit_settle(&k);
+    assert_int_equal(finished, 1);
+    belay_cache_close(cache, cache_kit_ended, &k);
+    belay_cache_close(cache, on_finished, &finished); /* takes its place */
+    belay_cache_close(cache, NULL, NULL);
+    belay_cache_unref(cache); /* the last reference: it waits */
     cache_kit_settle(&k);
     assert_int_equal(finished, 2);
     assert_int_equal(k.ended, 1);
-    assert_true(belay_cache_is_closed(cache));
-    belay_cache_unref(cache);
 }
 
 static void loop_that_ends_closes_what_is_in_it(void **state)
@@ -462,6 +485,7 @@ int main(void)
         TEST(closing_ones_cannot_be_taken_back),
         TEST(close_all_inside_a_destructor),
         TEST(watchers_of_the_end_are_told_once),
+        TEST(close_after_the_end_calls_back_too),
         TEST(loop_that_ends_closes_what_is_in_it),
         TEST(another_network_ends_the_inactive),
         TEST(every_move_is_traced),

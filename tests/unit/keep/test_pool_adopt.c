@@ -213,6 +213,46 @@ static void age_and_uses_go_with_it(void **state)
     assert_int_equal(second_stats().closed[BELAY_REASON_LIFETIME], 1);
 }
 
+static void age_counts_against_the_new_pools_limit(void **state)
+{
+    (void)state;
+    second_options.max_connection_lifetime_ms = 3000;
+    second_options.lifetime_jitter = BELAY_NONE;
+    k.options.max_connection_lifetime_ms = BELAY_FOREVER;
+    open_both();
+    leave_one();
+    pool_kit_pass(&k, 2000);
+    ask_now(&asks[1], &k, second_a);
+    assert_int_equal(cache_stats().adopted, 1);
+    belay_lease_release(asks[1].lease, BELAY_REUSE);
+    pool_kit_pass(&k, 999);
+    assert_int_equal(second_stats().idle, 1);
+    pool_kit_pass(&k, 1);
+    assert_int_equal(second_stats().closed[BELAY_REASON_LIFETIME], 1);
+}
+
+static void age_goes_with_it_from_pool_to_pool(void **state)
+{
+    (void)state;
+    second_options.max_connection_lifetime_ms = BELAY_FOREVER;
+    k.options.max_connection_lifetime_ms = 3000;
+    k.options.lifetime_jitter = BELAY_NONE;
+    open_both();
+    ask_now(&asks[1], &k, second_a);
+    pool_kit_pass(&k, 1000);
+    belay_lease_release(asks[1].lease, BELAY_REUSE);
+    ask_now(&asks[0], &k, k.a); /* there */
+    belay_lease_release(asks[0].lease, BELAY_REUSE);
+    ask_now(&asks[1], &k, second_a); /* and back */
+    belay_lease_release(asks[1].lease, BELAY_REUSE);
+    assert_int_equal(cache_stats().adopted, 2);
+    ask_now(&asks[0], &k, k.a);
+    belay_lease_release(asks[0].lease, BELAY_REUSE);
+    assert_int_equal(k.puppet.n, 1);
+    pool_kit_pass(&k, 2000);
+    assert_int_equal(pool_kit_stats(&k).closed[BELAY_REASON_LIFETIME], 1);
+}
+
 static void assert_dials_anew(struct belay_peer *peer)
 {
     unsigned before = k.puppet.n;
@@ -375,6 +415,18 @@ static void uses_beyond_the_new_pools_limit_do_not_begin(void **state)
     assert_dials_anew(second_a);
 }
 
+static void one_too_old_for_the_new_pool_stays(void **state)
+{
+    (void)state;
+    k.options.max_connection_lifetime_ms = BELAY_FOREVER;
+    second_options.max_connection_lifetime_ms = 1000;
+    open_both();
+    leave_one();
+    pool_kit_pass(&k, 1000);
+    assert_dials_anew(second_a);
+    assert_int_equal(pool_kit_stats(&k).idle, 1);
+}
+
 static void idle_limit_of_the_new_pool_counts(void **state)
 {
     (void)state;
@@ -466,6 +518,8 @@ int main(void)
         TEST(idle_connection_moves_to_the_pool_that_needs_it),
         TEST(adopted_ones_are_the_new_pools_in_everything),
         TEST(age_and_uses_go_with_it),
+        TEST(age_counts_against_the_new_pools_limit),
+        TEST(age_goes_with_it_from_pool_to_pool),
         TEST(other_endpoints_are_not_served),
         TEST(other_connectors_are_not_served),
         TEST(other_contexts_are_served_where_the_connector_can_move),
@@ -476,6 +530,7 @@ int main(void)
         TEST(suspended_pool_gives_nothing_away),
         TEST(limits_stay_each_pools_own),
         TEST(uses_beyond_the_new_pools_limit_do_not_begin),
+        TEST(one_too_old_for_the_new_pool_stays),
         TEST(idle_limit_of_the_new_pool_counts),
         TEST(one_that_has_just_been_lost_is_not_taken),
         TEST(pool_that_closes_while_it_adopts),
