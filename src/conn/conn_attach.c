@@ -9,11 +9,10 @@ struct attachment {
     void *arg;
 };
 
-static void on_readable(unsigned events, void *arg)
+static void on_readable(void *arg)
 {
     struct belay_conn *c = arg;
 
-    (void)events;
     if (c->parked) {
         c->parked = false;
         if (!c->keeper_ops->stirs(c, c->keeper)) {
@@ -24,6 +23,11 @@ static void on_readable(unsigned events, void *arg)
     belay_conn_suspect(c);
 }
 
+static void on_resume(void *arg)
+{
+    bl_conn_watch(arg);
+}
+
 static struct bl_conn_more *more_of(struct belay_conn *c)
 {
     if (c->more)
@@ -31,7 +35,8 @@ static struct bl_conn_more *more_of(struct belay_conn *c)
     c->more = bl_zalloc(&c->loop->mem, sizeof *c->more);
     if (c->more) {
         bl_list_init(&c->more->attached);
-        bl_watch_init(&c->more->slot, c->loop, -1, on_readable, c);
+        bl_guard_init(&c->more->guard, c->loop, on_readable, c);
+        bl_task_init(&c->more->resume, on_resume, c);
     }
     return c->more;
 }
@@ -89,8 +94,8 @@ void bl_conn_let_go(struct belay_conn *c)
 
     if (!c->more)
         return;
-    bl_watch_set(&c->more->slot, 0);
-    c->more->slot.fd = -1;
+    bl_task_cancel(&c->more->resume);
+    bl_guard_set_fd(&c->more->guard, -1);
     c->deaf = true;
     while ((node = bl_list_first(&c->more->attached))) {
         struct attachment *a = BL_LIST_OF(node, struct attachment, link);
@@ -113,24 +118,44 @@ void bl_conn_more_free(struct belay_conn *c)
 
 static bool wants_watch(const struct belay_conn *c)
 {
-    return c->more->slot.fd >= 0 && c->phase == BL_PHASE_OPEN && c->opened && !c->closing &&
+    return bl_conn_has_descriptor(c) && c->phase == BL_PHASE_OPEN && c->opened && !c->closing &&
            (c->users == 0 || c->parked) && !c->checking && !c->facts.suspect && !c->facts.lost;
 }
 
-/* What cannot be watched would die unseen: it goes. */
+/* What cannot be watched would die unseen: it goes. One whose descriptor is not there any more is
+ * the connector's to judge. */
 void bl_conn_watch(struct belay_conn *c)
 {
     struct belay_error error;
     int rc;
 
-    if (!c->more || c->more->slot.fd < 0)
+    if (!bl_conn_has_descriptor(c))
         return;
-    rc = bl_watch_set(&c->more->slot, wants_watch(c) ? BELAY_READABLE : 0);
+    bl_task_cancel(&c->more->resume);
+    if (!wants_watch(c)) {
+        bl_guard_rest(&c->more->guard);
+        return;
+    }
+    rc = bl_guard_on(&c->more->guard);
     if (rc == 0)
         return;
+    if (rc == BELAY_ECLOSED) {
+        belay_conn_suspect(c);
+        return;
+    }
     bl_error_set(&error, rc, BELAY_STAGE_USE, "watching the descriptor of a connection to %s: %s",
                  belay_endpoint_name(c->endpoint), belay_strerror(rc));
     belay_conn_lost(c, BELAY_REASON_ERROR, &error);
+}
+
+void bl_conn_watch_later(struct belay_conn *c)
+{
+    if (!bl_conn_has_descriptor(c))
+        return;
+    if (bl_guard_is_armed(&c->more->guard))
+        bl_conn_watch(c);
+    else if (wants_watch(c))
+        bl_flush_post(c->loop, &c->more->resume);
 }
 
 void bl_conn_set_parked(struct belay_conn *c, bool parked)
@@ -141,7 +166,7 @@ void bl_conn_set_parked(struct belay_conn *c, bool parked)
 
 bool bl_conn_has_descriptor(const struct belay_conn *c)
 {
-    return c->more && c->more->slot.fd >= 0;
+    return c->more && bl_guard_fd(&c->more->guard) >= 0;
 }
 
 int belay_conn_set_descriptor(struct belay_conn *c, int fd)
@@ -156,8 +181,7 @@ int belay_conn_set_descriptor(struct belay_conn *c, int fd)
         return BELAY_EINVAL;
     if (!more_of(c))
         return BELAY_ENOMEM;
-    bl_watch_set(&c->more->slot, 0);
-    c->more->slot.fd = fd;
+    bl_guard_set_fd(&c->more->guard, fd);
     c->more->watched = c->more->watched || fd >= 0;
     bl_conn_watch(c);
     return 0;

@@ -4,6 +4,7 @@
 #define BL_CONN_CONN_PARTS_H
 
 #include "conn/conn.h"
+#include "loop/guard.h"
 
 enum bl_conn_phase {
     BL_PHASE_NEW,
@@ -19,8 +20,9 @@ enum bl_conn_phase {
 /* What few connections need: made when it is asked for. */
 struct bl_conn_more {
     struct bl_list attached; /* struct attachment, the last first */
-    struct belay_backend_slot slot;
-    bool watched; /* there was a descriptor before `opened` was told */
+    struct bl_guard guard;
+    struct bl_task resume; /* watches again, when the keeper has heard of a release */
+    bool watched;          /* there was a descriptor before `opened` was told */
 };
 
 static inline const struct belay_connector_ops *bl_conn_ops(const struct belay_conn *c)
@@ -45,6 +47,9 @@ void bl_conn_guard_plain(struct belay_conn *c);
 
 /* Watches the descriptor, or does not, as is right now. */
 void bl_conn_watch(struct belay_conn *c);
+/* After a release: not before the keeper has decided whether it stays. Whoever had it may have left
+ * a descriptor that is closed, or another's by now. */
+void bl_conn_watch_later(struct belay_conn *c);
 static inline bool bl_conn_is_watched(const struct belay_conn *c)
 {
     return c->more && c->more->watched;

@@ -95,7 +95,7 @@ void bl_conn_released(struct belay_conn *c)
         bl_conn_ops(c)->released(c, c->connector->arg);
     if (bl_conn_is_plain(c) && c->phase == BL_PHASE_OPEN && c->stream)
         bl_conn_guard_plain(c); /* what is held is told as idle data */
-    bl_conn_watch(c);
+    bl_conn_watch_later(c);
 }
 
 /* It ends at its release, as was decided; the stream is kept till then. */

@@ -8,6 +8,7 @@
  * workers joined, the backend detached, and with that the memory is given back.
  */
 #include "base/options.h"
+#include "loop/guard.h"
 #include "loop/nest.h"
 #include "loop/sys.h"
 #include "loop/threads.h"
@@ -258,6 +259,7 @@ void bl_loop_end(struct belay_loop *loop)
     }
     bl_user_timers_free(loop);
     bl_user_watches_free(loop);
+    bl_guards_free(loop);
     bl_nest_free(loop);
     loop->detaching = true;
     loop->backend.detach(detached, loop, loop->backend.arg);

@@ -85,8 +85,9 @@ struct belay_loop {
     struct belay_loop_options options; /* effective; strings are copies */
 
     struct bl_loop_threads
-        *threads;         /* posts, offload, waits: what other threads touch (threads.h) */
-    struct bl_nest *nest; /* the one descriptor, when asked for */
+        *threads;             /* posts, offload, waits: what other threads touch (threads.h) */
+    struct bl_nest *nest;     /* the one descriptor, when asked for */
+    struct bl_guards *guards; /* guard.h; made when the first is put on */
     void (*on_closed)(void *arg);
     void *closed_arg;
 };

@@ -122,6 +122,7 @@ static void a_descriptor_is_left_alone_while_somebody_uses_it(void **state)
     bl_conn_released(c);
     assert_int_equal(watched(FD), 0);
     bl_conn_released(c);
+    settle();
     assert_int_equal(watched(FD), BELAY_READABLE);
     assert_int_equal(puppet_conn(&puppet, 0)->acquires, 2);
     assert_int_equal(puppet_conn(&puppet, 0)->releases, 2);
@@ -216,6 +217,61 @@ static void a_lost_connection_is_watched_no_more(void **state)
     open_watched(FD);
     puppet_lose(puppet_conn(&puppet, 0), BELAY_ERESET);
     assert_int_equal(watched(FD), 0);
+}
+
+static void decide_to_close(void *arg)
+{
+    (void)arg;
+    bl_conn_close(keeper.conn, BELAY_REASON_BROKEN);
+}
+
+/* The keeper decides in a task of its own. Who had it has closed the descriptor, perhaps. */
+static void a_descriptor_is_not_touched_before_the_keeper_has_decided(void **state)
+{
+    struct belay_conn *c = open_watched(FD);
+    struct bl_task decision;
+
+    (void)state;
+    bl_conn_acquired(c);
+    world.world.watch_fails = BELAY_EINVAL;
+    bl_task_init(&decision, decide_to_close, NULL);
+    bl_conn_released(c);
+    assert_int_equal(watched(FD), 0);
+    bl_task_post(world.loop, &decision);
+    settle();
+    assert_int_equal(keeper.changed, 0);
+    assert_int_equal(keeper.closed, 1);
+    world.world.watch_fails = 0;
+}
+
+static void a_descriptor_that_is_lent_again_at_once_is_left_alone(void **state)
+{
+    struct belay_conn *c = open_watched(FD);
+
+    (void)state;
+    bl_conn_acquired(c);
+    bl_conn_released(c);
+    bl_conn_acquired(c);
+    settle();
+    assert_int_equal(watched(FD), 0);
+    bl_conn_released(c);
+    settle();
+    assert_int_equal(watched(FD), BELAY_READABLE);
+}
+
+static void a_descriptor_that_is_not_there_any_more_is_asked_about(void **state)
+{
+    struct belay_conn *c = open_watched(FD);
+
+    (void)state;
+    bl_conn_acquired(c);
+    world.world.watch_fails = BELAY_ECLOSED;
+    bl_conn_released(c);
+    settle();
+    world.world.watch_fails = 0;
+    assert_int_equal(keeper.changed, 1);
+    assert_true(keeper.facts.suspect);
+    assert_false(keeper.facts.lost);
 }
 
 /* ---- attachments ---- */
@@ -431,6 +487,9 @@ int main(void)
         T(a_descriptor_is_left_alone_before_the_connector_closes_it),
         T(a_descriptor_that_cannot_be_watched_loses_the_connection),
         T(a_lost_connection_is_watched_no_more),
+        T(a_descriptor_is_not_touched_before_the_keeper_has_decided),
+        T(a_descriptor_that_is_lent_again_at_once_is_left_alone),
+        T(a_descriptor_that_is_not_there_any_more_is_asked_about),
         T(what_is_attached_ends_before_close),
         T(what_is_attached_ends_before_cancel),
         T(what_is_attached_ends_when_it_takes_too_long),
