@@ -27,6 +27,7 @@ struct session {
     struct belay_watch *watch;
     struct belay_source_query *query; /* LOOKING */
     enum doing doing;
+    int fd, pid;    /* what is watched while it rests */
     unsigned step;  /* CHECKING: of the queries of a check */
     bool failed;    /* one of them */
     bool in_flight; /* one is being answered */
@@ -88,6 +89,13 @@ static void on_notice(void *arg, const char *message)
     pq->on_notice(line, pq->notice_arg);
 }
 
+static int rest(struct session *s)
+{
+    s->fd = PQsocket(s->pg);
+    s->pid = PQbackendPID(s->pg);
+    return belay_conn_set_descriptor(s->conn, s->fd);
+}
+
 static void come_up(struct session *s)
 {
     int rc;
@@ -96,7 +104,7 @@ static void come_up(struct session *s)
     s->watch = NULL;
     s->doing = RESTING;
     PQsetErrorVerbosity(s->pg, PQERRORS_DEFAULT);
-    rc = belay_conn_set_descriptor(s->conn, PQsocket(s->pg));
+    rc = rest(s);
     if (rc < 0)
         fail_with(s, rc, BELAY_STAGE_PROTOCOL, NULL);
     else
@@ -426,11 +434,22 @@ static void on_check(struct belay_conn *conn, void *arg)
 
 /* ---- the rest ---- */
 
+/* Whoever had it may have seen its end: libpq has closed the socket then, and the number may be
+ * another's. The user's query has got the server's words, and so they are here. */
 static void on_released(struct belay_conn *conn, void *arg)
 {
     const struct belay_pq *pq = arg;
     struct session *s = belay_conn_state(conn);
+    struct belay_error error;
 
+    if (PQstatus(s->pg) != CONNECTION_OK) {
+        belay_conn_set_descriptor(conn, -1);
+        bl_pq_lost_error(s->pg, name_of(s), &error);
+        belay_conn_lost(conn, BELAY_REASON_UNHEALTHY, &error);
+        return;
+    }
+    if ((PQsocket(s->pg) != s->fd || PQbackendPID(s->pg) != s->pid) && rest(s) < 0)
+        belay_conn_suspect(conn);
     if (pq->reset == BELAY_PQ_DISCARD ||
         (pq->reset == BELAY_PQ_ROLLBACK && PQtransactionStatus(s->pg) != PQTRANS_IDLE))
         belay_conn_suspect(conn); /* the check cleans it */

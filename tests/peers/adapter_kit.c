@@ -35,12 +35,28 @@ struct belay_endpoint *adapter_kit_endpoint(struct adapter_kit *k, const char *u
     return endpoint;
 }
 
+static void on_ended(struct belay_peer *peer, uint64_t id, enum belay_reason reason,
+                     const struct belay_error *error, void *arg)
+{
+    struct adapter_kit *k = arg;
+
+    (void)peer, (void)id;
+    k->ended++;
+    k->reason = reason;
+    snprintf(k->words, sizeof k->words, "%s", error ? error->text : "");
+}
+
+static const struct belay_pool_callbacks callbacks = {.size = sizeof callbacks,
+                                                      .on_connection_closed = on_ended};
+
 void adapter_kit_open(struct adapter_kit *k, struct belay_connector connector,
                       struct belay_endpoint *endpoint)
 {
     struct belay_error error;
 
     k->options.connector = connector;
+    k->options.callbacks = &callbacks;
+    k->options.callbacks_arg = k;
     if (belay_pool_open(k->loop, &k->options, &k->pool, &error) < 0)
         fail_msg("%s", error.text);
     assert_int_equal(belay_pool_peer(k->pool, endpoint, &k->peer), 0);

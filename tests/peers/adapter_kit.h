@@ -21,6 +21,9 @@ struct adapter_kit {
     struct belay_peer *peer;
     struct belay_error error; /* of the last acquire that failed */
     bool closed;
+    unsigned ended; /* connections, and why the last one did */
+    enum belay_reason reason;
+    char words[BELAY_ERROR_TEXT_MAX];
 };
 
 void adapter_kit_begin(struct adapter_kit *k);

@@ -3,6 +3,8 @@
 #include <belay-pq.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "peers/adapter_kit.h"
 
@@ -188,20 +190,72 @@ static void a_backend_that_ends_while_idle_is_noticed_at_once(void **state)
     assert_int_not_equal(use(), pid);
 }
 
+/* However it was given back: the reason is what was found then, the words are the server's. */
 static void a_backend_that_ends_in_use_is_not_lent_again(void **state)
+{
+    static const enum belay_release ways[] = {BELAY_REUSE, BELAY_BROKEN};
+    struct belay_lease lease;
+    int pid;
+
+    (void)state;
+    open_pool(CONNINFO);
+    for (unsigned i = 0; i < 2; i++) {
+        lease = adapter_kit_acquire(&kit);
+        pid = PQbackendPID(belay_pq_conn(lease));
+        terminate(pid);
+        assert_string_equal(ask(belay_pq_conn(lease), "SELECT 1"), "");
+        belay_lease_release(lease, ways[i]);
+        assert_int_not_equal(use(), pid);
+        ADAPTER_KIT_UNTIL(&kit, kit.ended == i + 1);
+        assert_int_equal(kit.reason, BELAY_REASON_UNHEALTHY);
+        if (!strstr(kit.words, "terminating connection due to administrator command"))
+            fail_msg("%s", kit.words);
+    }
+}
+
+/* libpq has closed its socket: the number is another's, and that one is let alone. */
+static void a_number_that_is_anothers_is_let_alone(void **state)
+{
+    struct belay_lease lease;
+    int fds[2], fd;
+
+    (void)state;
+    open_pool(CONNINFO);
+    use();
+    lease = adapter_kit_acquire(&kit);
+    fd = PQsocket(belay_pq_conn(lease));
+    terminate(PQbackendPID(belay_pq_conn(lease)));
+    assert_string_equal(ask(belay_pq_conn(lease), "SELECT 1"), "");
+    assert_int_equal(PQsocket(belay_pq_conn(lease)), -1);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    assert_true(fds[0] == fd || fds[1] == fd);
+    assert_int_equal(write(fds[0], "a", 1), 1);
+    assert_int_equal(write(fds[1], "b", 1), 1);
+    belay_lease_release(lease, BELAY_REUSE);
+    ADAPTER_KIT_UNTIL(&kit, kit.ended == 1);
+    assert_int_equal(kit.reason, BELAY_REASON_UNHEALTHY);
+    assert_int_equal(recv(fds[0], &(char){0}, 1, MSG_DONTWAIT), 1);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+/* Not asked for, but what can be done is: the new connection is watched as the old one was. */
+static void a_connection_that_was_reset_is_watched(void **state)
 {
     struct belay_lease lease;
     int pid;
 
     (void)state;
     open_pool(CONNINFO);
+    use();
     lease = adapter_kit_acquire(&kit);
+    PQreset(belay_pq_conn(lease));
     pid = PQbackendPID(belay_pq_conn(lease));
-    terminate(pid);
-    assert_string_equal(ask(belay_pq_conn(lease), "SELECT 1"), "");
     belay_lease_release(lease, BELAY_REUSE);
-    assert_int_not_equal(use(), pid);
-    ADAPTER_KIT_UNTIL(&kit, adapter_kit_stats(&kit).closed[BELAY_REASON_ERROR] == 1);
+    assert_int_equal(use(), pid);
+    terminate(pid);
+    ADAPTER_KIT_UNTIL(&kit, kit.ended == 1);
+    assert_int_equal(kit.reason, BELAY_REASON_PEER_CLOSED);
 }
 
 static void a_restart_is_survived(void **state)
@@ -590,6 +644,8 @@ int main(void)
         T(an_endpoint_with_tls_is_refused),
         T(a_backend_that_ends_while_idle_is_noticed_at_once),
         T(a_backend_that_ends_in_use_is_not_lent_again),
+        T(a_number_that_is_anothers_is_let_alone),
+        T(a_connection_that_was_reset_is_watched),
         T(a_restart_is_survived),
         T(a_server_that_is_not_there_may_come),
         T(a_wrong_password_is_fatal_at_once),
