@@ -271,6 +271,52 @@ static void a_wrong_password_is_fatal_at_once(void **state)
     assert_int_equal(adapter_kit_stats(&kit).failed[BELAY_STAGE_PROTOCOL], 1);
 }
 
+/* Such servers repeat what they got: a proxy, or one whose AUTH was renamed. */
+static void a_server_that_repeats_the_password_is_not_quoted(void **state)
+{
+    static const char *const replies[] = {
+        "-ERR unknown command 'AUTH', with args beginning with: 'xyzzy' \r\n",
+        "-xyzzy is no password\r\n",
+        "-ERR\txyzzy\r\n",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof replies / sizeof *replies; i++) {
+        char url[64];
+        int pid;
+
+        if (i > 0)
+            set_up(NULL);
+        options.password = "xyzzy";
+        snprintf(url, sizeof url, "tcp://127.0.0.1:%d", mute_server_start(replies[i], &pid));
+        refused_for_ever(url, BELAY_ECONNECT, i == 0 ? "AUTH: ERR (" : "AUTH: refused (");
+        assert_true(belay_peer_last_error(kit.peer, &kit.error, NULL));
+        assert_null(strstr(kit.error.text, "xyzzy"));
+        mute_server_end(pid);
+        if (i + 1 < sizeof replies / sizeof *replies)
+            tear_down(NULL);
+    }
+}
+
+static void a_real_server_without_auth_does_not_tell_the_password(void **state)
+{
+    (void)state;
+    options.password = "xyzzy";
+    refused_for_ever("unix:{dir}/without-auth", BELAY_ECONNECT, "AUTH: ERR (");
+}
+
+static void what_a_terminal_would_obey_is_left_out(void **state)
+{
+    char url[64];
+    int pid;
+
+    (void)state;
+    snprintf(url, sizeof url, "tcp://127.0.0.1:%d",
+             mute_server_start("-ERR \033[2Jmind\177 the gap\r\n", &pid));
+    refused_for_ever(url, BELAY_ECONNECT, "PING: ERR ?[2Jmind? the gap");
+    mute_server_end(pid);
+}
+
 static void a_user_that_may_do_nothing_is_fatal_at_once(void **state)
 {
     (void)state;
@@ -486,6 +532,9 @@ int main(void)
         T(a_restart_is_survived),
         T(a_server_that_is_not_there_may_come),
         T(a_wrong_password_is_fatal_at_once),
+        T(a_server_that_repeats_the_password_is_not_quoted),
+        T(a_real_server_without_auth_does_not_tell_the_password),
+        T(what_a_terminal_would_obey_is_left_out),
         T(a_user_that_may_do_nothing_is_fatal_at_once),
         T(a_missing_password_is_fatal_at_once),
         T(a_database_that_is_not_is_fatal_at_once),
