@@ -29,7 +29,9 @@
  * every connection of the pool, decides whether an idle one is kept, and closes what it chooses;
  * several pools may share one, and a pool that has none idle for those who wait takes over an idle
  * connection of another, if that is to the same endpoint by the same connector (two clients of HTTP
- * have the same). Limits stay each pool's own.
+ * have the same). One that becomes idle serves its own pool's first, then who has waited longest at
+ * another; the policy is asked when nobody waits. Limits stay each pool's own: what is older than a
+ * pool lets its connections become, is no use to it.
  */
 #ifndef BELAY_CACHE_H
 #define BELAY_CACHE_H
@@ -305,9 +307,10 @@ BELAY_API int belay_cache_open(struct belay_loop *loop, const struct belay_cache
 BELAY_API void belay_cache_close(struct belay_cache *cache, belay_fn *on_closed, void *arg);
 
 /*
- * While a reference is held the cache may be asked and closed after its end. on_closed of a second
- * close takes the place of the first's; who did not ask for the end may watch for it: fn runs once,
- * after on_closed, or in a later turn when the cache is closed already. BELAY_ENOMEM.
+ * While a reference is held the cache may be asked and closed after its end; on_closed then runs in
+ * a later turn. on_closed of a second close takes the place of the first's, unless that was told.
+ * Who did not ask for the end may watch for it: fn runs once, after on_closed, or in a later turn
+ * when the cache is closed already. BELAY_EINVAL (fn is NULL), BELAY_ENOMEM.
  */
 BELAY_API struct belay_cache *belay_cache_ref(struct belay_cache *cache);
 BELAY_API void belay_cache_unref(struct belay_cache *cache);

@@ -109,13 +109,26 @@ void belay_cache_close_all(struct belay_cache *cache)
         condemn_all(cache, BELAY_REASON_CLEARED);
 }
 
+/* The cache stays until that is done. */
+static void tell_late(struct belay_cache *cache)
+{
+    if (!cache->telling)
+        belay_cache_ref(cache);
+    cache->telling = true;
+    bl_task_post(cache->loop, &cache->run);
+}
+
 void belay_cache_close(struct belay_cache *cache, belay_fn *on_closed, void *arg)
 {
-    if (!cache || cache->ended)
+    if (!cache || (cache->ended && !on_closed))
         return;
     if (on_closed) {
         cache->on_closed = on_closed;
         cache->closed_arg = arg;
+    }
+    if (cache->ended) {
+        tell_late(cache);
+        return;
     }
     if (!cache->closed)
         BL_TRACE(cache->loop, "cache", cache->object.id, "", "open", "closing", "");
@@ -175,6 +188,17 @@ int belay_cache_close_finished(struct belay_cache *cache, belay_fn *fn, void *ar
     return 0;
 }
 
+void bl_cache_ended(struct belay_cache *cache)
+{
+    belay_fn *on_closed = cache->on_closed;
+    void *arg = cache->closed_arg;
+
+    cache->telling = false;
+    cache->on_closed = NULL;
+    belay_cache_unref(cache);
+    on_closed(arg);
+}
+
 void bl_cache_end(struct belay_cache *cache)
 {
     struct belay_loop *loop = cache->loop;
@@ -185,6 +209,7 @@ void bl_cache_end(struct belay_cache *cache)
     BL_ASSERT(cache->things.count == 0);
     BL_TRACE(loop, "cache", cache->object.id, "", "closing", NULL, "");
     cache->ended = true;
+    cache->on_closed = NULL;
     bl_list_init(&watchers);
     bl_list_splice(&watchers, &cache->watchers);
     bl_task_cancel(&cache->run);

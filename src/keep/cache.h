@@ -17,7 +17,8 @@
  *                                                 reason `evicted`; it stays active until then
  *     lent                   bl_cache_lend        active again
  *     none idle of its own   bl_cache_next_on     those on the same shelf, the latest first: the
- *                                                 pools settle between them which one moves
+ *                                                 pools settle between them which one moves, and
+ *                                                 who waits there (`waits` of the shelf)
  *     ending, or gone        bl_cache_gone        out of the cache, from wherever it is
  *
  *   What the cache decides reaches the pool by two functions: `condemned`, inside whatever call
@@ -69,7 +70,8 @@ struct belay_cache {
     uint32_t leaving;               /* closed, and not gone yet: streams, pools' connections */
     bool closed;                    /* close was called */
     bool ended;
-    bool asking; /* a policy's function is running */
+    bool telling; /* ended, and somebody who asked for the end after it is still to be told */
+    bool asking;  /* a policy's function is running */
     belay_fn *on_closed;
     void *closed_arg;
 };
@@ -110,6 +112,7 @@ struct belay_cache_entry *bl_cache_next_on(const struct bl_cache_group *shelf,
 void bl_cache_gone(struct belay_cache *cache, struct belay_cache_entry *entry);
 
 /* cache.c */
-void bl_cache_end(struct belay_cache *cache); /* nothing is in it any more: tells, and lets go */
+void bl_cache_end(struct belay_cache *cache);   /* nothing is in it any more: tells, and lets go */
+void bl_cache_ended(struct belay_cache *cache); /* tells who asked for the end after it */
 
 #endif

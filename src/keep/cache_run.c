@@ -153,6 +153,10 @@ void bl_cache_run(void *arg)
     struct belay_cache *cache = arg;
     struct bl_list *node;
 
+    if (cache->ended) {
+        bl_cache_ended(cache);
+        return;
+    }
     while ((node = bl_list_first(&cache->table.closing)))
         end_entry(cache, bl_cache_by_place(node));
     while ((node = bl_list_pop_front(&cache->parcels))) {

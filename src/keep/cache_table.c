@@ -41,6 +41,7 @@ static int group_get(struct bl_cache_table *table, bool is_shelf, const void *ke
         g->table = table;
         g->is_shelf = is_shelf;
         bl_list_init(&g->entries);
+        bl_list_init(&g->waits);
         if (bl_map_add(map, g->key, len, &g->node) < 0) {
             bl_free(table->mem, g);
             return BELAY_ENOMEM;
@@ -86,7 +87,7 @@ void bl_cache_group_drop(struct bl_cache_group *g)
 {
     if (!g || --g->holds > 0)
         return;
-    BL_ASSERT(g->n == 0);
+    BL_ASSERT(g->n == 0 && bl_list_empty(&g->waits));
     bl_map_remove(map_of(g->table, g->is_shelf), &g->node);
     belay_endpoint_unref(g->endpoint);
     bl_free(g->table->mem, g);

@@ -35,6 +35,7 @@ struct bl_cache_group {
     struct bl_map_node node;
     struct bl_cache_table *table;
     struct bl_list entries;          /* of an owner the first to come first, of a shelf the last */
+    struct bl_list waits;            /* of a shelf: pools' peers that wait for one (pool_adopt.c) */
     struct belay_endpoint *endpoint; /* of a shelf whose key is an endpoint's; NULL */
     uint32_t n;                      /* of entries */
     uint32_t holds;

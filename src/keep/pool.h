@@ -71,6 +71,7 @@ struct belay_peer {
     struct bl_timer timer; /* when dialling becomes possible */
     struct bl_pool_names names;
     struct bl_cache_group *shelf; /* in the cache; NULL: there is none */
+    struct bl_cache_wait wait;    /* at that shelf */
     struct bl_error_copy last_error;
     uint64_t last_error_at;
     struct bl_group *group; /* threads attached to it; NULL: none */

@@ -2,7 +2,15 @@
 /*
  * An idle connection moves from one pool to another that shares its cache. To the one it has ended
  * (reason `taken`), to the other it has come up; what it is, how old it is and how often it was
- * used, it stays. Only from the task of the pool that adopts, as hooks tell of it.
+ * used, it stays. Only from the task of a pool, as hooks tell of it.
+ *
+ * Nobody is to wait while one that would do is idle elsewhere. So each side looks when something
+ * has changed on it:
+ *
+ *     who waits   whenever its peer is attended to, and when there is room again in its whole pool
+ *     who has     whenever one has become idle or can be used again, when its own have been served
+ *
+ * A peer whose limit is reached by its own dials waits for these.
  */
 #include "keep/pool_cache_conn.h"
 
@@ -10,6 +18,12 @@
 static bool can_go(const struct belay_pool *pool)
 {
     return !pool->pp.closed && !pool->pp.suspended;
+}
+
+/* It would have ended by now, or could have, at this pool. */
+static bool is_too_old(const struct bl_pp_limits *l, const struct bl_pp_conn *pp, uint64_t now)
+{
+    return now - pp->opened_at >= l->lifetime_ns - l->lifetime_ns / 100 * (uint64_t)l->jitter;
 }
 
 /* What this pool would not lend, had it been its own. */
@@ -20,7 +34,7 @@ static bool is_wanted(const struct belay_pool *pool, const struct bl_cached_conn
 
     return bl_pp_is_idle(pp) && !pp->reason && !pp->suspect && pp->capacity > 0 &&
            !bl_conn_is_troubled(cc->conn.lessor.conn) && now < pp->due_at &&
-           now - pp->idle_since < l->idle_ns && pp->uses < l->uses;
+           now - pp->idle_since < l->idle_ns && pp->uses < l->uses && !is_too_old(l, pp, now);
 }
 
 /* The connector's side of it, which comes first: the rest cannot fail. */
@@ -30,7 +44,30 @@ static bool change_context(struct bl_cached_conn *cc, const struct belay_connect
     return from->arg == to->arg || from->ops->move(cc->conn.lessor.conn, from->arg, to->arg);
 }
 
-/* None of this pool's own is idle. */
+/* More wait for any connection than those that it has, or is asking, can carry. */
+static bool is_short(const struct bl_pp_peer *peer)
+{
+    int32_t lacking = peer->waiting - peer->waiting_fresh - peer->checking;
+
+    BL_LIST_EACH(node, &peer->ready)
+    {
+        const struct bl_pp_conn *c = BL_LIST_OF(node, struct bl_pp_conn, ready);
+
+        if (lacking <= 0)
+            break;
+        lacking -= c->capacity - c->leases;
+    }
+    return lacking > 0;
+}
+
+static bool may_take(const struct belay_pool *pool, const struct belay_peer *peer)
+{
+    const struct bl_pp_limits *l = &pool->pp.limits;
+
+    return !pool->pp.closed && !pool->pp.suspended && is_short(&peer->pp) &&
+           peer->pp.connections < l->per_endpoint && pool->pp.connections < l->total;
+}
+
 static struct bl_cached_conn *choose(struct belay_pool *pool, struct belay_peer *peer, uint64_t now)
 {
     struct belay_cache_entry *e = NULL;
@@ -61,6 +98,8 @@ static void move_counts(struct bl_pp_conn *c, struct bl_pp_peer *to,
     c->uses = was.uses;
     c->addr = was.addr;
     c->proved_at = was.proved_at;
+    c->opened_at = was.opened_at;
+    c->expires_at -= now - c->opened_at;
     c->expires_at = was.expires_at < c->expires_at ? was.expires_at : c->expires_at;
     c->due_at = c->expires_at < c->due_at ? c->expires_at : c->due_at;
     bl_pp_settle(c);
@@ -84,30 +123,122 @@ static void move_conn(struct belay_pool *pool, struct belay_peer *peer, struct b
     pool->kept.cache->stats.adopted++;
 }
 
-bool bl_pool_adopt(struct belay_pool *pool, struct belay_peer *peer)
+static void take(struct belay_pool *pool, struct belay_peer *peer, struct bl_cached_conn *cc)
 {
-    const struct bl_pp_limits *l = &pool->pp.limits;
-    struct bl_cached_conn *cc;
-    struct belay_peer *from;
-    uint32_t untold;
+    struct belay_peer *from = belay_peer_ref(bl_peer_of(cc->conn.pp.peer));
+    uint32_t untold = cc->conn.untold;
 
-    if (!pool->kept.cache || pool->pp.closed || pool->pp.suspended ||
-        peer->pp.waiting == peer->pp.waiting_fresh || peer->pp.idle > 0 ||
-        peer->pp.connections >= l->per_endpoint || pool->pp.connections >= l->total)
-        return false;
-    cc = choose(pool, peer, bl_pool_now(pool));
-    if (!cc)
-        return false;
-    from = belay_peer_ref(bl_peer_of(cc->conn.pp.peer));
-    untold = cc->conn.untold;
     move_conn(pool, peer, cc);
     BL_TRACE(pool->loop, "conn", belay_conn_id(cc->conn.lessor.conn), bl_peer_name(peer), "open",
              "open", "adopted");
     bl_names_consider(from);
     bl_names_consider(peer);
     bl_pool_touch(from);
+    bl_pool_cache_settled(pool, &cc->conn); /* should nobody want it after all */
     bl_hook_moved(from, &cc->conn,
                   untold); /* tells both; last, as whoever is told may do anything */
     belay_peer_unref(from);
+}
+
+bool bl_pool_adopt(struct belay_pool *pool, struct belay_peer *peer)
+{
+    struct bl_cached_conn *cc;
+
+    if (!pool->kept.cache || !may_take(pool, peer))
+        return false;
+    cc = choose(pool, peer, bl_pool_now(pool));
+    if (!cc)
+        return false;
+    take(pool, peer, cc);
     return true;
+}
+
+/* ---- who waits ---- */
+
+static struct belay_peer *waiting_peer(struct bl_list *node)
+{
+    return BL_CONTAINER(BL_LIST_OF(node, struct bl_cache_wait, link), struct belay_peer, wait);
+}
+
+void bl_cache_wait_init(struct bl_cache_wait *wait)
+{
+    bl_list_init(&wait->link);
+    bl_list_init(&wait->own);
+}
+
+void bl_cache_wait_end(struct bl_cache_wait *wait)
+{
+    bl_list_remove(&wait->link);
+    bl_list_remove(&wait->own);
+}
+
+/* Behind those who have waited for longer. */
+static void wait_at_shelf(struct belay_pool *pool, struct belay_peer *peer, uint64_t since)
+{
+    struct bl_list *waits = &peer->shelf->waits, *at;
+
+    if (bl_list_linked(&peer->wait.link) && peer->wait.since == since)
+        return;
+    bl_cache_wait_end(&peer->wait);
+    peer->wait.since = since;
+    for (at = waits->prev; at != waits && waiting_peer(at)->wait.since > since;)
+        at = at->prev;
+    bl_list_insert_after(at, &peer->wait.link);
+    bl_list_push_back(&pool->kept.waits, &peer->wait.own);
+}
+
+/* Others wait, and what is idle here may have become of use to them. */
+static void offer_idle(struct belay_pool *pool, struct belay_peer *peer)
+{
+    BL_LIST_EACH(node, &peer->pp.ready)
+    bl_pool_cache_settled(pool, bl_pool_conn_of(BL_LIST_OF(node, struct bl_pp_conn, ready)));
+}
+
+void bl_pool_cache_attended(struct belay_pool *pool, struct belay_peer *peer)
+{
+    const struct bl_pp_waiter *oldest;
+
+    if (!peer->shelf)
+        return;
+    oldest = bl_pp_oldest_used(&peer->pp);
+    if (oldest)
+        wait_at_shelf(pool, peer, oldest->since_ns);
+    else
+        bl_cache_wait_end(&peer->wait);
+    if (peer->pp.idle > 0 && !bl_list_empty(&peer->shelf->waits))
+        offer_idle(pool, peer);
+}
+
+void bl_pool_cache_room(struct belay_pool *pool)
+{
+    BL_LIST_EACH(node, &pool->kept.waits)
+    {
+        struct bl_cache_wait *wait = BL_LIST_OF(node, struct bl_cache_wait, own);
+        struct belay_peer *peer = BL_CONTAINER(wait, struct belay_peer, wait);
+
+        if (peer->shelf->n > 0)
+            bl_pool_touch(peer);
+    }
+}
+
+bool bl_pool_hand_over(struct belay_pool *pool, struct bl_cached_conn *cc)
+{
+    struct bl_cache_group *shelf = bl_peer_of(cc->conn.pp.peer)->shelf;
+    const struct belay_connector *connector = &pool->options.connector;
+
+    if (cc->entry.state == BELAY_CACHE_UNKNOWN || !can_go(pool))
+        return false;
+    BL_LIST_EACH(node, &shelf->waits)
+    {
+        struct belay_peer *peer = waiting_peer(node);
+        struct belay_pool *to = peer->pool;
+
+        if (to == pool || !may_take(to, peer) || !is_wanted(to, cc, bl_pool_now(pool)) ||
+            !change_context(cc, connector, &to->options.connector))
+            continue;
+        bl_pool_touch(peer);
+        take(to, peer, cc);
+        return true;
+    }
+    return false;
 }

@@ -22,6 +22,7 @@ int bl_pool_cache_join(struct belay_pool *pool, struct belay_cache *cache,
     int rc;
 
     bl_list_init(&pool->kept.resting);
+    bl_list_init(&pool->kept.waits);
     if (!cache)
         return 0;
     if (cache->loop != pool->loop)
@@ -91,25 +92,41 @@ void bl_pool_cache_settled(struct belay_pool *pool, struct bl_pool_conn *c)
     bl_task_post(pool->loop, &pool->run);
 }
 
-/* Idle still, and not known as that. In a closed cache a new one has no place at all. */
+/* Not known as idle. In a closed cache a new one has no place at all. */
 static bool wants_rest(const struct bl_cached_conn *cc)
 {
-    return bl_pp_is_idle(&cc->conn.pp) &&
-           (cc->entry.state == BELAY_CACHE_ACTIVE || cc->entry.state == BELAY_CACHE_UNKNOWN);
+    return cc->entry.state == BELAY_CACHE_ACTIVE || cc->entry.state == BELAY_CACHE_UNKNOWN;
+}
+
+/* It serves its own in the next round; or it carries nothing, and the next one that is dialled for
+ * those who wait would be like it. */
+static bool is_waited_for(const struct bl_pp_conn *pp)
+{
+    const struct bl_pp_peer *peer = pp->peer;
+    bool any_use = pp->barren || pp->uses == 0;
+
+    return !peer->pool->suspended && peer->waiting > (any_use ? 0 : peer->waiting_fresh);
 }
 
 void bl_pool_cache_rest(struct belay_pool *pool)
 {
-    struct bl_list *node;
+    struct bl_list *node, later;
 
     if (!pool->kept.cache)
         return;
+    bl_list_init(&later);
     while ((node = bl_list_pop_front(&pool->kept.resting))) {
         struct bl_cached_conn *cc = BL_LIST_OF(node, struct bl_cached_conn, resting);
 
-        if (wants_rest(cc) && !bl_cache_rest(pool->kept.cache, &cc->entry))
+        if (!bl_pp_is_idle(&cc->conn.pp))
+            continue;
+        if (is_waited_for(&cc->conn.pp))
+            bl_list_push_back(&later, node);
+        else if (!bl_pool_hand_over(pool, cc) && wants_rest(cc) &&
+                 !bl_cache_rest(pool->kept.cache, &cc->entry))
             bl_pp_close(&cc->conn.pp, BELAY_REASON_EVICTED, false);
     }
+    bl_list_splice(&pool->kept.resting, &later);
 }
 
 bool bl_pool_cache_ends(struct belay_pool *pool, struct bl_pool_conn *c)
@@ -128,7 +145,10 @@ void bl_pool_cache_gone(struct belay_pool *pool, struct bl_pool_conn *c)
 {
     struct bl_cached_conn *cc = bl_cached_conn_of(c);
 
-    if (!pool->kept.cache || !cc->entered)
+    if (!pool->kept.cache)
+        return;
+    bl_pool_cache_room(pool);
+    if (!cc->entered)
         return;
     bl_list_remove(&cc->resting);
     bl_cache_gone(pool->kept.cache, &cc->entry);

@@ -19,10 +19,18 @@ struct bl_pp_conn;
 struct bl_pp_peer;
 struct bl_conn_facts;
 
+/* A peer that waits for a connection which others keep. */
+struct bl_cache_wait {
+    struct bl_list link; /* the shelf's waits: who has waited longest first */
+    struct bl_list own;  /* its pool's */
+    uint64_t since;
+};
+
 struct bl_pool_cache {
     struct belay_cache *cache; /* NULL: none; held */
     struct bl_cache_group *owner;
     struct bl_list resting; /* connections that may become inactive */
+    struct bl_list waits;   /* its peers that wait */
 };
 
 /* BELAY_EINVAL, BELAY_ENOMEM, BELAY_ECLOSED. */
@@ -45,7 +53,16 @@ void bl_pool_cache_rest(struct belay_pool *pool);
 bool bl_pool_cache_ends(struct belay_pool *pool, struct bl_pool_conn *conn);
 void bl_pool_cache_gone(struct belay_pool *pool, struct bl_pool_conn *conn);
 
-/* pool_adopt.c: takes over an idle connection of another pool, for those who wait at this peer. */
+/* ---- between pools (pool_adopt.c) ---- */
+
+void bl_cache_wait_init(struct bl_cache_wait *wait);
+void bl_cache_wait_end(struct bl_cache_wait *wait);
+/* Takes over an idle connection of another pool, for those who wait at this peer. */
 bool bl_pool_adopt(struct belay_pool *pool, struct belay_peer *peer);
+/* From the task: what could be done for the peer is done. It waits at its shelf from now on, or
+ * does so no more; and what it has idle others may have. */
+void bl_pool_cache_attended(struct belay_pool *pool, struct belay_peer *peer);
+/* There may be room for one more connection in the whole pool. */
+void bl_pool_cache_room(struct belay_pool *pool);
 
 #endif

@@ -19,6 +19,10 @@ static inline struct bl_cached_conn *bl_cached_conn_of(struct bl_pool_conn *conn
     return (struct bl_cached_conn *)(void *)conn;
 }
 
+/* An idle one goes to the peer of another pool that has waited for it longest. From its pool's task;
+ * false: nobody waits who may have it. */
+bool bl_pool_hand_over(struct belay_pool *pool, struct bl_cached_conn *conn);
+
 /* Whether its connections may go from one context to another. The table may be of a program that
  * was compiled before `move` was in it. */
 static inline bool bl_connector_moves(const struct belay_connector_ops *ops)

@@ -62,6 +62,7 @@ int belay_pool_peer(struct belay_pool *pool, struct belay_endpoint *endpoint,
     bl_pp_peer_init(&peer->pp, &pool->pp, &pool->backoff);
     bl_list_init(&peer->dirty);
     bl_names_init(&peer->names);
+    bl_cache_wait_init(&peer->wait);
     peer->pool = pool;
     peer->loop = pool->loop;
     peer->endpoint = belay_endpoint_ref(endpoint);
@@ -77,6 +78,7 @@ static void part(struct belay_peer *peer)
     bl_list_remove(&peer->dirty);
     bl_timer_stop(&peer->timer);
     bl_pp_peer_fini(&peer->pp);
+    bl_cache_wait_end(&peer->wait);
     bl_cache_group_drop(peer->shelf);
     peer->shelf = NULL;
     peer->pool = NULL;

@@ -337,6 +337,7 @@ void bl_pp_opened(struct bl_pp_conn *c, const struct bl_conn_facts *facts, uint6
     peer->stats.opened++;
     c->state = BL_PP_OPEN;
     c->capacity = facts->capacity;
+    c->opened_at = now;
     c->expires_at = now + life - (most > 0 ? bl_rand_below(&peer->pool->rand, most) : 0);
     c->proved_at = now;
     become_idle(c, now);

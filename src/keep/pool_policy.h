@@ -132,6 +132,7 @@ struct bl_pp_conn {
     bool simple;         /* open, exclusive, nothing against it: what the inline paths below take */
     struct bl_list link; /* peer->conns */
     uint64_t round;      /* of the peer when its dial began */
+    uint64_t opened_at;  /* another pool that takes it over keeps that */
     uint64_t proved_at;  /* when it was last known to be good; kept where anybody asks */
     int32_t uses;        /* without a limit only whether there was one */
     uint32_t addr;       /* a number made of its remote address; 0: not known */
@@ -226,6 +227,8 @@ static inline bool bl_pp_hungry(const struct bl_pp_peer *peer)
 struct bl_pp_waiter *bl_pp_first(const struct bl_pp_peer *peer, bool urgent);
 /* Who came first of all. NULL: nobody waits. */
 struct bl_pp_waiter *bl_pp_oldest(const struct bl_pp_peer *peer);
+/* Who came first of those who take a used one. */
+struct bl_pp_waiter *bl_pp_oldest_used(const struct bl_pp_peer *peer);
 /* All waiters of a peer, or the oldest, fail with `code`. */
 void bl_pp_fail_all(struct bl_pp_peer *peer, int code);
 void bl_pp_fail_oldest(struct bl_pp_peer *peer, int code);

@@ -75,6 +75,11 @@ struct bl_pp_waiter *bl_pp_oldest(const struct bl_pp_peer *peer)
     return earlier(bl_pp_first(peer, true), bl_pp_first(peer, false));
 }
 
+struct bl_pp_waiter *bl_pp_oldest_used(const struct bl_pp_peer *peer)
+{
+    return earlier(head_of(peer, true, false), head_of(peer, false, false));
+}
+
 struct bl_pp_waiter *bl_pp_next(struct bl_pp_peer *peer, struct bl_pp_conn **ret, uint64_t now)
 {
     struct bl_pp_waiter *w;

@@ -85,6 +85,7 @@ static void attend(struct belay_pool *pool, struct belay_peer *peer)
     peer->refs++;
     while (bl_pp_hungry(&peer->pp) && serve_or_refuse(pool, peer, end))
         ;
+    bl_pool_cache_attended(pool, peer);
     bl_pp_trim(&peer->pp);
     bl_pp_consider(&peer->pp, bl_pool_now(pool));
     arm(pool, peer);

@@ -216,12 +216,12 @@ static void one_of_many_requests_serves_many(void **state)
     (void)state;
     k.puppet.capacity = 10;
     open_all();
-    ask_at(&asks[0], 0);
-    lend_and_fall_silent(1);
-    k.puppet.capacity = 0;
+    ask_at(&asks[5], 0);
+    lend_and_fall_silent(1); /* on the same */
     ask_at(&asks[2], 1);
     ask_at(&asks[3], 1);
-    belay_lease_release(asks[0].lease, BELAY_REUSE);
+    give_back(&asks[5], BELAY_REUSE);
+    assert_int_equal(asks[2].told, 0);
     give_back(&asks[0], BELAY_REUSE);
     assert_served(&asks[2]);
     assert_served(&asks[3]);
@@ -244,6 +244,36 @@ static void own_waiters_come_first(void **state)
     give_back(&asks[2], BELAY_REUSE);
     assert_served(&asks[1]);
     give_back(&asks[1], BELAY_REUSE);
+}
+
+static unsigned again;
+
+static void ask_again(struct ask *ask)
+{
+    assert_int_equal(belay_lease_release(ask->lease, BELAY_REUSE), 0);
+    if (again-- > 0) {
+        ask->told = 0;
+        assert_int_equal(ask_peer(ask, peers[0], 0, false), 0);
+    }
+}
+
+static void who_asks_again_in_its_callback_keeps_the_connection(void **state)
+{
+    (void)state;
+    policy = belay_cache_restrictive();
+    open_all();
+    lend_and_fall_silent(1);
+    ask_init(&asks[1], &k);
+    again = 5;
+    asks[1].then = ask_again;
+    assert_int_equal(ask_peer(&asks[1], peers[0], 0, false), 0);
+    ask_at(&asks[2], 1);
+    give_back(&asks[0], BELAY_REUSE);
+    assert_int_equal(again, -1u);
+    assert_int_equal(cache_stats().refused, 0);
+    assert_served(&asks[2]); /* in its turn */
+    assert_int_equal(puppet_of_lease(asks[2].lease)->id, k.puppet.conns[0].id);
+    give_back(&asks[2], BELAY_REUSE);
 }
 
 static void resumed_pool_gives_what_it_has(void **state)
@@ -460,6 +490,7 @@ int main(void)
         TEST(as_many_waiters_are_served_as_come_back),
         TEST(one_of_many_requests_serves_many),
         TEST(own_waiters_come_first),
+        TEST(who_asks_again_in_its_callback_keeps_the_connection),
         TEST(resumed_pool_gives_what_it_has),
         TEST(one_that_can_be_used_again_serves_who_waits),
         TEST(one_that_proves_good_serves_who_waits),
