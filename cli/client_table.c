@@ -133,7 +133,7 @@ static bool take_proxy(void *into, const char *value, struct complaint *why)
 
 static bool take_proxy_user(void *into, const char *value, struct complaint *why)
 {
-    if (value[0] == ':' || !strchr(value, ':'))
+    if (!strchr(value, ':'))
         return complain(why, "is not NAME:PASSWORD");
     ((struct client_options *)into)->proxies.user = value;
     return true;
@@ -200,7 +200,8 @@ static const struct option_row connect_rows[] = {
     TAKE(0, "pinnedpubkey", "PINS", take_pins,
          "the server's public key is one of these: sha256//BASE64;..."),
     TEXT(0, "servername", "NAME", server_name, "ask for and verify that name instead of the URL's"),
-    TAKE(0, "resolve", "HOST:PORT:ADDR", take_resolve, "dial ADDR[,ADDR...] for HOST:PORT"),
+    TAKE(0, "resolve", "HOST:PORT:ADDR", take_resolve,
+         "dial ADDR[,ADDR...] for HOST:PORT; proxies that look names\nup themselves are not told"),
     TAKE(0, "connect-to", "H:P:H2:P2", take_connect_to, "dial H2:P2 for H:P"),
     TEXT(0, "unix", "PATH", unix_path, "dial a Unix socket; @NAME is abstract"),
     FLAG('4', "ipv4", ipv4, "IPv4 only"),
@@ -212,7 +213,7 @@ static const struct option_row connect_rows[] = {
         "PORT; given again, the\nnext is behind it; 'A | B' tries B when A fails; '' is none\n"
         "(http_proxy, https_proxy, all_proxy of the environment)"),
     TAKE('U', "proxy-user", "NAME:PASSWORD", take_proxy_user,
-         "credentials of the proxy, of a chain's last"),
+         "credentials of the proxy, of a chain's last, when its URL\nhas none; %XX is undone"),
     TAKE(0, "noproxy", "LIST", take_noproxy,
          "not for these names, addresses and networks, * is all\n(no_proxy of the environment)"),
 };

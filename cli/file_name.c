@@ -24,24 +24,15 @@ static const char *last_part(const char *url, size_t *ret_len)
     return part;
 }
 
-static int hex(char c)
-{
-    return isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10;
-}
-
 /* Undoes "%2F"; a NUL and a slash become something harmless at once. */
 static size_t unescape(const char *part, size_t len, char out[FILE_NAME_MAX])
 {
+    const char *end = part + len;
     size_t at = 0;
 
-    for (size_t i = 0; i < len && at + 1 < FILE_NAME_MAX; i++) {
-        char c = part[i];
+    while (part < end && at + 1 < FILE_NAME_MAX) {
+        char c = text_unescape(&part, end);
 
-        if (c == '%' && i + 2 < len && isxdigit((unsigned char)part[i + 1]) &&
-            isxdigit((unsigned char)part[i + 2])) {
-            c = (char)(hex(part[i + 1]) * 16 + hex(part[i + 2]));
-            i += 2;
-        }
         out[at++] = c == '\0' || c == '/' || c == '\\' ? '_' : c;
     }
     out[at] = '\0';

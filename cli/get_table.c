@@ -77,6 +77,12 @@ const struct option_table get_table = {
         "1 something failed, 2 usage, 130 interrupted. Times are 500ms, 2s, 1.5m; a bare number\n"
         "is seconds. In brackets: what holds when nothing is said.",
     .footer =
+        "Proxies are as in curl, except that in their URLs \"%\" and what is not ASCII are "
+        "escaped,\n"
+        "HTTP takes no user name with a \":\" and no control characters, SOCKS 4 takes no "
+        "password,\n"
+        "-U asks for none, and http://localhost/PATH is a Unix socket as with socks5h.\n"
+        "\n"
         "Examples\n"
         "  belay get https://example.com/                          print a page\n"
         "  belay get -O pages -i urls.txt                          fetch many, 16 at a time\n"

@@ -2,6 +2,7 @@
 /* Proxies, as curl understands them: no_proxy counts for those that were given, too. */
 #include "proxies.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,14 +19,46 @@ void proxies_add(struct proxies *p, const char *url)
 
 /* ---- making them ---- */
 
-/* One, or a list; --proxy-user is of the last. */
-static int make(const struct proxies *p, const char *url, bool last, struct belay_proxy *before,
-                struct belay_proxy **ret, struct belay_error *error)
+/* Credentials in the URL, be they empty, go before --proxy-user. */
+static bool has_user(const char *url)
+{
+    const char *scheme = strstr(url, "://");
+
+    url = scheme ? scheme + 3 : url;
+    return url[strcspn(url, "@/?#")] == '@';
+}
+
+/* Undoes "%3A", in place. False when a NUL comes of it. */
+static bool unescape(char *text)
+{
+    const char *from = text, *end = text + strlen(text);
+    char *to = text;
+
+    while (from < end) {
+        *to = text_unescape(&from, end);
+        if (*to++ == '\0')
+            return false;
+    }
+    *to = '\0';
+    return true;
+}
+
+static int refuse_nul(struct belay_error *error)
+{
+    memset(error, 0, sizeof *error);
+    error->code = BELAY_EINVAL;
+    error->kind = BELAY_KIND_USAGE;
+    snprintf(error->text, sizeof error->text, "-U: has a NUL byte in it");
+    return error->code;
+}
+
+/* One, or a list. */
+static int make_with(const struct proxies *p, const char *url, char *user,
+                     struct belay_proxy *before, struct belay_proxy **ret,
+                     struct belay_error *error)
 {
     struct belay_proxy_options o = belay_proxy_options_init();
-    char *user = p->user && last ? memory_copy(p->user, strlen(p->user)) : NULL;
     char *colon = user ? strchr(user, ':') : NULL;
-    int rc;
 
     if (colon)
         *colon = '\0';
@@ -34,9 +67,21 @@ static int make(const struct proxies *p, const char *url, bool last, struct bela
     o.password = colon ? colon + 1 : NULL;
     o.tls = p->tls;
     o.before = before;
-    rc = belay_proxy_new(p->loop, &o, ret, error);
+    if (user && (!unescape(user) || (colon && !unescape(colon + 1))))
+        return refuse_nul(error);
+    return belay_proxy_new(p->loop, &o, ret, error);
+}
+
+/* --proxy-user is of the last. */
+static int make(const struct proxies *p, const char *url, bool last, struct belay_proxy *before,
+                struct belay_proxy **ret, struct belay_error *error)
+{
+    size_t len = p->user ? strlen(p->user) : 0;
+    char *user = p->user && last && !has_user(url) ? memory_copy(p->user, len) : NULL;
+    int rc = make_with(p, url, user, before, ret, error);
+
     if (user)
-        explicit_bzero(user, strlen(p->user));
+        explicit_bzero(user, len);
     free(user);
     return rc;
 }
@@ -184,4 +229,31 @@ int proxies_choose(struct proxies *p, const char *scheme, const char *host, int 
     if (rc < 0)
         complain(&p->why, "%s", error.text);
     return rc;
+}
+
+/* ---- who looks names up ---- */
+
+static bool ends_with(const char *from, const char *end, const char *word)
+{
+    size_t len = strlen(word);
+
+    return (size_t)(end - from) >= len && memcmp(end - len, word, len) == 0;
+}
+
+bool proxies_look_up_here(const struct belay_proxy *proxy)
+{
+    const char *way = proxy ? belay_proxy_name(proxy) : "direct://", *bar, *colon, *last = NULL;
+
+    /* Its last link decides. */
+    for (bool more = true; more; way = bar) {
+        bar = strchr(way, '|');
+        more = bar != NULL;
+        bar = bar ? bar + 1 : way + strlen(way);
+        for (colon = strstr(way, "://"); colon && colon < bar; colon = strstr(colon + 1, "://"))
+            last = colon;
+        if (last && (ends_with(way, last, "socks5") || ends_with(way, last, "socks4") ||
+                     ends_with(way, last, "direct")))
+            return true;
+    }
+    return false;
 }

@@ -16,7 +16,7 @@ struct proxies_made {
 struct proxies {
     struct strings given; /* -x, the nearest first */
     bool off;             /* -x '': not the environment's either */
-    const char *user;     /* "NAME:PASSWORD", of the one that speaks to the target */
+    const char *user;     /* "NAME:PASSWORD" escaped, of the one that speaks to the target */
     const char *noproxy;  /* in place of the environment's no_proxy; NULL: that */
 
     struct belay_loop *loop;
@@ -40,5 +40,8 @@ void proxies_free(struct proxies *p);
 /* For an origin; *ret is lent, NULL is none. 0, or an error of the library's. */
 int proxies_choose(struct proxies *p, const char *scheme, const char *host, int port,
                    struct belay_proxy **ret);
+
+/* Whether a name behind it may be looked up here: on one of its ways, or because it is NULL. */
+bool proxies_look_up_here(const struct belay_proxy *proxy);
 
 #endif

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "memory.h"
+#include "proxies.h"
 #include "values.h"
 
 static struct route_rule *add(struct route_rules *rules)
@@ -105,7 +106,7 @@ int route_apply(struct belay_endpoint_options *o, void *arg)
     for (size_t i = 0; i < rules->n; i++) {
         const struct route_rule *rule = &rules->items[i];
 
-        if (!fits(rule, o))
+        if (!fits(rule, o) || (rule->addrs && !proxies_look_up_here(o->proxy)))
             continue;
         o->addrs = rule->addrs;
         o->addrs_n = rule->addrs_n;

@@ -209,3 +209,20 @@ const char *text_rate(char out[TEXT_FIGURE_MAX], double per_second)
         snprintf(out, TEXT_FIGURE_MAX, "%.28s/s", text_count(count, (uint64_t)(per_second + 0.5)));
     return out;
 }
+
+/* ---- URLs ---- */
+
+static int hex(char c)
+{
+    return isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10;
+}
+
+char text_unescape(const char **at, const char *end)
+{
+    const char *from = *at;
+    bool escaped = end - from > 2 && *from == '%' && isxdigit((unsigned char)from[1]) &&
+                   isxdigit((unsigned char)from[2]);
+
+    *at += escaped ? 3 : 1;
+    return escaped ? (char)(hex(from[1]) * 16 + hex(from[2])) : *from;
+}

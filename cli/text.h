@@ -36,6 +36,9 @@ const char *text_show(char *out, size_t size, const char *text);
  */
 size_t text_distance(const char *a, const char *b);
 
+/* The next byte of a URL's part, with "%2F" undone; *at < end moves on. */
+char text_unescape(const char **at, const char *end);
+
 /* Whether `word` is a misspelling of `meant`, and a nearer one than *best, which is then set. Start
  * with SIZE_MAX. */
 bool text_is_nearer(const char *word, const char *meant, size_t *best);

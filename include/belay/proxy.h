@@ -8,7 +8,8 @@
  *     socks5://proxy:1080  names looked up here socks5h://      names looked up by the proxy
  *     socks4://, socks4a:// likewise            direct://       no proxy (as an alternative)
  *
- * Without a scheme it is http, without a port 1080 (https: 443), as in curl; "socks" is socks4.
+ * Without a scheme it is http, without a port 1080 (https: 443), as in curl; "socks" is socks4. A
+ * path means nothing.
  * "http://localhost/run/x.sock" names a Unix socket. User and password stand before the host,
  * percent-encoded, or in the options. Both are secrets, kept out of names, logs, errors and
  * statistics; in keys they are an HMAC. An IPv6 host stands in brackets.

@@ -76,8 +76,7 @@ static int check_socks(const struct belay_proxy *p, struct belay_error *error)
     if (p->user_len > TEXT_MAX || p->password_len > TEXT_MAX)
         return refuse(error, p->user_len > TEXT_MAX ? "user" : "password",
                       "is longer than 255 bytes");
-    return !four && p->user_len == 0 ? refuse(error, "user", "is empty, which SOCKS 5 cannot carry")
-                                     : 0;
+    return 0;
 }
 
 static int set_credentials(struct belay_proxy *p, const struct belay_proxy_options *o,

@@ -104,7 +104,7 @@ static void split_userinfo(struct bl_proxy_url *u)
     struct bl_span info = u->where.userinfo;
     const char *colon, *end;
 
-    if (info.len == 0)
+    if (!info.data)
         return;
     colon = memchr(info.data, ':', info.len);
     end = info.data + info.len;
@@ -113,19 +113,23 @@ static void split_userinfo(struct bl_proxy_url *u)
         u->password = bl_span_between(colon + 1, end);
 }
 
-/* What follows the authority. */
+/*
+ * What follows the authority, from there to the end of the link, names a Unix socket or, as in
+ * curl, nothing. With an "@" after it, the authority may be a user and the beginning of a password.
+ */
 static int set_path(struct bl_url_parser *p, struct bl_span rest, struct bl_proxy_url *u)
 {
     static const char *const local = "localhost";
+    const char *end = p->text.data + p->text.len;
 
     if (rest.len == 0 || (rest.len == 1 && rest.data[0] == '/'))
         return 0;
-    if (rest.data[0] != '/')
-        return bl_url_refuse(p, "a proxy's URL ends after the port");
-    if (u->where.port_given || !bl_span_equal_nocase(u->where.host, bl_span_of(local)))
-        return bl_url_refuse(p, "a proxy's URL ends after the port "
-                                "(a Unix socket is written http://localhost/path)");
-    u->path = rest;
+    if (rest.data[0] == '/' && !u->where.port_given &&
+        bl_span_equal_nocase(u->where.host, bl_span_of(local)))
+        u->path = rest;
+    else if (memchr(rest.data, '@', (size_t)(end - rest.data)))
+        return bl_url_refuse(p, "an \"@\" follows the host "
+                                "(in a password, \"/\", \"?\" and \"#\" are %%2F, %%3F and %%23)");
     return 0;
 }
 

@@ -43,7 +43,7 @@ bool bl_proxy_next_way(struct bl_span *rest, struct bl_span *ret_way);
 bool bl_proxy_next_link(struct bl_span *rest, struct bl_span *ret_link);
 
 /*
- * One link: "scheme://[user[:password]@]host[:port][/]", "scheme://localhost/path" for a Unix
+ * One link: "scheme://[user[:password]@]host[:port][/ignored]", "scheme://localhost/path" for a Unix
  * socket, "direct://". Without a scheme it is http; "socks" is socks4, as in curl. `text` is all
  * that link is a piece of. BELAY_EINVAL: `error` says why, without secrets.
  */

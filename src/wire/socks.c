@@ -110,8 +110,6 @@ static int check(const struct bl_socks_want *want, struct belay_error *error)
         return refuse(error, "the user name for the proxy is longer than 255 bytes");
     if (want->version == 5 && want->password && strlen(want->password) > TEXT_MAX)
         return refuse(error, "the password for the proxy is longer than 255 bytes");
-    if (want->version == 5 && want->user && !*want->user)
-        return refuse(error, "the user name for the proxy is empty");
     return 0;
 }
 

@@ -121,6 +121,20 @@ class Proxies(harness.Case):
         self.assertEqual(self.out("--noproxy", "127.0.0.0/8", "-x", proxy.url, URL), "hello")
         self.assertEqual(self.out("--noproxy", "", URL, **env, no_proxy="*"), f"other {URL}")
 
+    def test_names_and_credentials_are_treated_as_by_curl(self):
+        proxy = Proxy()
+        origin_url = f"http://a.test:{origin.port}/"
+        resolve = ("--resolve", f"a.test:{origin.port}:127.0.0.1")
+        self.assertEqual(self.out("-x", proxy.url + "/some/path", *resolve, origin_url), f"proxy {origin_url}")
+        self.assertEqual(self.out("-x", f"{proxy.url} | direct://", *resolve, origin_url), "hello")
+        for user, sent in (("me:53cr3t", BASIC), ("me:%353cr3t", BASIC), (":", "Basic Og==")):
+            self.out("-x", proxy.url, "-U", user, URL)
+            self.assertEqual(proxy.heard[-1], ("GET", URL, sent))
+        self.out("-x", proxy.url.replace("//", f"//me:{SECRET}@"), "-U", "you:x", URL)
+        self.assertEqual(proxy.heard[-1], ("GET", URL, BASIC))
+        run = self.get("-x", proxy.url, "-U", "me", URL, status=2)
+        self.assertIn(b"NAME:PASSWORD", run.stderr)
+
     def test_a_chain_is_given_nearest_first(self):
         gate, proxy = Proxy(name="gate"), Proxy(wants=BASIC)
         self.assertEqual(self.out("-x", gate.url, "-x", proxy.url, "-U", "me:" + SECRET, URL), f"proxy {URL}")

@@ -124,7 +124,7 @@ static void errors_name_the_option_and_what_to_try(void **state)
         {"--http2 http://a/", "is not in this version yet"},
         {"--http2 http://a/", "is not in this version yet"},
         {"--proxy-user me http://a/", "NAME:PASSWORD"},
-        {"-U :secret http://a/", "NAME:PASSWORD"},
+        {"-U secret http://a/", "NAME:PASSWORD"},
         {"--unix /x --proxy p http://a/", "--unix and --proxy do not go together"},
         {"--socks5 p http://a/", "socks5://"},
         {"--preproxy p http://a/", "-x is repeated"},

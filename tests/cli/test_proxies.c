@@ -130,11 +130,96 @@ static void credentials_are_of_the_last(void **state)
     assert_int_equal(proxies_choose(&p, "http", "a.test", 80, &proxy), 0);
     assert_true(same_way(proxy, "gate.test:1 me:s%3A3@proxy.test:2"));
     shut();
-    setenv("all_proxy", "old:gone@env.test:1", 1);
+    setenv("all_proxy", "env.test:1", 1);
     open_with(NULL, "me:s:3", NULL);
     assert_int_equal(proxies_choose(&p, "http", "a.test", 80, &proxy), 0);
     assert_true(same_way(proxy, "me:s%3A3@env.test:1"));
     shut();
+}
+
+static void credentials_are_as_in_curl(void **state)
+{
+    static const struct {
+        const char *url, *user, *same;
+    } rows[] = {
+        {"p.test:1", "c:x%3ad%40", "c:x%3ad%40@p.test:1"},
+        {"p.test:1", "c%40:d", "c%40:d@p.test:1"},
+        {"p.test:1", "c:100%", "c:100%25@p.test:1"},
+        {"p.test:1", "c:%zz+", "c:%25zz+@p.test:1"},
+        {"p.test:1", "\xc3\xbc:d", "%C3%BC:d@p.test:1"},
+        {"p.test:1", "c:", "c:@p.test:1"},
+        {"p.test:1", ":d", ":d@p.test:1"},
+        {"p.test:1", ":", ":@p.test:1"},
+        {"socks5://p.test:1", ":d", "socks5://:d@p.test:1"},
+        {"a:b@p.test:1", "c:d", "a:b@p.test:1"}, /* the URL's go before */
+        {"http://a@p.test:1", "c:d", "a:@p.test:1"},
+        {"http://:b@p.test:1", "c:d", ":b@p.test:1"},
+        {"http://@p.test:1", "c:d", ":@p.test:1"},
+        {"http://@p.test:1", NULL, ":@p.test:1"},
+        {"http://p.test:1/x", "c:d", "c:d@p.test:1"},
+    };
+    struct belay_proxy *proxy;
+
+    (void)state;
+    for (size_t i = 0; i < 2 * sizeof rows / sizeof *rows; i++) {
+        const char *const given[] = {rows[i / 2].url, NULL};
+        bool in_environment = i % 2;
+
+        setenv("all_proxy", in_environment ? rows[i / 2].url : "unused.test", 1);
+        open_with(in_environment ? NULL : given, rows[i / 2].user, NULL);
+        assert_int_equal(proxies_choose(&p, "http", "a.test", 80, &proxy), 0);
+        if (!same_way(proxy, rows[i / 2].same))
+            fail_msg("%s with %s is not %s", rows[i / 2].url, rows[i / 2].user, rows[i / 2].same);
+        shut();
+    }
+}
+
+static void credentials_that_cannot_be_sent_are_refused(void **state)
+{
+    static const char *const users[] = {"c%3Ax:53cr3t", "c%0a:53cr3t", "c:53cr3t%0D", "c:53cr3t%00",
+                                        "%00c:53cr3t"};
+    struct belay_proxy *proxy;
+
+    (void)state;
+    setenv("all_proxy", "p.test:1", 1);
+    for (size_t i = 0; i < sizeof users / sizeof *users; i++) {
+        open_with(NULL, users[i], NULL);
+        assert_int_equal(proxies_choose(&p, "http", "a.test", 80, &proxy), BELAY_EINVAL);
+        assert_null(strstr(p.why.text, "53cr3t"));
+        shut();
+    }
+}
+
+static void who_looks_names_up(void **state)
+{
+    static const struct {
+        const char *way;
+        bool here;
+    } rows[] = {
+        {"http://p.test", false},
+        {"https://p.test", false},
+        {"socks5h://p.test", false},
+        {"socks4a://p.test", false},
+        {"socks5://p.test", true},
+        {"socks4://p.test", true},
+        {"socks5://p.test http://q.test", false},
+        {"http://q.test socks5://p.test", true},
+        {"http://q.test|direct://", true},
+        {"http://q.test|socks5h://p.test", false},
+        {"http://localhost/a%20b", false},
+        {"socks5://localhost/a%20b", true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct belay_proxy *proxy;
+
+        assert_int_equal(belay_proxy_parse(loop, rows[i].way, &proxy, NULL), 0);
+        if (proxies_look_up_here(proxy) != rows[i].here)
+            fail_msg("%s", rows[i].way);
+        belay_proxy_unref(proxy);
+    }
+    assert_true(proxies_look_up_here(NULL));
 }
 
 static void what_is_wrong_is_told_without_secrets(void **state)
@@ -179,6 +264,9 @@ int main(void)
         TEST(an_empty_one_takes_all_back),
         TEST(no_proxy_counts_for_both),
         TEST(credentials_are_of_the_last),
+        TEST(credentials_are_as_in_curl),
+        TEST(credentials_that_cannot_be_sent_are_refused),
+        TEST(who_looks_names_up),
         TEST(what_is_wrong_is_told_without_secrets),
     };
     return cmocka_run_group_tests_name("cli_proxies", tests, NULL, NULL);

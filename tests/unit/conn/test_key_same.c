@@ -45,7 +45,7 @@ static void proxies_that_mean_the_same_have_one_key(void **state)
         {{.url = "socks5h://[2001:db8::1]"}, {.url = "socks5h://[2001:DB8:0:0::1]:1080"}},
         {{.url = "u:p%3Aq@p.test"}, {.url = "p.test", .user = "u", .password = "p:q"}},
         {{.url = "u@p.test"}, {.url = "u:@p.test"}},
-        {{.url = "@p.test"}, {.url = "p.test"}},
+        {{.url = "@p.test"}, {.url = ":@p.test"}},
         {{.url = "socks://p.test"}, {.url = "socks4://p.test"}},
         {{.url = "http://localhost/x"}, {.url = "http://localhost", .unix_path = "/x"}},
         {{.url = "https://p.test"}, {.url = "https://p.test", .server_name = "p.test"}},
