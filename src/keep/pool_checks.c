@@ -19,6 +19,13 @@ bool bl_pp_in_doubt(const struct bl_pp_conn *c, uint64_t now)
            now - proof(c) >= limit;
 }
 
+bool bl_pp_wants_check(const struct bl_pp_peer *peer)
+{
+    int32_t used = peer->waiting - peer->waiting_fresh;
+
+    return peer->checking < (used > 1 ? used : 1);
+}
+
 uint64_t bl_pp_check_due(const struct bl_pp_conn *c)
 {
     uint64_t every = c->peer->pool->limits.check_every_ns;

@@ -77,6 +77,7 @@ static void on_due(struct belay_conn *conn, void *keeper)
     struct belay_pool *pool = keeper;
     struct bl_pool_conn *c = bl_conn_extra(conn);
     uint64_t now = bl_pool_now(pool);
+    bool idle = bl_pp_is_idle(&c->pp);
 
     if (c->pp.state == BL_PP_CHECKING && !bl_list_linked(&c->pp.todo))
         judge(pool, c, BELAY_ETIMEDOUT);
@@ -84,7 +85,7 @@ static void on_due(struct belay_conn *conn, void *keeper)
     if (c->trimmed)
         bl_conn_idle(conn);
     bl_pp_expire(&c->pp, now);
-    if (c->pp.state == BL_PP_CLOSING && c->pp.uses == 0 && bl_pp_hungry(c->pp.peer))
+    if (idle && c->pp.state == BL_PP_CLOSING && c->pp.uses == 0 && bl_pp_hungry(c->pp.peer))
         bl_pool_waste(pool, c, NULL); /* nobody was ever allowed to use it, and somebody waits */
     bl_pool_look_again(pool, c);
     if (!bl_list_empty(&pool->pp.closes) || !bl_list_empty(&pool->pp.checks))
@@ -125,6 +126,8 @@ static void on_opened(struct belay_conn *conn, void *keeper)
     c->pp.checkable = bl_conn_can_check(conn) || pool->callbacks.health_check;
     c->pp.addr = address_number(conn);
     bl_pp_opened(&c->pp, bl_conn_facts(conn), bl_pool_now(pool));
+    if (bl_conn_facts(conn)->capacity == 0)
+        bl_pp_came_for_nobody(&c->pp, bl_rand_next(&pool->loop->rand), bl_pool_now(pool));
     bl_pool_heed(pool, c);
     bl_pool_look_again(pool, c);
     bl_pool_cache_opened(pool, c);

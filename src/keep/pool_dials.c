@@ -65,7 +65,7 @@ static uint64_t wishes(struct bl_pp_peer *peer, uint64_t now)
     struct bl_pp_conn *idle;
     bool fill;
 
-    if (pp->closed || pp->suspended || peer->dialing >= pp->limits.dials)
+    if (pp->closed || pp->suspended || peer->put_off || peer->dialing >= pp->limits.dials)
         return NOBODY;
     fill = bl_pp_wants_fill(peer, wanted, now);
     if (wanted <= peer->dialing || now < peer->retry_at)
@@ -289,6 +289,15 @@ void bl_pp_wasted(struct bl_pp_conn *c, const struct belay_error *error, uint64_
 {
     if (c->peer->waiting > 0 || c->filling)
         came_to_nothing(c, error, random, now);
+}
+
+void bl_pp_came_for_nobody(struct bl_pp_conn *c, uint64_t random, uint64_t now)
+{
+    struct bl_pp_peer *peer = c->peer;
+
+    if (peer->waiting > 0)
+        peer->retry_at =
+            now + bl_pp_failure_delay(peer, &peer->backoff, &peer->failed_at, random, now);
 }
 
 void bl_pp_gone(struct bl_pp_conn *c)

@@ -274,10 +274,10 @@ struct bl_pp_conn *bl_pp_pick(struct bl_pp_peer *peer, bool fresh, uint64_t now)
             bl_pp_close(c, reason, true);
         else if (fresh && c->uses > 0)
             continue;
-        else if (BL_UNLIKELY(bl_pp_in_doubt(c, now)))
-            bl_pp_begin_check(c, true);
-        else
+        else if (BL_LIKELY(!bl_pp_in_doubt(c, now)))
             return c;
+        else if (bl_pp_wants_check(peer))
+            bl_pp_begin_check(c, true);
     }
     return NULL;
 }

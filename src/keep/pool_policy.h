@@ -96,6 +96,7 @@ struct bl_pp_peer { /* what every lease looks at first: with many peers the cach
     struct bl_heap_entry oldest;         /* pool->oldest */
     int32_t shared;                      /* leases beside the first of each connection */
     int32_t expected;                    /* what one connection is expected to carry; 0: unknown */
+    bool put_off;                        /* who waits is served in the next round */
     bool held;                           /* somebody has its handle: min_idle holds */
     int32_t filling;                     /* of dialing: for min_idle alone */
     uint64_t fill_at;                    /* when the next may begin; 0: none is wanted */
@@ -264,6 +265,9 @@ void bl_pp_dial_failed(struct bl_pp_conn *conn, const struct belay_error *error,
  */
 void bl_pp_wasted(struct bl_pp_conn *conn, const struct belay_error *error, uint64_t random,
                   uint64_t now);
+/* It came up with a capacity of 0. Whoever waits goes on waiting for it, and the next is dialled as
+ * after a failure: it would be like this one. */
+void bl_pp_came_for_nobody(struct bl_pp_conn *conn, uint64_t random, uint64_t now);
 /* A dial could not even be started, for want of memory. */
 void bl_pp_dial_refused(struct bl_pp_peer *peer, int code, uint64_t now);
 void bl_pp_changed(struct bl_pp_conn *conn, const struct bl_conn_facts *facts);
@@ -276,6 +280,8 @@ void bl_pp_gone(struct bl_pp_conn *conn);
 
 /* Whether an idle one must be asked before it may be lent. */
 bool bl_pp_in_doubt(const struct bl_pp_conn *conn, uint64_t now);
+/* Whether fewer are asked than somebody wants. */
+bool bl_pp_wants_check(const struct bl_pp_peer *peer);
 /* An idle one is asked from now on: with `todo` it goes to `checks`, else the shell has begun. */
 void bl_pp_begin_check(struct bl_pp_conn *conn, bool todo);
 void bl_pp_checked(struct bl_pp_conn *conn, int result, uint64_t now);

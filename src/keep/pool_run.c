@@ -33,6 +33,13 @@ static void arm(struct belay_pool *pool, struct belay_peer *peer)
     bl_timer_at(&peer->timer, pool->loop, bl_pp_dial_due(&peer->pp, bl_pool_now(pool)));
 }
 
+/* To the next round; until then there is something for whoever waits, and no need to dial. */
+static void put_off(struct belay_peer *peer)
+{
+    peer->pp.put_off = true;
+    bl_pool_touch(peer);
+}
+
 /* The next waiter, if there is something for it. Those that came from `end` on are served in another
  * round: who asks again in the callback does not keep the loop to itself. */
 static bool serve(struct belay_pool *pool, struct belay_peer *peer, uint64_t end)
@@ -46,7 +53,7 @@ static bool serve(struct belay_pool *pool, struct belay_peer *peer, uint64_t end
     if (!pp)
         return bl_pool_adopt(pool, peer);
     if (pp->arrival >= end) {
-        bl_pool_touch(peer);
+        put_off(peer);
         return false;
     }
     w = BL_CONTAINER(pp, struct belay_waiter, pp);
@@ -62,7 +69,7 @@ static bool serve(struct belay_pool *pool, struct belay_peer *peer, uint64_t end
 static bool refuse_oldest(struct belay_pool *pool, struct belay_peer *peer, uint64_t end)
 {
     if (bl_pp_oldest(&peer->pp)->arrival >= end) {
-        bl_pool_touch(peer);
+        put_off(peer);
         return false;
     }
     bl_pp_fail_oldest(&peer->pp, BELAY_ENOMEM);
@@ -74,8 +81,8 @@ static bool serve_or_refuse(struct belay_pool *pool, struct belay_peer *peer, ui
 {
     if (bl_lease_reserve(pool->loop) < 0)
         return refuse_oldest(pool, peer, end);
-    return serve(pool, peer, end) || (!bl_list_linked(&peer->dirty) &&
-                                      bl_share_reclaim(peer, (unsigned)peer->pp.waiting) > 0);
+    return serve(pool, peer, end) ||
+           (!peer->pp.put_off && bl_share_reclaim(peer, (unsigned)peer->pp.waiting) > 0);
 }
 
 static void attend(struct belay_pool *pool, struct belay_peer *peer)
@@ -83,6 +90,7 @@ static void attend(struct belay_pool *pool, struct belay_peer *peer)
     uint64_t end = pool->pp.arrivals;
 
     peer->refs++;
+    peer->pp.put_off = false;
     while (bl_pp_hungry(&peer->pp) && serve_or_refuse(pool, peer, end))
         ;
     bl_pool_cache_attended(pool, peer);

@@ -15,7 +15,8 @@
  * far side. */
 #define WIRE_CLOSE_NS SIM_MS(2500)
 #define MOMENT_NS     SIM_MS(2)
-#define LEAK_GRACE_NS SIM_MS(1000) /* leaks are looked for now and then */
+#define STEADY_NS     SIM_MS(20000) /* a peer that stayed up for so long is well */
+#define LEAK_GRACE_NS SIM_MS(1000)  /* leaks are looked for now and then */
 
 #define ID(seen) ((unsigned long long)(seen)->id)
 
@@ -263,7 +264,8 @@ void sim_oracle_given(struct sim_ask *ask)
     check_unique(rig, ask);
     seen->leases++;
     rig->given++;
-    if (seen->opened_ns > seen->host->fruitless_ns && !rig->w->shared_hosts)
+    if (seen->opened_ns > seen->host->fruitless_ns && !rig->w->shared_hosts &&
+        rig->w->now_ns - seen->opened_ns >= STEADY_NS)
         seen->host->fruitless = 0;
     told = sim_told_of(rig, belay_conn_id(belay_lease_conn(ask->lease)));
     if (told)

@@ -56,8 +56,6 @@ void sim_oracle_dial_failed(struct sim_seen *seen, enum belay_error_kind kind, v
     struct sim_world *w = rig->w;
     struct sim_host *h = seen->host;
 
-    if (kind == BELAY_KIND_NONE && sim_is_cleared(rig, seen, false))
-        return; /* it was cancelled for that */
     if (h->failed_turn + 1 <
         w->turns) /* a long turn is cut in two: what it failed is told in the next */
         h->failed = h->refused = 0;
@@ -65,6 +63,10 @@ void sim_oracle_dial_failed(struct sim_seen *seen, enum belay_error_kind kind, v
     h->failed_turn = w->turns;
     if (kind == BELAY_KIND_FATAL) {
         h->fatal_mark = ++w->next_id;
+        return;
+    }
+    if (kind == BELAY_KIND_NONE && sim_is_cleared(rig, seen, false)) {
+        h->rounds++; /* it was cancelled for that, or had failed before */
         return;
     }
     if (kind != BELAY_KIND_NONE && seen->dialed_ns < h->round_ns)

@@ -48,6 +48,29 @@ static struct sim_ask *waiting_for_any(struct sim_rig *rig, struct sim_target *t
     return NULL;
 }
 
+/* One that is to be asked first, while as many are being asked as somebody waits for. */
+static bool is_in_line(const struct sim_rig *rig, const struct sim_target *t, const struct sim_seen *seen)
+{
+    int64_t after = rig->options.check_after_idle_ms;
+    unsigned asked = 0, waiting = 0;
+
+    if (after == INT64_MAX || rig->w->now_ns - seen->idle_since_ns < SIM_MS(after))
+        return false;
+    BL_LIST_EACH(node, &rig->w->seen)
+    {
+        const struct sim_seen *other = BL_LIST_OF(node, struct sim_seen, link);
+
+        asked += other->host == t->host && other->open && other->asked;
+    }
+    BL_LIST_EACH(node, &rig->pending)
+    {
+        const struct sim_ask *ask = BL_LIST_OF(node, struct sim_ask, pending);
+
+        waiting += ask->state == ASK_WAITING && ask->target == t && !ask->fresh;
+    }
+    return asked >= waiting;
+}
+
 static void idle_for_nobody(struct sim_rig *rig, struct sim_target *t)
 {
     struct sim_ask *ask = waiting_for_any(rig, t);
@@ -59,7 +82,7 @@ static void idle_for_nobody(struct sim_rig *rig, struct sim_target *t)
     {
         struct sim_seen *seen = BL_LIST_OF(node, struct sim_seen, link);
 
-        if (seen->host == t->host && could_be_lent(rig, seen))
+        if (seen->host == t->host && could_be_lent(rig, seen) && !is_in_line(rig, t, seen))
             sim_fail(rig->w, "acquire %llu waits, and connection %llu could be lent",
                      (unsigned long long)ask->seq, (unsigned long long)seen->id);
     }

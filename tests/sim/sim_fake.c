@@ -65,6 +65,10 @@ static void opening(void *arg)
     } else {
         f->state = UP;
         h->accepted++;
+        if (h->capacity == 0) { /* the next would be like it */
+            h->fruitless++;
+            h->fruitless_ns = f->world->now_ns;
+        }
         f->seen.capacity = f->seen.capacity_before = h->capacity;
         sim_seen_up(&f->seen, f->world);
         sim_note(f->world, "fake %llu: up, capacity %d", (unsigned long long)f->seen.id,
@@ -191,7 +195,8 @@ static void fake_close(struct belay_conn *conn, enum belay_reason reason, void *
     if (w->on_close)
         w->on_close(&f->seen, w->after_turn_arg);
     sim_fake_doubted(&f->seen);
-    if (reason == BELAY_REASON_IDLE || reason == BELAY_REASON_UNHEALTHY)
+    if (reason == BELAY_REASON_IDLE || reason == BELAY_REASON_LIFETIME ||
+        reason == BELAY_REASON_UNHEALTHY)
         sim_fake_wasted(f);
     if (f->seen.host->close_ns)
         sim_did(w, SIM_FAULT_SLOW_CLOSE, f->seen.host);

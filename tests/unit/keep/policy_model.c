@@ -105,8 +105,8 @@ static bool wants_a_dial(const struct pm *m, int peer)
     checking += c->state == PM_CHECKING && c->peer == peer && !c->facts.lost &&
                 !c->facts.draining && !c->cleared && !c->check_failed;
     for (int i = 0; i < PM_WAITERS; i++)
-        fresh += m->waiters[i].waiting && !m->waiters[i].doomed &&
-                 m->waiters[i].peer == peer && m->waiters[i].fresh;
+        fresh += m->waiters[i].waiting && !m->waiters[i].doomed && m->waiters[i].peer == peer &&
+                 m->waiters[i].fresh;
     if (checking > waiting - fresh) /* those checked may serve whoever takes a used one */
         checking = waiting - fresh;
     needed = p->expected > 0 ? (waiting + p->expected - 1) / p->expected : waiting;

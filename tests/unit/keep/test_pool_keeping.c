@@ -272,6 +272,32 @@ static void one_idle_for_long_is_checked_before_it_is_lent(void **state)
     assert_ptr_equal(w->got, c);
 }
 
+static void as_many_are_checked_as_somebody_wants(void **state)
+{
+    struct pk_conn *c[6];
+    struct pk_waiter *w[2];
+    int checking = 0;
+
+    (void)state;
+    limits.check_after_ns = PK_MS(50);
+    pk_init(&k, &limits);
+    idle_ones(c, 6);
+    for (int i = 0; i < 6; i++)
+        c[i]->pp.checkable = true;
+    pk_pass(&k, 100);
+    w[0] = pk_wait(&k, 0);
+    w[1] = pk_wait(&k, 0);
+    for (int i = 0; i < 6; i++)
+        checking += c[i]->checking;
+    assert_int_equal(checking, 2);
+    assert_int_equal(pk_dials(&k, 0), 0);
+    for (int i = 0; i < 6; i++)
+        if (c[i]->checking)
+            pk_checked(&k, c[i], 0);
+    assert_non_null(w[0]->got);
+    assert_non_null(w[1]->got);
+}
+
 static void one_that_fails_its_check_is_replaced_by_a_dial(void **state)
 {
     struct pk_conn *c;
@@ -459,6 +485,7 @@ int main(void)
         cmocka_unit_test_setup(dials_in_flight_are_limited_per_endpoint_and_in_all, set_up),
         cmocka_unit_test_setup(lifetimes_are_shortened_at_random_within_bounds, set_up),
         cmocka_unit_test_setup(one_idle_for_long_is_checked_before_it_is_lent, set_up),
+        cmocka_unit_test_setup(as_many_are_checked_as_somebody_wants, set_up),
         cmocka_unit_test_setup(one_that_fails_its_check_is_replaced_by_a_dial, set_up),
         cmocka_unit_test_setup(idle_ones_are_checked_at_an_interval, set_up),
         cmocka_unit_test_setup(siblings_to_a_silent_address_are_verified_or_closed, set_up),

@@ -11,7 +11,7 @@ static struct pm m;
 static struct bl_pp pp;
 static struct bl_pp_peer peers[PM_PEERS];
 static struct bl_heap_entry *room[2][PM_PEERS]; /* in the heaps of the policy */
-static struct belay_pool_stats met; /* of all histories */
+static struct belay_pool_stats met;             /* of all histories */
 
 static int below(int n)
 {
