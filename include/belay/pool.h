@@ -130,11 +130,12 @@ BELAY_API bool belay_pool_is_closed(const struct belay_pool *pool); /* from clos
 BELAY_API int belay_pool_close_finished(struct belay_pool *pool, belay_fn *fn, void *arg);
 
 /*
- * Changes options while it works: all numbers, and reuse_order. What the struct has besides must be
- * zero, or as it was opened with. Connections above a lowered limit go: idle ones now (reason
- * `evicted`), those in use at their release; limits on age hold from their next release on, and
- * uses are counted from when they are limited.
- * BELAY_EINVAL names the option, and nothing has changed.
+ * Changes options while it works: all numbers, and reuse_order. As everywhere, 0 is the default:
+ * start from belay_pool_get_options. What the struct has besides must be zero, or as it was opened
+ * with. Connections above a lowered limit go: idle ones now (reason `evicted`), those in use at
+ * their release; limits on age hold from their next release on, uses are counted from when they
+ * are limited, and leaks looked for among the leases given from then on. BELAY_EINVAL names the
+ * option, and nothing has changed.
  */
 BELAY_API int belay_pool_set_options(struct belay_pool *pool,
                                      const struct belay_pool_options *options,
@@ -226,6 +227,11 @@ BELAY_API void belay_waiter_cancel(struct belay_waiter *waiter);
  */
 BELAY_API int belay_peer_acquire_wait(struct belay_peer *peer, int64_t timeout_ms,
                                       struct belay_lease *ret_lease, struct belay_error *error);
+
+/* The same with options (a tag and a place, urgent, fresh); their timeout_ms does not count. */
+BELAY_API int belay_peer_acquire_wait_as(struct belay_peer *peer, int64_t timeout_ms,
+                                         const struct belay_acquire_options *options,
+                                         struct belay_lease *ret_lease, struct belay_error *error);
 
 struct belay_pool_stats {
     size_t size;

@@ -427,7 +427,8 @@ static const struct belay_error *complete(const struct belay_conn *c,
     }
     if (!error->text[0])
         snprintf(scratch->text, sizeof scratch->text, "%s: %s", belay_endpoint_name(c->endpoint),
-                 belay_strerror(scratch->code));
+                 scratch->os_error ? bl_errno_text(scratch->os_error)
+                                   : belay_strerror(scratch->code));
     return scratch;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The pool as an object: its life, and who waits for its end. */
+#include "conn/options.h"
 #include "keep/pool.h"
 
 struct watcher { /* of the end */
@@ -93,6 +94,8 @@ int belay_pool_open(struct belay_loop *loop, const struct belay_pool_options *op
     pool->options = s.options;
     pool->dial = s.dial;
     pool->options.dial = &pool->dial;
+    pool->dial_words = s.dial;
+    bl_options_express(&pool->dial_words, bl_dial_options, bl_dial_options_n);
     pool->callbacks = s.callbacks;
     pool->options.callbacks = &pool->callbacks;
     pool->backoff = s.backoff;

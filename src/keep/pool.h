@@ -40,6 +40,7 @@ struct belay_pool {
     struct belay_loop *loop;
     struct belay_pool_options options; /* effective; dial and callbacks point at the next */
     struct belay_dial_options dial;
+    struct belay_dial_options dial_words; /* the same, as it would be given */
     struct belay_pool_callbacks callbacks;
     struct belay_backoff backoff; /* as each peer begins */
     struct bl_map peers;          /* by endpoint key */
@@ -214,6 +215,7 @@ void bl_hook_moved(struct belay_peer *from, struct bl_pool_conn *conn, uint32_t 
 /* belay_peer_acquire_wait; `keep` (may be NULL) gets the lease on the loop's thread, and may put
  * another in its place, or fail. */
 int bl_peer_acquire_wait(struct belay_peer *peer, int64_t timeout_ms,
+                         const struct belay_acquire_options *options,
                          int (*keep)(struct belay_lease *lease, void *arg), void *arg,
                          struct belay_lease *ret_lease, struct belay_error *error);
 

@@ -57,6 +57,19 @@ static bool is_failure(uint8_t reason)
            reason == BELAY_REASON_UNHEALTHY;
 }
 
+/* What a check found out, where nothing else has failed. */
+static const struct belay_error *why(const struct bl_pool_conn *c, struct belay_error *scratch)
+{
+    const struct belay_error *error = bl_conn_error(c->lessor.conn, scratch);
+
+    if (error || c->pp.reason != BELAY_REASON_UNHEALTHY)
+        return error;
+    bl_error_set(scratch, BELAY_EUNHEALTHY, BELAY_STAGE_USE,
+                 "a connection to %s failed its check, or could not be checked",
+                 bl_peer_name(bl_peer_of(c->pp.peer)));
+    return scratch;
+}
+
 void bl_hook_closed(struct belay_pool *pool, struct bl_pool_conn *c)
 {
     struct belay_error scratch;
@@ -70,7 +83,7 @@ void bl_hook_closed(struct belay_pool *pool, struct bl_pool_conn *c)
     if (pool->callbacks.on_connection_closed)
         pool->callbacks.on_connection_closed(
             bl_peer_of(c->pp.peer), belay_conn_id(c->lessor.conn), (enum belay_reason)c->pp.reason,
-            failed ? bl_conn_error(c->lessor.conn, &scratch) : NULL, pool->options.callbacks_arg);
+            failed ? why(c, &scratch) : NULL, pool->options.callbacks_arg);
 }
 
 void bl_hook_moved(struct belay_peer *from, struct bl_pool_conn *c, uint32_t untold)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The pool's options: their ranges, what contradicts what, and their change while it works. */
-#include "conn/options.h"
 #include "keep/pool.h"
 
 #define YEAR_MS INT64_C(31536000000)
@@ -168,7 +167,7 @@ static int keep_fixed(struct belay_pool *pool, struct belay_pool_options *o,
     if ((o->connector.ops && o->connector.ops != own->connector.ops) ||
         (o->connector.arg && o->connector.arg != own->connector.arg))
         return refuse(error, "connector", "cannot be changed while the pool works");
-    if (!same_or_none(o->dial, own->dial, &pool->dial))
+    if (!same_or_none(o->dial, own->dial, &pool->dial_words))
         return refuse(error, "dial", "cannot be changed while the pool works");
     if (!same_or_none(o->callbacks, own->callbacks, &pool->callbacks) ||
         (o->callbacks_arg && o->callbacks_arg != own->callbacks_arg))
@@ -220,7 +219,6 @@ static void apply(struct belay_pool *pool, const struct bl_pool_settings *s)
 int belay_pool_set_options(struct belay_pool *pool, const struct belay_pool_options *options,
                            struct belay_error *error)
 {
-    struct belay_dial_options dial = pool->dial;
     struct bl_pool_settings s;
     struct belay_pool_options o;
     int rc;
@@ -231,8 +229,7 @@ int belay_pool_set_options(struct belay_pool *pool, const struct belay_pool_opti
     rc = bl_options_resolve(&o, sizeof o, options, NULL, 0, error);
     if (rc == 0)
         rc = keep_fixed(pool, &o, error);
-    bl_options_express(&dial, bl_dial_options, bl_dial_options_n); /* given again, in words */
-    o.dial = &dial;
+    o.dial = &pool->dial_words;
     if (rc == 0)
         rc = bl_pool_settings_make(&s, &o, error);
     if (rc < 0)
@@ -249,6 +246,7 @@ void belay_pool_get_options(const struct belay_pool *pool, struct belay_pool_opt
     struct belay_pool_options o = pool->options;
 
     bl_options_express(&o, bl_pool_options, bl_pool_options_n);
+    o.dial = &pool->dial_words;
     memcpy(options, &o, size);
     memcpy(options, &size, sizeof size);
 }

@@ -11,7 +11,7 @@ struct acquire_wait {
     struct bl_wait wait;
     struct belay_peer *peer;
     struct belay_waiter *waiter;
-    int64_t timeout_ms;
+    struct belay_acquire_options options;
     int (*keep)(struct belay_lease *lease, void *arg); /* NULL: as it is */
     void *arg;
     struct belay_lease lease;
@@ -38,10 +38,8 @@ static void on_acquired(struct belay_lease lease, const struct belay_error *erro
 static int start(struct bl_wait *wait)
 {
     struct acquire_wait *w = BL_CONTAINER(wait, struct acquire_wait, wait);
-    struct belay_acquire_options o = belay_acquire_options_init();
 
-    o.timeout_ms = w->timeout_ms;
-    return belay_peer_acquire(w->peer, &o, &w->waiter, on_acquired, w);
+    return belay_peer_acquire(w->peer, &w->options, &w->waiter, on_acquired, w);
 }
 
 static void cancel(struct bl_wait *wait)
@@ -52,6 +50,7 @@ static void cancel(struct bl_wait *wait)
 }
 
 int bl_peer_acquire_wait(struct belay_peer *peer, int64_t timeout_ms,
+                         const struct belay_acquire_options *options,
                          int (*keep)(struct belay_lease *lease, void *arg), void *arg,
                          struct belay_lease *ret_lease, struct belay_error *error)
 {
@@ -60,11 +59,17 @@ int bl_peer_acquire_wait(struct belay_peer *peer, int64_t timeout_ms,
         .peer = peer,
         .keep = keep,
         .arg = arg,
-        /* The waiter's own limit has the better error; one beyond its range is bl_wait's alone. */
-        .timeout_ms = timeout_ms > 0 && timeout_ms <= INT32_MAX ? timeout_ms : BELAY_FOREVER,
+        .options = belay_acquire_options_init(),
     };
-    int rc = bl_wait(&w.wait, timeout_ms);
+    int rc = 0;
 
+    if (options)
+        rc = bl_options_resolve(&w.options, sizeof w.options, options, NULL, 0, error);
+    if (rc < 0)
+        return rc;
+    /* The waiter's own limit has the better error; one beyond its range is bl_wait's alone. */
+    w.options.timeout_ms = timeout_ms > 0 && timeout_ms <= INT32_MAX ? timeout_ms : BELAY_FOREVER;
+    rc = bl_wait(&w.wait, timeout_ms);
     if (rc == 0) {
         *ret_lease = w.lease;
         return 0;
@@ -80,5 +85,12 @@ int bl_peer_acquire_wait(struct belay_peer *peer, int64_t timeout_ms,
 int belay_peer_acquire_wait(struct belay_peer *peer, int64_t timeout_ms,
                             struct belay_lease *ret_lease, struct belay_error *error)
 {
-    return bl_peer_acquire_wait(peer, timeout_ms, NULL, NULL, ret_lease, error);
+    return bl_peer_acquire_wait(peer, timeout_ms, NULL, NULL, NULL, ret_lease, error);
+}
+
+int belay_peer_acquire_wait_as(struct belay_peer *peer, int64_t timeout_ms,
+                               const struct belay_acquire_options *options,
+                               struct belay_lease *ret_lease, struct belay_error *error)
+{
+    return bl_peer_acquire_wait(peer, timeout_ms, options, NULL, NULL, ret_lease, error);
 }

@@ -205,7 +205,7 @@ BL_SELDOM static int ask_loop(struct belay_attachment *a, int64_t timeout_ms,
 
     if (try_for_a_while(a, ret_lease))
         return 0;
-    rc = bl_peer_acquire_wait(a->group->peer, timeout_ms, lend_on, a, ret_lease, error);
+    rc = bl_peer_acquire_wait(a->group->peer, timeout_ms, NULL, lend_on, a, ret_lease, error);
     if (rc < 0)
         return rc;
     slot = bl_thread_slot_of(*ret_lease);

@@ -359,6 +359,7 @@ static void a_check_needs_somebody_to_ask(void **state)
 static void what_a_pool_says_of_its_options_may_be_given_back(void **state)
 {
     struct belay_pool_options o = belay_pool_options_init(), again = belay_pool_options_init();
+    struct belay_pool *other;
 
     (void)state;
     k.options.max_idle_time_ms = BELAY_NONE;
@@ -368,6 +369,9 @@ static void what_a_pool_says_of_its_options_may_be_given_back(void **state)
     assert_int_equal(belay_pool_set_options(k.pool, &o, NULL), 0);
     belay_pool_get_options(k.pool, &again);
     assert_memory_equal(&o, &again, sizeof o);
+    assert_int_equal(belay_pool_open(k.loop, &o, &other, NULL), 0); /* or opened with */
+    belay_pool_close(other, NULL, NULL);
+    pool_kit_settle(&k);
 }
 
 static void a_limit_raised_lets_in_whoever_waits(void **state)
