@@ -5,9 +5,11 @@
  *
  * They are opened asynchronously, to endpoints "tcp://host:port" and "unix:///path"; names are
  * looked up by belay. An idle one is watched: a server that ends it is seen at once. A check is a
- * PING. One that has an error, or replies that nobody read, is closed at its release. What a user
- * leaves behind on the server (SELECT, MULTI, WATCH, SUBSCRIBE) is for the user to undo, or to be
- * released as BELAY_BROKEN. TLS is not supported: endpoints with it are refused.
+ * PING. One that has an error, or replies that nobody read, is closed at its release. On the loop's
+ * thread an acquire and a release cost no system call; those of an attached thread (belay/share.h)
+ * go through the loop, which asks each time. What a user leaves behind on the server (SELECT, MULTI,
+ * WATCH, SUBSCRIBE) is for the user to undo, or to be released as BELAY_BROKEN. TLS is not
+ * supported: endpoints with it are refused.
  *
  * Link with libbelay-hiredis (pkg-config belay-hiredis, CMake belay::hiredis). Start to finish:
  * examples/pool_redis.c.

@@ -6,7 +6,9 @@
  * They are opened asynchronously. Names are looked up by belay, except in a list of several hosts,
  * which libpq looks up by itself, one after the other, blocking the loop. An idle one is watched: a
  * server that ends it is seen at once. At its release one that is not idle (PQtransactionStatus) is
- * closed, or reset, as the options say.
+ * closed, or reset, as the options say; one that has ended is closed, reason `unhealthy`, with the
+ * server's words. On the loop's thread an acquire and a release cost no system call; those of an
+ * attached thread (belay/share.h) go through the loop, which asks each time.
  *
  * Link with libbelay-pq (pkg-config belay-pq, CMake belay::pq). Start to finish: examples/pool_pq.c.
  */

@@ -144,10 +144,13 @@ BELAY_API void belay_conn_closed(struct belay_conn *conn);
 /*
  * Form 2: a descriptor of the connection's to watch while nobody uses it. When it becomes readable
  * then, the connection is suspect: checked, or closed when it cannot be. The check reads what is
- * there, else it is asked for again and again. While it opens, is lent, or is being checked, belay
- * leaves the descriptor alone, and whoever has it may watch it. It stays the connector's, and must
- * stay open until `close` or `cancel` is called, or -1 is set. Another may be set at any time; the
- * first in the turn of open_done at the latest. BELAY_ENOMEM, BELAY_ECLOSED, BELAY_EINVAL (form 1,
+ * there, else it is asked for again and again. While it opens, is lent, or is being checked, what
+ * it does means nothing to belay, and whoever has it may watch it. It stays the connector's, and is
+ * to be open while the connection is idle: where a user may have closed it, `released` sets the one
+ * that is there now, or -1. (Where it does not, that is found out when the connection has been idle
+ * for a second, or before: it is suspect then.) Another may be set at any time, the first in the
+ * turn of open_done at the latest. A lease costs no system call where nothing stirred; on a backend
+ * of the caller's (belay/world.h) the descriptor is watched anew after each. BELAY_ENOMEM, BELAY_ECLOSED, BELAY_EINVAL (form 1,
  * or too late).
  */
 BELAY_API int belay_conn_set_descriptor(struct belay_conn *conn, int fd);

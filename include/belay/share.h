@@ -30,6 +30,8 @@
  * on_connection_reused, no limit on uses or idle connections (max_idle_...), no check_after_idle_ms,
  * no leak_threshold_ms and no reuse_order but the default. All others go through the loop at each
  * acquire and release: the same calls, and some ten microseconds instead of some ten nanoseconds.
+ * So do those of belay-pq and belay-hiredis: what a user left behind is looked at before the next
+ * one gets it.
  *
  * What a thread may do with a lease from an attachment, all of it from ANY THREAD: release it, ask
  * whether it is valid, and get its state, connection or stream. What the connector's handle allows

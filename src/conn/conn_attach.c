@@ -122,8 +122,16 @@ static bool wants_watch(const struct belay_conn *c)
            (c->users == 0 || c->parked) && !c->checking && !c->facts.suspect && !c->facts.lost;
 }
 
-/* What cannot be watched would die unseen: it goes. One whose descriptor is not there any more is
- * the connector's to judge. */
+/* The connector judges, and closes it or says that it is good: then the descriptor that is there
+ * under this number is the one. */
+static void doubt(struct belay_conn *c)
+{
+    c->more->doubted = true;
+    bl_guard_set_fd(&c->more->guard, bl_guard_fd(&c->more->guard));
+    belay_conn_suspect(c);
+}
+
+/* What cannot be watched would die unseen: it goes. */
 void bl_conn_watch(struct belay_conn *c)
 {
     struct belay_error error;
@@ -137,14 +145,16 @@ void bl_conn_watch(struct belay_conn *c)
         return;
     }
     rc = bl_guard_on(&c->more->guard);
-    if (rc == 0)
-        return;
-    if (rc == BELAY_ECLOSED) {
-        belay_conn_suspect(c);
+    if (rc == BELAY_ECLOSED && !c->more->doubted) {
+        doubt(c);
         return;
     }
+    c->more->doubted = false;
+    if (rc == 0)
+        return;
     bl_error_set(&error, rc, BELAY_STAGE_USE, "watching the descriptor of a connection to %s: %s",
-                 belay_endpoint_name(c->endpoint), belay_strerror(rc));
+                 belay_endpoint_name(c->endpoint),
+                 rc == BELAY_ECLOSED ? "it is not open" : belay_strerror(rc));
     belay_conn_lost(c, BELAY_REASON_ERROR, &error);
 }
 
@@ -156,6 +166,14 @@ void bl_conn_watch_later(struct belay_conn *c)
         bl_conn_watch(c);
     else if (wants_watch(c))
         bl_flush_post(c->loop, &c->more->resume);
+}
+
+void bl_conn_verify_watch(struct belay_conn *c)
+{
+    if (!bl_conn_has_descriptor(c))
+        return;
+    bl_guard_doubt(&c->more->guard);
+    bl_conn_watch(c);
 }
 
 void bl_conn_set_parked(struct belay_conn *c, bool parked)

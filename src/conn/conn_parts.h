@@ -22,6 +22,7 @@ struct bl_conn_more {
     struct bl_list attached; /* struct attachment, the last first */
     struct bl_guard guard;
     struct bl_task resume; /* watches again, when the keeper has heard of a release */
+    bool doubted;          /* the descriptor was not there: the next time it must be */
     bool watched;          /* there was a descriptor before `opened` was told */
 };
 
@@ -50,6 +51,8 @@ void bl_conn_watch(struct belay_conn *c);
 /* After a release: not before the keeper has decided whether it stays. Whoever had it may have left
  * a descriptor that is closed, or another's by now. */
 void bl_conn_watch_later(struct belay_conn *c);
+/* Is it still the descriptor that was set? One system call. */
+void bl_conn_verify_watch(struct belay_conn *c);
 static inline bool bl_conn_is_watched(const struct belay_conn *c)
 {
     return c->more && c->more->watched;

@@ -118,6 +118,7 @@ void bl_conn_interrupt(struct belay_conn *c)
 
 void bl_conn_idle(struct belay_conn *c)
 {
+    bl_conn_verify_watch(c);
     if (c->phase == BL_PHASE_OPEN && c->stream)
         bl_stream_idle(c->stream);
 }

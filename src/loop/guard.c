@@ -205,3 +205,9 @@ void bl_guard_rest(struct bl_guard *g)
     bl_watch_set(&g->slot, 0);
     g->armed = false;
 }
+
+void bl_guard_doubt(struct bl_guard *g)
+{
+    if (is_native(g->slot.loop))
+        g->armed = false;
+}

@@ -38,6 +38,8 @@ static inline int bl_guard_fd(const struct bl_guard *guard)
  */
 int bl_guard_on(struct bl_guard *guard);
 void bl_guard_rest(struct bl_guard *guard);
+/* The next time that it is put on it finds out whether the descriptor is still what it was. */
+void bl_guard_doubt(struct bl_guard *guard);
 /* Whether it can be put on without a system call, and therefore without failing. */
 static inline bool bl_guard_is_armed(const struct bl_guard *guard)
 {

@@ -208,6 +208,26 @@ static void a_client_that_is_killed_in_use_is_not_lent_again(void **state)
     assert_int_equal(adapter_kit_stats(&kit).opened, 2);
 }
 
+/* Not asked for, and nothing tells of it; but it is looked at when it has been idle for a second. */
+static void a_context_that_was_reconnected_is_watched_before_long(void **state)
+{
+    struct belay_lease lease;
+    long long id;
+
+    (void)state;
+    open_pool(URL);
+    use();
+    lease = adapter_kit_acquire(&kit);
+    assert_int_equal(redisReconnect(belay_hiredis_context(lease)), REDIS_OK);
+    id = ask(belay_hiredis_context(lease), "CLIENT ID");
+    belay_lease_release(lease, BELAY_REUSE);
+    ADAPTER_KIT_UNTIL(&kit, adapter_kit_stats(&kit).checking == 1);
+    ADAPTER_KIT_UNTIL(&kit, adapter_kit_stats(&kit).checking == 0);
+    assert_int_equal(use(), id);
+    end_client(id);
+    ADAPTER_KIT_UNTIL(&kit, adapter_kit_stats(&kit).closed[BELAY_REASON_PEER_CLOSED] == 1);
+}
+
 static void a_restart_is_survived(void **state)
 {
     static const char *const ends[] = {"stop", "kill"};
@@ -529,6 +549,7 @@ int main(void)
         T(the_greeting_sets_what_was_asked_for),
         T(a_client_that_is_killed_while_idle_is_noticed_at_once),
         T(a_client_that_is_killed_in_use_is_not_lent_again),
+        T(a_context_that_was_reconnected_is_watched_before_long),
         T(a_restart_is_survived),
         T(a_server_that_is_not_there_may_come),
         T(a_wrong_password_is_fatal_at_once),

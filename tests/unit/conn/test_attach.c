@@ -259,19 +259,29 @@ static void a_descriptor_that_is_lent_again_at_once_is_left_alone(void **state)
     assert_int_equal(watched(FD), BELAY_READABLE);
 }
 
+/* The connector is asked; what it vouches for is watched as it is there now. */
 static void a_descriptor_that_is_not_there_any_more_is_asked_about(void **state)
 {
     struct belay_conn *c = open_watched(FD);
 
     (void)state;
-    bl_conn_acquired(c);
-    world.world.watch_fails = BELAY_ECLOSED;
-    bl_conn_released(c);
-    settle();
+    for (int i = 0; i < 2; i++) {
+        keeper.changed = 0;
+        bl_conn_acquired(c);
+        world.world.watch_fails = BELAY_ECLOSED;
+        bl_conn_released(c);
+        settle();
+        assert_int_equal(keeper.changed, 1);
+        assert_true(keeper.facts.suspect);
+        assert_false(keeper.facts.lost);
+        world.world.watch_fails = i == 0 ? 0 : BELAY_ECLOSED; /* it is open: another's number */
+        bl_conn_check(c);
+        settle();
+        assert_int_equal(keeper.facts.lost, i == 1);
+        assert_int_equal(watched(FD), i == 0 ? BELAY_READABLE : 0);
+    }
+    assert_non_null(strstr(keeper.text, "it is not open"));
     world.world.watch_fails = 0;
-    assert_int_equal(keeper.changed, 1);
-    assert_true(keeper.facts.suspect);
-    assert_false(keeper.facts.lost);
 }
 
 /* ---- attachments ---- */

@@ -271,6 +271,26 @@ static void one_that_was_closed_is_found_out_when_it_is_armed(void **state)
     end(&b);
 }
 
+/* Closed at rest, before anything stirred: it seems armed. */
+static void one_that_was_closed_is_found_out_when_it_is_doubted(void **state)
+{
+    (void)state;
+    guard(&a);
+    bl_guard_doubt(&a.guard);
+    assert_int_equal(bl_guard_on(&a.guard), 0);
+    stir(&a);
+    turn();
+    assert_int_equal(a.told, 1);
+    drain(&a);
+    assert_int_equal(bl_guard_on(&a.guard), 0);
+    bl_guard_rest(&a.guard);
+    close(a.fd);
+    bl_guard_doubt(&a.guard);
+    assert_int_equal(bl_guard_on(&a.guard), BELAY_ECLOSED);
+    bl_guard_set_fd(&a.guard, -1);
+    close(a.other);
+}
+
 /* The file lives on in another process, say: what it has to tell is nobody's. */
 static void a_file_that_lives_on_is_not_heard(void **state)
 {
@@ -397,6 +417,7 @@ int main(void)
         T(a_number_that_was_guarded_is_free_for_a_watch),
         T(its_user_may_watch_it_too),
         T(one_that_was_closed_is_found_out_when_it_is_armed),
+        T(one_that_was_closed_is_found_out_when_it_is_doubted),
         T(a_file_that_lives_on_is_not_heard),
         T(one_may_end_another_that_stirs_with_it),
         T(numbers_may_be_high),
