@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * An idle connection moves from one pool to another that shares its cache. To the one it has ended
- * (reason `taken`), to the other it has come up; what it is, how old it is and how often it was
- * used, it stays. Only from the task of a pool, as hooks tell of it.
+ * (reason `taken`), to the other it has come up; what it is, how old, how long idle and how
+ * often used, it stays. Only from the task of a pool, as hooks tell of it.
  *
  * Nobody is to wait while one that would do is idle elsewhere. So each side looks when something
  * has changed on it:
@@ -44,10 +44,10 @@ static bool change_context(struct bl_cached_conn *cc, const struct belay_connect
     return from->arg == to->arg || from->ops->move(cc->conn.lessor.conn, from->arg, to->arg);
 }
 
-/* More wait for any connection than those that it has, or is asking, can carry. */
-static bool is_short(const struct bl_pp_peer *peer)
+/* How many more wait for any connection than what it has can carry. */
+static int32_t lacking_for(const struct bl_pp_peer *peer)
 {
-    int32_t lacking = peer->waiting - peer->waiting_fresh - peer->checking;
+    int32_t lacking = peer->waiting - peer->waiting_fresh;
 
     BL_LIST_EACH(node, &peer->ready)
     {
@@ -57,14 +57,28 @@ static bool is_short(const struct bl_pp_peer *peer)
             break;
         lacking -= c->capacity - c->leases;
     }
-    return lacking > 0;
+    return lacking;
+}
+
+/* This pool would ask it first: so many are asked as are needed, and no more are taken for that. */
+static bool is_doubtful(const struct belay_pool *pool, const struct bl_pp_conn *pp, uint64_t now)
+{
+    uint64_t limit = pool->pp.limits.check_after_ns;
+
+    return pool->asks || (limit != BELAY_NEVER && pp->checkable && now - pp->proved_at >= limit);
+}
+
+static bool suits(const struct belay_peer *peer, const struct bl_cached_conn *cc, uint64_t now)
+{
+    return is_wanted(peer->pool, cc, now) && (!is_doubtful(peer->pool, &cc->conn.pp, now) ||
+                                              peer->pp.checking < lacking_for(&peer->pp));
 }
 
 static bool may_take(const struct belay_pool *pool, const struct belay_peer *peer)
 {
     const struct bl_pp_limits *l = &pool->pp.limits;
 
-    return !pool->pp.closed && !pool->pp.suspended && is_short(&peer->pp) &&
+    return !pool->pp.closed && !pool->pp.suspended && lacking_for(&peer->pp) > 0 &&
            peer->pp.connections < l->per_endpoint && pool->pp.connections < l->total;
 }
 
@@ -76,7 +90,7 @@ static struct bl_cached_conn *choose(struct belay_pool *pool, struct belay_peer 
         struct bl_cached_conn *cc = BL_CONTAINER(e, struct bl_cached_conn, entry);
         struct belay_pool *other = bl_peer_of(cc->conn.pp.peer)->pool;
 
-        if (can_go(other) && is_wanted(pool, cc, now) &&
+        if (can_go(other) && suits(peer, cc, now) &&
             change_context(cc, &other->options.connector, &pool->options.connector))
             return cc;
     }
@@ -103,6 +117,7 @@ static void move_counts(struct bl_pp_conn *c, struct bl_pp_peer *to,
     c->expires_at = was.expires_at < c->expires_at ? was.expires_at : c->expires_at;
     c->due_at = c->expires_at < c->due_at ? c->expires_at : c->due_at;
     bl_pp_settle(c);
+    bl_pp_backdate(c, was.idle_since);
 }
 
 static void move_conn(struct belay_pool *pool, struct belay_peer *peer, struct bl_cached_conn *cc)
@@ -233,7 +248,7 @@ bool bl_pool_hand_over(struct belay_pool *pool, struct bl_cached_conn *cc)
         struct belay_peer *peer = waiting_peer(node);
         struct belay_pool *to = peer->pool;
 
-        if (to == pool || !may_take(to, peer) || !is_wanted(to, cc, bl_pool_now(pool)) ||
+        if (!may_take(to, peer) || !suits(peer, cc, bl_pool_now(pool)) ||
             !change_context(cc, connector, &to->options.connector))
             continue;
         bl_pool_touch(peer);

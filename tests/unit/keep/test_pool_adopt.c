@@ -364,6 +364,7 @@ static void who_wants_a_fresh_one_gets_it(void **state)
     pool_kit_settle(&k);
     assert_served(&asks[1]);
     assert_int_equal(k.puppet.n, 2);
+    assert_int_equal(cache_stats().adopted, 0);
     belay_lease_release(asks[1].lease, BELAY_REUSE);
 }
 

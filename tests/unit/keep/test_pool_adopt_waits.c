@@ -325,6 +325,54 @@ static void one_that_proves_good_serves_who_waits(void **state)
     give_back(&asks[1], BELAY_REUSE);
 }
 
+static void one_too_old_for_the_pool_that_waits_rests(void **state)
+{
+    (void)state;
+    options[1].max_connection_lifetime_ms = 1000;
+    open_all();
+    lend_and_fall_silent(1);
+    pool_kit_pass(&k, 1000);
+    ask_at(&asks[1], 1);
+    give_back(&asks[0], BELAY_REUSE);
+    assert_int_equal(asks[1].told, 0);
+    assert_int_equal(cache_stats().inactive, 1);
+    belay_waiter_cancel(asks[1].waiter);
+}
+
+static void what_a_suspended_pool_has_idle_rests_though_its_own_wait(void **state)
+{
+    (void)state;
+    open_all();
+    lend_and_fall_silent(1);
+    belay_pool_suspend(pools[0]);
+    ask_at(&asks[1], 0);
+    give_back(&asks[0], BELAY_REUSE);
+    assert_int_equal(cache_stats().inactive, 1);
+    belay_pool_resume(pools[0]);
+    pool_kit_settle(&k);
+    assert_served(&asks[1]);
+    give_back(&asks[1], BELAY_REUSE);
+}
+
+static void no_more_are_asked_than_are_needed(void **state)
+{
+    (void)state;
+    options[1].check_after_idle_ms = 100;
+    open_all();
+    lend_and_fall_silent(2);
+    give_back(&asks[0], BELAY_REUSE);
+    give_back(&asks[1], BELAY_REUSE);
+    pool_kit_pass(&k, 100);
+    k.puppet.check_later = true;
+    ask_at(&asks[2], 1);
+    assert_int_equal(asks[2].told, 0);
+    assert_int_equal(cache_stats().adopted, 1);
+    ask_at(&asks[0], 0); /* the other one */
+    give_back(&asks[0], BELAY_REUSE);
+    assert_served(&asks[2]); /* as it has just proved good */
+    give_back(&asks[2], BELAY_REUSE);
+}
+
 static void room_in_the_whole_pool_is_for_one_that_is_idle_elsewhere(void **state)
 {
     struct belay_peer *b;
@@ -441,14 +489,11 @@ static void adopted_one_that_nobody_wants_rests(void **state)
     assert_int_equal(cache_stats().active, 0);
 }
 
-static void assert_dials_do_not_go_on(void)
+static void assert_dials_do_not_go_on(bool fresh)
 {
-    unsigned dials;
-
     k.puppet.capacity = -1;
-    ask_at(&asks[0], 0);
-    dials = k.puppet.n;
-    assert_true(dials <= 8);
+    ask_init(&asks[0], &k);
+    assert_int_equal(ask_peer(&asks[0], peers[0], 60000, fresh), 0);
     pool_kit_pass(&k, 1000);
     assert_true(k.puppet.n <= 8);
     assert_int_equal(asks[0].told, 0);
@@ -465,7 +510,16 @@ static void those_that_carry_nothing_are_not_refused_while_somebody_waits(void *
     policy = belay_cache_restrictive();
     options[0].max_connections_per_endpoint = 8;
     open_all();
-    assert_dials_do_not_go_on();
+    assert_dials_do_not_go_on(false);
+}
+
+static void those_that_carry_nothing_are_as_good_as_any_fresh_one(void **state)
+{
+    (void)state;
+    policy = belay_cache_restrictive();
+    options[0].max_connections_per_endpoint = 8;
+    open_all();
+    assert_dials_do_not_go_on(true);
 }
 
 static void those_that_carry_nothing_stay_without_the_cache(void **state)
@@ -475,7 +529,7 @@ static void those_that_carry_nothing_stay_without_the_cache(void **state)
     open_all();
     belay_cache_close(cache, NULL, NULL);
     pool_kit_settle(&k);
-    assert_dials_do_not_go_on();
+    assert_dials_do_not_go_on(false);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -494,6 +548,9 @@ int main(void)
         TEST(resumed_pool_gives_what_it_has),
         TEST(one_that_can_be_used_again_serves_who_waits),
         TEST(one_that_proves_good_serves_who_waits),
+        TEST(one_too_old_for_the_pool_that_waits_rests),
+        TEST(what_a_suspended_pool_has_idle_rests_though_its_own_wait),
+        TEST(no_more_are_asked_than_are_needed),
         TEST(room_in_the_whole_pool_is_for_one_that_is_idle_elsewhere),
         TEST(those_of_no_use_do_not_keep_others_away),
         TEST(cancelled_waiter_is_given_nothing),
@@ -501,6 +558,7 @@ int main(void)
         TEST(closed_cache_hands_nothing_over),
         TEST(adopted_one_that_nobody_wants_rests),
         TEST(those_that_carry_nothing_are_not_refused_while_somebody_waits),
+        TEST(those_that_carry_nothing_are_as_good_as_any_fresh_one),
         TEST(those_that_carry_nothing_stay_without_the_cache),
     };
     return cmocka_run_group_tests_name("keep_pool_adopt_waits", tests, NULL, NULL);
