@@ -25,6 +25,7 @@ void bl_dial_drop(struct bl_dial *d)
     d->lookup = NULL;
     bl_dial_close_attempts(d);
     bl_timer_stop(&d->timer);
+    d->ask_at = 0;
     belay_stream_close(d->stream, 0, NULL, NULL);
     d->stream = NULL;
 }
@@ -119,9 +120,9 @@ void bl_dial_enter(struct bl_dial *d, enum belay_stage stage, int64_t limit_ms)
     d->stage = stage;
     d->limit_ms = limit_ms;
     d->deadline = bl_after_ms(now, limit_ms);
-    if (d->deadline > d->end) { /* what is left of the whole is less */
-        d->deadline = d->end;
-        d->limit_ms = now < d->end ? (int64_t)((d->end - now + 999999) / 1000000) : 0;
+    if (d->deadline > d->way_end) { /* what is left of the whole is less */
+        d->deadline = d->way_end;
+        d->limit_ms = now < d->way_end ? (int64_t)((d->way_end - now + 999999) / 1000000) : 0;
     }
     bl_timer_at(&d->timer, d->loop, d->deadline);
 }
@@ -154,7 +155,9 @@ static void time_out(struct bl_dial *d)
 static void on_timer(void *arg)
 {
     struct bl_dial *d = arg;
-    if (bl_now(d->loop) >= d->deadline)
+    if (d->ask_at != 0 && bl_now(d->loop) >= d->ask_at)
+        bl_dial_ask_anyway(d);
+    else if (bl_now(d->loop) >= d->deadline)
         time_out(d);
     else
         bl_dial_race_step(d);
@@ -176,7 +179,7 @@ static void on_addresses(const struct belay_addr *addrs, size_t n, bool more,
         bl_error_prefix(&own, "connecting to %s", bl_dial_whom(d, whom));
         bl_dial_fail(d, &own);
     } else if (d->looking == BL_LOOKING_FOR_ASK) {
-        bl_dial_looked_up_ask(d, addrs, n);
+        bl_dial_looked_up_ask(d, addrs, n, more);
     } else {
         bl_dial_add_addresses(d, addrs, n, more);
     }
@@ -259,6 +262,7 @@ int bl_dial_start(struct belay_loop *loop, const struct bl_dial_plan *plan, bl_d
     d->end = BELAY_NEVER;
     if (plan->dial_timeout_ms > 0)
         d->end = bl_after_ms(bl_now_fresh(loop), plan->dial_timeout_ms);
+    d->way_end = d->end;
     bl_task_init(&d->task, on_task, d);
     bl_race_init(&d->race, bl_after_ms(0, plan->race_delay_ms));
     rc = bl_timer_init(&d->timer, loop, on_timer, d);

@@ -11,7 +11,7 @@
 #include "net/race.h"
 #include "net/resolver.h"
 
-#define BL_ASKED_MAX 8 /* addresses of the target of which a proxy is asked one after the other */
+#define BL_ASKED_MAX 8 /* addresses of which a proxy is asked one after the other */
 
 struct bl_attempt {
     struct bl_dial *dial;
@@ -20,11 +20,10 @@ struct bl_attempt {
     int fd;            /* -1 when not open */
 };
 
-/* What hops are asked for by address. */
-struct bl_asks {
-    struct belay_addr target[BL_ASKED_MAX]; /* of the last hop */
-    size_t target_n, target_at;             /* 0: by name */
-    struct belay_addr next[];               /* of the others; family NONE: by name */
+/* What a hop is asked for by address. */
+struct bl_asked {
+    struct belay_addr addrs[BL_ASKED_MAX];
+    size_t n, at; /* n 0: by name */
 };
 
 enum bl_looking { BL_LOOKING_FOR_ASK, BL_LOOKING_FOR_PEER };
@@ -38,6 +37,8 @@ struct bl_dial {
     uint64_t deadline; /* of the stage */
     int64_t limit_ms;  /* its length */
     uint64_t end;      /* of all stages together */
+    uint64_t way_end;  /* of this way's, while there are others */
+    uint64_t ask_at;   /* then no more addresses are waited for; 0: not waiting */
     struct bl_lookup *lookup;
     enum bl_looking looking; /* what the look-up is for */
     struct bl_timer timer;
@@ -48,7 +49,7 @@ struct bl_dial {
     struct bl_attempt attempts[BL_RACE_MAX];
 
     const struct bl_route *route; /* this way; of no hops when there are no proxies at all */
-    struct bl_asks *asks;         /* NULL without hops */
+    struct bl_asked *asks;        /* of each hop; NULL without hops */
     size_t hop;                   /* that is dealt with; past the last: the target */
     size_t layer;                 /* which filter is next, see dial_hops.c */
     size_t route_at;
@@ -80,8 +81,10 @@ void bl_dial_order_routes(struct bl_dial *d);
 void bl_dial_set_route(struct bl_dial *d); /* by d->route_at */
 /* Begins with it, from the loop. */
 void bl_dial_begin_route(struct bl_dial *d);
-/* Goes on after the look-up of an ask. */
-void bl_dial_looked_up_ask(struct bl_dial *d, const struct belay_addr *addrs, size_t n);
+/* Goes on after the look-up of an ask, or waits a while for more. */
+void bl_dial_looked_up_ask(struct bl_dial *d, const struct belay_addr *addrs, size_t n, bool more);
+/* The while is over. */
+void bl_dial_ask_anyway(struct bl_dial *d);
 /* The host that is being looked up. */
 const char *bl_dial_looked_up_host(const struct bl_dial *d);
 /* After a failure: true if there is another way, for the task to begin. */

@@ -12,6 +12,15 @@
 #include "net/failures.h"
 #include "net/proxy_filter.h"
 
+/*
+ * A proxy asked for IPv6 may know no way there, so IPv4 is waited for, longer than in a race: a
+ * name server that loses the query is asked again after a second. (A look-up that has found IPv4
+ * has waited for IPv6.)
+ */
+#define WAIT_FOR_IPV4_MS 1000
+
+#define WAY_MIN_MS 100 /* of the whole dial's time, for a way that is not the last */
+
 static const struct bl_route direct = {0};
 
 static size_t last_hop(const struct bl_dial *d)
@@ -51,17 +60,17 @@ static bool can_ask_for(const struct bl_hop *hop, const struct belay_addr *addr)
 }
 
 /* The first few, one family after the other, as for a race. */
-static void ask_for(struct bl_dial *d, const struct belay_addr *addrs, size_t n)
+static void ask_for(struct bl_dial *d, size_t hop, const struct belay_addr *addrs, size_t n)
 {
-    const struct bl_hop *hop = &d->route->hops[last_hop(d)];
-    struct bl_asks *asks = d->asks;
+    struct bl_asked *asked = &d->asks[hop];
     struct bl_race mixed;
 
     bl_race_init(&mixed, 0);
     bl_race_addresses(&mixed, addrs, n, false);
-    for (size_t i = 0; i < mixed.n && asks->target_n < BL_ASKED_MAX; i++) {
-        if (can_ask_for(hop, &mixed.addrs[i]))
-            asks->target[asks->target_n++] = mixed.addrs[i];
+    asked->n = asked->at = 0;
+    for (size_t i = 0; i < mixed.n && asked->n < BL_ASKED_MAX; i++) {
+        if (can_ask_for(&d->route->hops[hop], &mixed.addrs[i]))
+            asked->addrs[asked->n++] = mixed.addrs[i];
     }
 }
 
@@ -76,14 +85,10 @@ static const char *asked_host(const struct bl_dial *d, size_t hop, uint16_t *ret
 void bl_dial_ask(const struct bl_dial *d, size_t hop, const struct belay_addr **ret_addr,
                  const char **ret_host, uint16_t *ret_port)
 {
-    const struct bl_asks *asks = d->asks;
-    const struct belay_addr *addr = &asks->next[hop];
+    const struct bl_asked *asked = &d->asks[hop];
+    const struct belay_addr *addr = asked->n > 0 ? &asked->addrs[asked->at] : NULL;
 
     *ret_host = asked_host(d, hop, ret_port);
-    if (hop == last_hop(d))
-        addr = asks->target_n > 0 ? &asks->target[asks->target_at] : NULL;
-    else if (addr->family == BELAY_FAMILY_NONE)
-        addr = NULL;
     if (addr)
         *ret_port = addr->port;
     *ret_addr = addr;
@@ -96,26 +101,21 @@ static void note_number(struct bl_dial *d, size_t hop)
     uint16_t port;
     const char *host = asked_host(d, hop, &port);
 
-    if (!host || belay_addr_parse_ip(host, strlen(host), port, &addr) < 0 ||
-        !can_ask_for(&d->route->hops[hop], &addr))
-        return;
-    if (hop == last_hop(d))
-        ask_for(d, &addr, 1);
-    else
-        d->asks->next[hop] = addr;
+    if (host && belay_addr_parse_ip(host, strlen(host), port, &addr) == 0)
+        ask_for(d, hop, &addr, 1);
 }
 
 static int note_asks(struct bl_dial *d)
 {
     size_t n = d->route->hops_n;
 
-    d->asks = bl_zalloc(&d->loop->mem, sizeof *d->asks + n * sizeof d->asks->next[0]);
+    d->asks = bl_zalloc(&d->loop->mem, n * sizeof *d->asks);
     if (!d->asks)
         return BELAY_ENOMEM;
     for (size_t i = 0; i + 1 < n; i++)
         note_number(d, i);
     if (d->plan.addrs)
-        ask_for(d, d->plan.addrs, d->plan.addrs_n);
+        ask_for(d, n - 1, d->plan.addrs, d->plan.addrs_n);
     else
         note_number(d, n - 1);
     return 0;
@@ -184,7 +184,7 @@ static void prepare(struct bl_dial *d)
 
         if (d->route->hops[d->hop].kind == BL_HOP_FORWARD)
             continue;
-        if (last && d->plan.addrs && d->asks->target_n == 0) {
+        if (last && d->plan.addrs && d->asks[d->hop].n == 0) {
             cannot_ask(d);
             return;
         }
@@ -202,14 +202,33 @@ static void prepare(struct bl_dial *d)
     connect_first(d);
 }
 
-void bl_dial_looked_up_ask(struct bl_dial *d, const struct belay_addr *addrs, size_t n)
+static bool any_ipv4(const struct belay_addr *addrs, size_t n)
 {
-    bl_resolve_cancel(d->lookup); /* of the other family nothing more is wanted */
+    for (size_t i = 0; i < n; i++) {
+        if (addrs[i].family == BELAY_FAMILY_IPV4)
+            return true;
+    }
+    return false;
+}
+
+void bl_dial_looked_up_ask(struct bl_dial *d, const struct belay_addr *addrs, size_t n, bool more)
+{
+    ask_for(d, d->hop, addrs, n);
+    if (!more || any_ipv4(addrs, n)) {
+        bl_dial_ask_anyway(d);
+        return;
+    }
+    d->ask_at = bl_after_ms(bl_now(d->loop), WAIT_FOR_IPV4_MS);
+    if (d->ask_at > d->deadline)
+        d->ask_at = d->deadline;
+    bl_timer_at(&d->timer, d->loop, d->ask_at);
+}
+
+void bl_dial_ask_anyway(struct bl_dial *d)
+{
+    bl_resolve_cancel(d->lookup);
     d->lookup = NULL;
-    if (d->hop == last_hop(d))
-        ask_for(d, addrs, n);
-    else if (n > 0)
-        d->asks->next[d->hop] = addrs[0];
+    d->ask_at = 0;
     if (wants_look_up(d)) {
         cannot_ask(d);
         return;
@@ -219,6 +238,20 @@ void bl_dial_looked_up_ask(struct bl_dial *d, const struct belay_addr *addrs, si
 }
 
 /* ---- one way after the other ---- */
+
+/* Those that follow shall have their share of the time. */
+static void limit_way(struct bl_dial *d)
+{
+    uint64_t now = bl_now_fresh(d->loop), least = bl_after_ms(now, WAY_MIN_MS);
+    size_t left = d->plan.routes_n - d->route_at;
+
+    d->way_end = d->end;
+    if (d->end == BELAY_NEVER || d->end <= now || left < 2)
+        return;
+    d->way_end = now + (d->end - now) / left;
+    if (d->way_end < least)
+        d->way_end = least < d->end ? least : d->end;
+}
 
 void bl_dial_set_route(struct bl_dial *d)
 {
@@ -233,6 +266,7 @@ void bl_dial_begin_route(struct bl_dial *d)
     bl_race_init(&d->race, bl_after_ms(0, d->plan.race_delay_ms));
     d->layer = d->hop = 0;
     d->stage = BELAY_STAGE_RESOLVE;
+    limit_way(d);
     if (d->route->hops_n > 0) {
         rc = d->asks ? 0 : note_asks(d);
         if (rc == 0)
@@ -274,28 +308,28 @@ static bool is_on_the_way(const struct bl_dial *d)
            d->stage == BELAY_STAGE_CONNECT;
 }
 
-/* The proxy knows of no way to this address of the target; perhaps to the next. */
+/* The proxy knows of no way to this address of what it was asked for; perhaps to the next. */
 static bool has_next_address(const struct bl_dial *d, const struct belay_error *error)
 {
-    return d->stage == BELAY_STAGE_PROXY && is_targets(d, error) &&
-           d->asks->target_at + 1 < d->asks->target_n;
+    return d->stage == BELAY_STAGE_PROXY && d->hop < d->route->hops_n &&
+           bl_hop_blames_target(d->route->hops[d->hop].kind, error) &&
+           d->asks[d->hop].at + 1 < d->asks[d->hop].n;
 }
 
 bool bl_dial_next_way(struct bl_dial *d, const struct belay_error *error)
 {
     const struct bl_route *r = d->route;
+    bool in_time = bl_now_fresh(d->loop) < d->end;
 
     if (is_our_own(error->code) || !is_on_the_way(d))
         return false;
-    if (r->key && error->code != BELAY_EINVAL && !is_targets(d, error))
-        bl_failure_note(d->loop, r->key, r->key_len);
-    if (bl_now_fresh(d->loop) >= d->end)
-        return false;
-    if (has_next_address(d, error)) {
-        d->asks->target_at++;
+    if (in_time && has_next_address(d, error)) {
+        d->asks[d->hop].at++;
         return true;
     }
-    if (d->route_at + 1 >= d->plan.routes_n)
+    if (r->key && error->code != BELAY_EINVAL && !is_targets(d, error))
+        bl_failure_note(d->loop, r->key, r->key_len);
+    if (!in_time || d->route_at + 1 >= d->plan.routes_n)
         return false;
     d->route_at++;
     bl_free(&d->loop->mem, d->asks);
@@ -306,6 +340,7 @@ bool bl_dial_next_way(struct bl_dial *d, const struct belay_error *error)
 void bl_dial_route_stands(struct bl_dial *d)
 {
     d->stream->proxied = d->route->hops_n > 0;
+    d->way_end = d->end;
     if (d->plan.routes_n > 0)
         d->stream->way = d->order[d->route_at] & 15u;
     if (d->route->key)

@@ -209,6 +209,51 @@ static void the_whole_dial_has_its_limit(void **state)
     px_finish(&w.t);
 }
 
+/* Who says nothing does not use up the time of those who would answer. */
+static void the_next_way_has_its_share_of_the_time(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        struct bl_hop silent = {.kind = BL_HOP_SOCKS5H, .name = "socks5h://silent"};
+        struct two w;
+
+        begin(&w, NULL, 0);
+        w.t.plan.dial_timeout_ms = 900;
+        if (i == 1) { /* TLS with the proxy is a part of its way */
+            w.hops[0].tls = kit_identity(&w.t.tls, NULL);
+            w.hops[0].server_name = "proxy.test";
+        } else if (i == 2) {
+            px_route(&w.t, &silent, 1, w.bad);
+            w.t.routes[2] = w.t.routes[1];
+            w.t.routes[1] = (struct bl_route){.hops = &silent, .hops_n = 1};
+        }
+        px_dial(&w.t);
+        px_expect_tunnel(&w.t, w.good);
+        assert_true(is_blamed(&w, "bad"));
+        belay_tls_unref(w.hops[0].tls);
+        px_finish(&w.t);
+    }
+}
+
+/* A tunnel that stands is final, and has all the time that is left. */
+static void behind_the_tunnel_there_is_all_the_time(void **state)
+{
+    struct two w;
+    (void)state;
+    begin(&w, good, BL_COUNT(good));
+    struct belay_tls *tls = kit_identity(&w.t.tls, NULL);
+    w.t.plan.tls = tls;
+    w.t.plan.server_name = "target.test";
+    w.t.plan.dial_timeout_ms = 300;
+    uint64_t begun = bl_now_fresh(w.t.net.loop);
+    px_dial(&w.t);
+    px_expect_failure(&w.t, BELAY_ETIMEDOUT, BELAY_STAGE_TLS, "negotiating TLS");
+    assert_true(bl_now_fresh(w.t.net.loop) - begun >= BL_MS(300));
+    assert_int_equal(w.good->accepted, 0);
+    belay_tls_unref(tls);
+    px_finish(&w.t);
+}
+
 static void our_own_want_is_no_proxys_fault(void **state)
 {
     struct two w;
@@ -314,6 +359,8 @@ int main(void)
         cmocka_unit_test(direct_is_a_way_too),
         cmocka_unit_test(what_fails_behind_the_tunnel_is_final),
         cmocka_unit_test(the_whole_dial_has_its_limit),
+        cmocka_unit_test(the_next_way_has_its_share_of_the_time),
+        cmocka_unit_test(behind_the_tunnel_there_is_all_the_time),
         cmocka_unit_test(our_own_want_is_no_proxys_fault),
         cmocka_unit_test(many_ways_end_without_a_deep_stack),
         cmocka_unit_test(an_address_that_failed_is_tried_last),
