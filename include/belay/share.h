@@ -34,8 +34,9 @@
  * one gets it.
  *
  * What a thread may do with a lease from an attachment, all of it from ANY THREAD: release it, ask
- * whether it is valid, and get its state, connection or stream. What the connector's handle allows
- * is the connector's to say. A stream is used by belay_stream_read_wait and belay_stream_write_wait
+ * whether it is valid, and get its state, connection or stream. Whoever uses what it got sees to it
+ * that nobody else gives the lease back meanwhile. What the connector's handle allows is the
+ * connector's to say. A stream is used by belay_stream_read_wait and belay_stream_write_wait
  * (belay/stream.h), or on the loop's thread. belay_lease_take gives BELAY_ENOTSUP.
  *
  * Watching. While a thread uses a connection its descriptor stirs without meaning anything: the

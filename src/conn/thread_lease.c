@@ -117,7 +117,7 @@ int bl_thread_slot_new(struct belay_loop *loop, struct belay_conn *conn, void *o
         return BELAY_ENOMEM;
     slot = t->free;
     t->free = slot->owner;
-    slot->conn = conn;
+    atomic_store_explicit(&slot->conn, conn, memory_order_relaxed);
     slot->owner = owner;
     slot->home = home;
     *ret = slot;
@@ -154,7 +154,7 @@ void bl_thread_slot_free(struct bl_thread_slot *slot)
     BL_ASSERT(!is_out(word_of(slot)) && !(word_of(slot) & BL_SLOT_PARKED));
     t = slot->table->threads;
     atomic_store_explicit(&slot->group, NULL, memory_order_relaxed);
-    slot->conn = NULL;
+    atomic_store_explicit(&slot->conn, NULL, memory_order_relaxed);
     slot->owner = t->free;
     t->free = slot;
 }
@@ -221,14 +221,21 @@ int bl_thread_lease_release(struct belay_lease lease, enum belay_release how)
     return word & BL_SLOT_REVOKED ? BELAY_ESTALE : 0;
 }
 
+static bool is_of(const struct bl_thread_slot *slot, struct belay_lease lease)
+{
+    uint64_t word = word_of(slot);
+
+    return BL_SLOT_GENERATION(word) == lease.generation && !(word & BL_SLOT_REVOKED);
+}
+
+/* Another thread may give it back meanwhile: what was read counts if the lease still stands. */
 struct belay_conn *bl_thread_lease_conn(struct belay_lease lease)
 {
     struct bl_thread_slot *slot = bl_thread_slot_of(lease);
-    uint64_t word;
+    struct belay_conn *conn;
 
-    if (!slot)
+    if (!slot || !is_of(slot, lease))
         return NULL;
-    word = word_of(slot);
-    return BL_SLOT_GENERATION(word) == lease.generation && !(word & BL_SLOT_REVOKED) ? slot->conn
-                                                                                     : NULL;
+    conn = atomic_load_explicit(&slot->conn, memory_order_acquire);
+    return is_of(slot, lease) ? conn : NULL;
 }

@@ -29,7 +29,7 @@ struct bl_thread_slot {
     struct belay_lease_table *table;
     uint32_t index;
     bool broken; /* whoever sent it home writes it, and the loop reads it then */
-    struct belay_conn *conn;
+    _Atomic(struct belay_conn *) conn;
     struct bl_mail mail;
     /* It has come home; on the loop's thread. Or: the next free slot. */
     void (*home)(struct bl_thread_slot *slot, bool broken);
