@@ -40,6 +40,10 @@ int belay_hiredis_new(const struct belay_hiredis_options *options,
 
     if (!ret_hiredis)
         return bl_hiredis_error(error, BELAY_EINVAL, BELAY_STAGE_NONE, "ret_hiredis is NULL");
+    if (options && options->size <= offsetof(struct belay_hiredis_options, username))
+        return bl_hiredis_error(
+            error, BELAY_EINVAL, BELAY_STAGE_NONE,
+            "size: %zu is too small; prepare the options with their init function", options->size);
     if (options)
         memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
     rc = check(&o, error);

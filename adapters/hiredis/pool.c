@@ -14,6 +14,7 @@ int belay_hiredis_open(struct belay_loop *loop, const char *url,
 {
     struct belay_pool_options o = belay_pool_options_init();
     struct belay_endpoint *endpoint;
+    size_t size;
     struct belay_hiredis *hiredis;
     int rc = belay_hiredis_new(options, &hiredis, error);
 
@@ -24,9 +25,11 @@ int belay_hiredis_open(struct belay_loop *loop, const char *url,
         belay_hiredis_free(hiredis);
         return rc;
     }
-    if (pool_options && pool_options->size <= sizeof o)
-        memcpy(&o, pool_options, pool_options->size);
-    o.size = sizeof o;
+    if (pool_options) {
+        size = pool_options->size < sizeof o ? pool_options->size : sizeof o;
+        memcpy(&o, pool_options, size);
+        o.size = size; /* one that is too small is refused with the rest */
+    }
     o.connector = belay_hiredis_connector(hiredis);
     rc = belay_pool_open_for(endpoint, &o, free_connector, hiredis, ret_peer, error);
     belay_endpoint_unref(endpoint);

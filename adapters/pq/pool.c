@@ -13,6 +13,7 @@ int belay_pq_open(struct belay_loop *loop, const struct belay_pq_options *option
 {
     struct belay_pool_options o = belay_pool_options_init();
     struct belay_endpoint *endpoint;
+    size_t size;
     struct belay_pq *pq;
     int rc = belay_pq_new(options, &pq, error);
 
@@ -23,9 +24,11 @@ int belay_pq_open(struct belay_loop *loop, const struct belay_pq_options *option
         belay_pq_free(pq);
         return rc;
     }
-    if (pool_options && pool_options->size <= sizeof o)
-        memcpy(&o, pool_options, pool_options->size);
-    o.size = sizeof o;
+    if (pool_options) {
+        size = pool_options->size < sizeof o ? pool_options->size : sizeof o;
+        memcpy(&o, pool_options, size);
+        o.size = size; /* one that is too small is refused with the rest */
+    }
     o.connector = belay_pq_connector(pq);
     rc = belay_pool_open_for(endpoint, &o, free_connector, pq, ret_peer, error);
     belay_endpoint_unref(endpoint);

@@ -104,6 +104,10 @@ int belay_pq_new(const struct belay_pq_options *options, struct belay_pq **ret_p
 
     if (!ret_pq)
         return bl_pq_error(error, BELAY_EINVAL, BELAY_STAGE_NONE, "ret_pq is NULL");
+    if (options && options->size <= offsetof(struct belay_pq_options, conninfo))
+        return bl_pq_error(error, BELAY_EINVAL, BELAY_STAGE_NONE,
+                           "size: %zu is too small; prepare the options with their init function",
+                           options->size);
     if (options)
         memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
     if (o.reset < BELAY_PQ_CLOSE || o.reset > BELAY_PQ_DISCARD)

@@ -436,6 +436,16 @@ static void on_check(struct belay_conn *conn, void *arg)
 
 /* Whoever had it may have seen its end: libpq has closed the socket then, and the number may be
  * another's. The user's query has got the server's words, and so they are here. */
+/* As PQconnectdb would have made it: blocking, and out of pipeline mode. */
+static bool is_plain_again(PGconn *pg)
+{
+#ifdef LIBPQ_HAS_PIPELINING
+    if (PQpipelineStatus(pg) != PQ_PIPELINE_OFF && !PQexitPipelineMode(pg))
+        return false;
+#endif
+    return !PQisnonblocking(pg) || PQsetnonblocking(pg, 0) == 0;
+}
+
 static void on_released(struct belay_conn *conn, void *arg)
 {
     const struct belay_pq *pq = arg;
@@ -445,6 +455,12 @@ static void on_released(struct belay_conn *conn, void *arg)
     if (PQstatus(s->pg) != CONNECTION_OK) {
         belay_conn_set_descriptor(conn, -1);
         bl_pq_lost_error(s->pg, name_of(s), &error);
+        belay_conn_lost(conn, BELAY_REASON_UNHEALTHY, &error);
+        return;
+    }
+    if (!is_plain_again(s->pg)) {
+        bl_pq_error(&error, BELAY_EUNHEALTHY, BELAY_STAGE_USE,
+                    "a connection to %s was given back in the middle of a pipeline", name_of(s));
         belay_conn_lost(conn, BELAY_REASON_UNHEALTHY, &error);
         return;
     }

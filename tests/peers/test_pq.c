@@ -410,6 +410,40 @@ static void a_dirty_connection_is_rolled_back(void **state)
     assert_int_equal(adapter_kit_stats(&kit).opened, 1);
 }
 
+static void a_pipeline_does_not_reach_the_next_user(void **state)
+{
+    struct belay_lease lease;
+
+    (void)state;
+    open_pool(CONNINFO);
+    lease = adapter_kit_acquire(&kit);
+    PQsetnonblocking(belay_pq_conn(lease), 1);
+    assert_int_equal(PQenterPipelineMode(belay_pq_conn(lease)), 1);
+    belay_lease_release(lease, BELAY_REUSE);
+    use(); /* out of it, and blocking */
+    lease = adapter_kit_acquire(&kit);
+    assert_int_equal(PQisnonblocking(belay_pq_conn(lease)), 0);
+    PQenterPipelineMode(belay_pq_conn(lease));
+    PQsendQueryParams(belay_pq_conn(lease), "SELECT 1", 0, NULL, NULL, NULL, NULL, 0);
+    belay_lease_release(lease, BELAY_REUSE); /* in the middle of it */
+    use();
+    assert_int_equal(adapter_kit_stats(&kit).opened, 2);
+}
+
+static void options_without_a_size_are_refused(void **state)
+{
+    struct belay_pq_options none = {.conninfo = CONNINFO};
+    struct belay_pool_options pool = {.max_idle_total = 1};
+    struct belay_peer *peer;
+    struct belay_error error;
+
+    (void)state;
+    assert_int_equal(belay_pq_open(kit.loop, &none, NULL, &peer, &error), BELAY_EINVAL);
+    assert_non_null(strstr(error.text, "size: 0"));
+    assert_int_equal(belay_pq_open(kit.loop, NULL, &pool, &peer, &error), BELAY_EINVAL);
+    assert_non_null(strstr(error.text, "size: 0"));
+}
+
 static void a_session_is_discarded(void **state)
 {
     struct belay_lease lease;
@@ -655,6 +689,8 @@ int main(void)
         T(a_full_server_is_tried_again),
         T(a_dirty_connection_is_closed),
         T(a_dirty_connection_is_rolled_back),
+        T(a_pipeline_does_not_reach_the_next_user),
+        T(options_without_a_size_are_refused),
         T(a_session_is_discarded),
         T(a_query_that_is_not_read_to_its_end_ends_the_connection),
         T(a_notification_while_idle_stays_for_the_next_user),
