@@ -19,6 +19,8 @@ static const char *for_certificate(const struct belay_error *error)
         return " (--cacert FILE trusts an authority of your own)";
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
+        if (strstr(error->text, " on the way to ")) /* a proxy's: --servername is the target's */
+            return "";
         if (strstr(error->text, "names no host"))
             return " (it needs a subjectAltName: the common name counts no more)";
         return " (--servername NAME says whom to expect instead)";

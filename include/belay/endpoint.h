@@ -59,7 +59,8 @@ struct belay_endpoint_options {
                                   nothing of Unix sockets */
     enum belay_proxy_protocol proxy_protocol; /* said to the target before all else, TLS included */
     const struct belay_addr *proxy_source;    /* what it says: both, of one family (v1: IP); NULL:
-                                                 the socket's own addresses */
+                                                 the socket's own addresses, none if the route
+                                                 leads through proxies */
     const struct belay_addr *proxy_destination;
 };
 BELAY_OPTIONS_INIT(belay_endpoint_options)

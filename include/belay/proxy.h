@@ -44,8 +44,9 @@ struct belay_proxy_options {
     const char *server_name;     /* SNI, and name to verify; NULL: the url's host */
     bool tunnel;                 /* CONNECT for plain HTTP too, in place of forwarding */
     struct belay_proxy *before;  /* this one is reached through that one: a chain, nearest first */
-    struct belay_proxy *or_else; /* tried when this way fails, within the same attempt; one that has
-                                    failed comes last for a while */
+    struct belay_proxy *or_else; /* tried when this way fails, a refusal of the proxy's included,
+                                    within the same attempt; one that has failed comes last for a
+                                    while. Where a proxy's rules must hold: not "direct://" */
 };
 BELAY_OPTIONS_INIT(belay_proxy_options)
 

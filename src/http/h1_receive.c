@@ -82,6 +82,19 @@ static void on_head(struct bl_h1_session *s, struct bl_exchange *ex)
     ex->ops->head(ex, &response);
 }
 
+/* 101 is the last response: what would follow is another protocol. */
+static bool asked_to_switch(const struct bl_exchange *ex)
+{
+    const struct bl_message *m = ex->message;
+
+    for (size_t i = 0; i < m->headers_n; i++) {
+        if (bl_span_equal_nocase(bl_span(m->headers[i].name, m->headers[i].name_len),
+                                 bl_span_of("upgrade")))
+            return true;
+    }
+    return false;
+}
+
 static void on_late_close(struct bl_h1_session *s, struct bl_exchange *ex)
 {
     ex->answered = false;
@@ -109,6 +122,9 @@ static bool handle(struct bl_h1_session *s, struct bl_exchange *ex, int event, s
     case BL_H1_HEAD:
         if (BL_UNLIKELY(is_late_close(s, ex)))
             on_late_close(s, ex);
+        else if (BL_UNLIKELY(ex->h1.head.upgrade) && !asked_to_switch(ex))
+            bl_h1_fail(s, BELAY_EPROTO,
+                       "the peer switches protocols (101), which was not asked for");
         else
             on_head(s, ex);
         break;

@@ -62,6 +62,9 @@ static int unusable(const struct bl_redirect_facts *f, struct belay_error *error
 {
     char shown[80];
 
+    if (!f->discreet && memchr(f->location.data, '@', f->location.len)) /* after a password */
+        return bl_error_set(error, BELAY_EPROTO, BELAY_STAGE_USE, "a redirect (%d): %s", f->status,
+                            why);
     if (f->discreet)
         return bl_error_set(error, BELAY_EPROTO, BELAY_STAGE_USE,
                             "a redirect (%d) leads to what is not an address of the web's",

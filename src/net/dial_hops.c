@@ -115,14 +115,15 @@ static void start_header(struct bl_dial *d)
 {
     const struct bl_dial_plan *p = &d->plan;
     const struct belay_addr *from = p->proxy_source, *to = p->proxy_destination;
+    bool proxied = d->route->hops_n > 0; /* the socket is the first proxy's */
     struct belay_addr local, peer;
     struct bl_filter *filter = NULL;
     struct belay_error error;
     int rc;
 
-    if (!from && belay_stream_local_addr(d->stream, &local) == 0)
+    if (!from && !proxied && belay_stream_local_addr(d->stream, &local) == 0)
         from = &local;
-    if (!to && belay_stream_peer_addr(d->stream, &peer) == 0)
+    if (!to && !proxied && belay_stream_peer_addr(d->stream, &peer) == 0)
         to = &peer;
     bl_dial_enter(d, BELAY_STAGE_PROXY, p->proxy_timeout_ms);
     rc = bl_proxy_header_filter_new(d->loop, p->proxy_protocol, from, to, bl_stream_top(d->stream),

@@ -73,14 +73,18 @@ static bool split(struct bl_span text, struct item *item)
 
 /* ---- comparing ---- */
 
-/* Addresses of IPv4 that are written as such of IPv6 are the former. */
-static bool read_ip(struct bl_span text, struct belay_addr *ret)
+#define MAPPED_BITS 96 /* before the IPv4 address in one of IPv6 */
+
+/* Addresses of IPv4 that are written as such of IPv6 are the former: *prefix is then less. */
+static bool read_ip(struct bl_span text, struct belay_addr *ret, int *prefix)
 {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 
     if (belay_addr_parse_ip(text.data, text.len, 0, ret) < 0)
         return false;
     if (ret->family == BELAY_FAMILY_IPV6 && memcmp(ret->u.ip, mapped, sizeof mapped) == 0) {
+        if (*prefix >= 0 && (*prefix -= MAPPED_BITS) < 0)
+            return false;
         ret->family = BELAY_FAMILY_IPV4;
         memmove(ret->u.ip, ret->u.ip + sizeof mapped, 4);
     }
@@ -98,14 +102,14 @@ static bool same_bits(const uint8_t *a, const uint8_t *b, int bits)
 
 static bool names_ip(const struct item *item, const struct belay_addr *ip)
 {
-    int width = ip->family == BELAY_FAMILY_IPV6 ? 128 : 32;
+    int width = ip->family == BELAY_FAMILY_IPV6 ? 128 : 32, prefix = item->prefix;
     struct belay_addr own;
 
-    if (!read_ip(item->host, &own) || own.family != ip->family || item->prefix > width)
+    if (!read_ip(item->host, &own, &prefix) || own.family != ip->family || prefix > width)
         return false;
     if (own.scope_id && own.scope_id != ip->scope_id)
         return false;
-    return same_bits(own.u.ip, ip->u.ip, item->prefix < 0 ? width : item->prefix);
+    return same_bits(own.u.ip, ip->u.ip, prefix < 0 ? width : prefix);
 }
 
 static struct bl_span without_last_dot(struct bl_span name)
@@ -149,11 +153,12 @@ bool bl_no_proxy_names(struct bl_span list, struct bl_span host, unsigned port)
 {
     struct belay_addr ip;
     size_t at = 0;
+    int no_prefix = -1;
     bool is_ip;
 
     if (host.len > 2 && host.data[0] == '[' && host.data[host.len - 1] == ']')
         host = bl_span(host.data + 1, host.len - 2);
-    is_ip = read_ip(host, &ip);
+    is_ip = read_ip(host, &ip, &no_prefix);
     while (at < list.len) {
         size_t start = at;
 

@@ -330,6 +330,26 @@ static void hosts_that_are_asked_once_are_forgotten(void **state)
     scripted_stop(&s);
 }
 
+/* What would follow is no HTTP, and nobody would read it. */
+static void protocols_are_not_switched_unasked(void **state)
+{
+    static const char *const answers[] = {
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n", NULL};
+    struct scripted s;
+    struct call call = {0};
+    struct kit k;
+
+    (void)state;
+    scripted_start(&s, answers);
+    kit_open(&k, NULL);
+    scripted_get(&s, &k, &call, "/");
+    assert_int_equal(call.error.code, BELAY_EPROTO);
+    assert_non_null(strstr(call.error.text, "101"));
+    call_clear(&call);
+    kit_close(&k);
+    scripted_stop(&s);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1)
@@ -342,6 +362,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_post_made_in_on_done_reuses_the_connection),
         cmocka_unit_test(what_may_have_been_sent_once_stays_so),
         cmocka_unit_test(hosts_that_are_asked_once_are_forgotten),
+        cmocka_unit_test(protocols_are_not_switched_unasked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -94,6 +94,29 @@ static void redirects_lead_where_the_table_says(void **state)
     assert_int_equal(mem.live, 0);
 }
 
+static void what_a_location_hides_stays_hidden(void **state)
+{
+    static const char *const locations[] = {
+        "http://u:53cr3t@b.test@c.test/", "ftp://u:53cr3t@b.test/", "//u:53cr3t@b.test:0/",
+        "http://u:53cr3t@b.test/\x01", "http://u:53cr3t@b.test:0/?q=@"};
+    struct bl_mem mem;
+    struct bl_buf url = {0};
+
+    (void)state;
+    bl_mem_init(&mem, NULL);
+    for (size_t i = 0; i < sizeof locations / sizeof locations[0]; i++) {
+        const struct row row = {.status = 302, .method = "GET", .url = A, .location = locations[i]};
+        struct bl_redirect redirect;
+        struct belay_error error;
+
+        assert_int_equal(decide(&row, 0, 10, &redirect, &url, &mem, &error), BELAY_EPROTO);
+        assert_non_null(strstr(error.text, "302"));
+        if (strstr(error.text, "53cr3t"))
+            fail_msg("%s", error.text);
+    }
+    bl_buf_free(&url, &mem);
+}
+
 static void there_is_a_limit_and_none_means_none(void **state)
 {
     struct bl_mem mem;
@@ -156,6 +179,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(redirects_lead_where_the_table_says),
+        cmocka_unit_test(what_a_location_hides_stays_hidden),
         cmocka_unit_test(there_is_a_limit_and_none_means_none),
         cmocka_unit_test(credentials_and_body_headers_are_known),
         cmocka_unit_test(running_out_of_memory_is_told),

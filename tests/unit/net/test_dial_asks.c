@@ -148,6 +148,27 @@ static void the_next_proxy_has_several_addresses(void **state)
     px_finish(&t);
 }
 
+/* The first socket's addresses would tell the target of the proxy. */
+static void behind_a_proxy_the_header_names_no_addresses(void **state)
+{
+    static const struct px_step steps[] = {HELLO, PX_BYTES(ASK_V4, GRANTED),
+                                           PX_BYTES("PROXY UNKNOWN\r\n", "")};
+    struct bl_hop hop = {.kind = BL_HOP_SOCKS5, .name = "socks5://p"};
+    struct belay_addr target;
+    struct px t;
+    (void)state;
+    px_begin(&t);
+    belay_addr_parse_ip("192.0.2.7", 9, 443, &target);
+    t.plan.addrs = &target;
+    t.plan.addrs_n = 1;
+    t.plan.proxy_protocol = 1;
+    struct px_peer *p = px_listen(&t, steps, BL_COUNT(steps));
+    px_route(&t, &hop, 1, p);
+    px_dial(&t);
+    px_expect_tunnel(&t, p);
+    px_finish(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -156,6 +177,7 @@ int main(void)
         cmocka_unit_test(the_limit_of_looking_up_ends_the_wait),
         cmocka_unit_test(a_wait_for_the_other_family_can_be_cancelled),
         cmocka_unit_test(the_next_proxy_has_several_addresses),
+        cmocka_unit_test(behind_a_proxy_the_header_names_no_addresses),
     };
     return cmocka_run_group_tests_name("net_dial_asks", tests, NULL, NULL);
 }
