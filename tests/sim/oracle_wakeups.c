@@ -49,7 +49,8 @@ static struct sim_ask *waiting_for_any(struct sim_rig *rig, struct sim_target *t
 }
 
 /* One that is to be asked first, while as many are being asked as somebody waits for. */
-static bool is_in_line(const struct sim_rig *rig, const struct sim_target *t, const struct sim_seen *seen)
+static bool is_in_line(const struct sim_rig *rig, const struct sim_target *t,
+                       const struct sim_seen *seen)
 {
     int64_t after = rig->options.check_after_idle_ms;
     unsigned asked = 0, waiting = 0;
