@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The pool as an object: its life, and who waits for its end. */
-#include "conn/options.h"
 #include "keep/pool.h"
+#include "conn/options.h"
 
 struct watcher { /* of the end */
     struct bl_list link;

@@ -85,7 +85,8 @@ static void on_due(struct belay_conn *conn, void *keeper)
     if (c->trimmed)
         bl_conn_idle(conn);
     bl_pp_expire(&c->pp, now);
-    if (idle && c->pp.state == BL_PP_CLOSING && c->pp.uses == 0 && bl_pp_hungry(c->pp.peer))
+    if (idle && c->pp.state == BL_PP_CLOSING && c->pp.uses == 0 && !pool->pp.suspended &&
+        bl_pp_hungry(c->pp.peer))
         bl_pool_waste(pool, c, NULL); /* nobody was ever allowed to use it, and somebody waits */
     bl_pool_look_again(pool, c);
     if (!bl_list_empty(&pool->pp.closes) || !bl_list_empty(&pool->pp.checks))
