@@ -39,7 +39,7 @@ static void set_failure(size_t i)
     rows[i].age_ms = 65000;
     last->set = true;
     last->stage = BELAY_STAGE_CONNECT;
-    snprintf(last->text, sizeof last->text, "GET %s/: connecting to %s: connection\nrefused",
+    snprintf(last->text, sizeof last->text, "GET %.60s/: connecting to %.60s: connection\nrefused",
              names[i], names[i]);
 }
 
