@@ -133,9 +133,9 @@ BELAY_API int belay_pool_close_finished(struct belay_pool *pool, belay_fn *fn, v
  * Changes options while it works: all numbers, and reuse_order. As everywhere, 0 is the default:
  * start from belay_pool_get_options. What the struct has besides must be zero, or as it was opened
  * with. Connections above a lowered limit go: idle ones now (reason `evicted`), those in use at
- * their release; limits on age hold from their next release on, uses are counted from when they
- * are limited, and leaks looked for among the leases given from then on. BELAY_EINVAL names the
- * option, and nothing has changed.
+ * their release; so do those that are older, or idle for longer, than is allowed now. A longer life
+ * is for connections yet to come up, uses are counted from when they are limited, and leaks looked
+ * for among the leases given from then on. BELAY_EINVAL names the option, and nothing has changed.
  */
 BELAY_API int belay_pool_set_options(struct belay_pool *pool,
                                      const struct belay_pool_options *options,

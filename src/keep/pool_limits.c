@@ -17,18 +17,27 @@ static bool is_plain(const struct bl_pp *pp)
            l->check_after_ns == BELAY_NEVER && l->check_every_ns == BELAY_NEVER;
 }
 
+/* Nobody lives for longer than is allowed now; a longer life is for those that come up from now on. */
+static void shorten(struct bl_pp_conn *c)
+{
+    const struct bl_pp_limits *l = &c->peer->pool->limits;
+    uint64_t life_end = c->opened_at + l->lifetime_ns, idle_end = c->idle_since + l->idle_ns;
+
+    if (c->state != BL_PP_OPEN && c->state != BL_PP_CHECKING)
+        return;
+    if (life_end < c->expires_at)
+        c->expires_at = life_end;
+    c->due_at = c->expires_at < idle_end ? c->expires_at : idle_end;
+}
+
 /* Their order too may be another one now: each is put in anew. */
 static void settle_peer(struct bl_pp_peer *peer)
 {
-    uint64_t idle_ns = peer->pool->limits.idle_ns;
-
     BL_LIST_EACH(node, &peer->conns)
     {
         struct bl_pp_conn *c = BL_LIST_OF(node, struct bl_pp_conn, link);
 
-        if (bl_pp_is_idle(c))
-            c->due_at =
-                c->expires_at < c->idle_since + idle_ns ? c->expires_at : c->idle_since + idle_ns;
+        shorten(c);
         if (c->state == BL_PP_OPEN)
             bl_list_remove(&c->ready);
         if (c->state == BL_PP_OPEN && c->uses >= peer->pool->limits.uses && c->uses < INT32_MAX)

@@ -388,6 +388,24 @@ static void what_a_lowered_limit_leaves_no_room_for_goes(void **state)
     assert_int_equal(pk_stats(&k).closing + pk_stats(&k).idle, 5);
 }
 
+static void a_shorter_life_holds_for_those_there_are(void **state)
+{
+    struct pk_conn *c[2], *used;
+
+    (void)state;
+    pk_init(&k, &limits);
+    idle_ones(c, 2);
+    used = pk_try(&k, 0);
+    pk_pass(&k, 100);
+    limits.lifetime_ns = PK_MS(50);
+    bl_pp_set_limits(&k.pp, &limits);
+    pk_pass(&k, 0);
+    pk_assert_closing(used == c[0] ? c[1] : c[0], BELAY_REASON_LIFETIME);
+    assert_false(used->closing);
+    pk_release(&k, used, false);
+    pk_assert_closing(used, BELAY_REASON_LIFETIME);
+}
+
 static void one_above_the_limit_ends_at_its_release(void **state)
 {
     struct pk_conn *c[2], *a, *b;
@@ -492,6 +510,7 @@ int main(void)
         cmocka_unit_test_setup(siblings_of_one_that_was_reset_live_unless_they_can_be_asked,
                                set_up),
         cmocka_unit_test_setup(what_a_lowered_limit_leaves_no_room_for_goes, set_up),
+        cmocka_unit_test_setup(a_shorter_life_holds_for_those_there_are, set_up),
         cmocka_unit_test_setup(one_above_the_limit_ends_at_its_release, set_up),
         cmocka_unit_test_setup(a_suspended_pool_lends_and_dials_nothing_until_it_is_resumed,
                                set_up),
