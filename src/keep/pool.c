@@ -36,6 +36,14 @@ static int out_of_memory(struct belay_error *error)
     return bl_error_set(error, BELAY_ENOMEM, BELAY_STAGE_NONE, "opening a pool: out of memory");
 }
 
+/* One that was not opened: what of it there is. */
+static void discard(struct belay_pool *pool)
+{
+    bl_leaks_fini(&pool->leaks, pool);
+    bl_timer_fini(&pool->pause, pool->loop);
+    bl_free(&pool->loop->mem, pool);
+}
+
 static struct belay_pool *pool_new(struct belay_loop *loop, bool shared)
 {
     struct belay_pool *pool = bl_zalloc(&loop->mem, sizeof *pool);
@@ -43,30 +51,11 @@ static struct belay_pool *pool_new(struct belay_loop *loop, bool shared)
     if (!pool)
         return NULL;
     pool->loop = loop;
-    if (bl_timer_init(&pool->pause, loop, bl_pool_on_pause, pool) < 0) {
-        bl_free(&loop->mem, pool);
-        return NULL;
-    }
-    if (bl_leaks_init(&pool->leaks, pool) < 0) {
-        bl_timer_fini(&pool->pause, loop);
-        bl_free(&loop->mem, pool);
-        return NULL;
-    }
-    if (shared && bl_share_open(pool) < 0) {
-        bl_leaks_fini(&pool->leaks, pool);
-        bl_timer_fini(&pool->pause, loop);
-        bl_free(&loop->mem, pool);
-        return NULL;
-    }
-    return pool;
-}
-
-/* One that could not join its cache. */
-static void discard(struct belay_pool *pool)
-{
-    bl_leaks_fini(&pool->leaks, pool);
-    bl_timer_fini(&pool->pause, pool->loop);
-    bl_free(&pool->loop->mem, pool);
+    if (bl_timer_init(&pool->pause, loop, bl_pool_on_pause, pool) == 0 &&
+        bl_leaks_init(&pool->leaks, pool) == 0 && (!shared || bl_share_open(pool) == 0))
+        return pool;
+    discard(pool);
+    return NULL;
 }
 
 int belay_pool_open(struct belay_loop *loop, const struct belay_pool_options *options,
