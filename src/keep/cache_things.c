@@ -261,8 +261,8 @@ struct keeping {
     struct bl_cache_group *shelf;
     struct bl_cache_parcel *parcel; /* NULL: no data */
     struct bl_cache_thing *thing;
-    struct bl_cache_group *former_home;
-    bool known; /* the thing was there before */
+    bool known;                 /* the thing was there before */
+    struct belay_cached former; /* as it was then */
 };
 
 static int gather(struct belay_cache *cache, const struct belay_cached *what,
@@ -290,11 +290,26 @@ static int gather(struct belay_cache *cache, const struct belay_cached *what,
     return 0;
 }
 
+/* It has its former descriptor again. One that cannot be watched any more may not stay inactive. */
+static void put_back(struct belay_cache *cache, struct keeping *k)
+{
+    struct belay_cache_entry *e = &k->thing->entry;
+
+    if (k->former.fd == k->thing->what.fd || e->state == BELAY_CACHE_CLOSING)
+        return;
+    bl_cache_thing_unwatch(k->thing);
+    k->thing->what = k->former;
+    if (e->state == BELAY_CACHE_INACTIVE && bl_cache_thing_watch(k->thing) < 0)
+        bl_cache_condemn(cache, e, BELAY_REASON_UNHEALTHY);
+}
+
 /* As if it had not been asked for. */
 static void give_up(struct belay_cache *cache, struct keeping *k)
 {
     if (k->thing && !k->known)
         thing_free(k->thing, "");
+    else if (k->thing)
+        put_back(cache, k);
     bl_free(&cache->loop->mem, k->parcel);
     bl_cache_group_drop(k->shelf);
 }
@@ -344,6 +359,8 @@ int belay_cache_set_inactive(struct belay_cache *cache, const struct belay_cache
     if (rc < 0)
         return rc;
     k.known = k.thing != NULL;
+    if (k.known)
+        k.former = k.thing->what;
     if (cache->policy.keep == belay_cache_keep_none || !bl_cached_usable(what))
         return refuse_to_keep(cache, k.thing);
     rc = gather(cache, what, peer, binding, data, &k, error);

@@ -429,6 +429,22 @@ static void what_cannot_be_watched_stays_where_it_was(void **state)
     assert_int_equal(cache_kit_stats(&k).peers, 0);
 }
 
+static void a_failed_change_of_descriptor_leaves_the_former_watched(void **state)
+{
+    struct belay_cached moved = cache_kit_what(&k, 1)[0];
+
+    (void)state;
+    cache_kit_open(&k);
+    keep(1, &web);
+    moved.fd = CACHE_KIT_FD + 63;
+    k.world.watch_fails = BELAY_ENOMEM;
+    assert_int_equal(belay_cache_set_inactive(k.cache, &moved, &web, 0, NULL, NULL), BELAY_ENOMEM);
+    assert_int_equal(cache_kit_state(&k, 1), BELAY_CACHE_INACTIVE);
+    assert_int_equal(watches(), 1);
+    stir(1, 0);
+    assert_closed(&k, 1, BELAY_REASON_UNHEALTHY);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -450,6 +466,7 @@ int main(void)
         TEST(watching_ends_with_being_inactive),
         TEST(no_watch_watches_nothing),
         TEST(what_cannot_be_watched_stays_where_it_was),
+        TEST(a_failed_change_of_descriptor_leaves_the_former_watched),
     };
     return cmocka_run_group_tests_name("keep_cache_policy", tests, NULL, NULL);
 }
