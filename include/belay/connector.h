@@ -208,6 +208,12 @@ BELAY_API int belay_dial(struct belay_endpoint *endpoint, const struct belay_dia
                          struct belay_dial **ret_dial, belay_dial_fn *fn, void *arg);
 BELAY_API void belay_dial_cancel(struct belay_dial *dial);
 
+/* Blocks until it is open, for at most timeout_ms; *ret_stream is the caller's. The errors of the
+ * callback; see belay/loop.h for where it may be called. ANY THREAD. */
+BELAY_API int belay_dial_wait(struct belay_endpoint *endpoint,
+                              const struct belay_dial_options *options, int64_t timeout_ms,
+                              struct belay_stream **ret_stream, struct belay_error *error);
+
 #ifdef __cplusplus
 }
 #endif

@@ -97,8 +97,33 @@ BELAY_API const struct belay_addr *belay_endpoint_addrs(const struct belay_endpo
  * (belay/proxy.h). */
 BELAY_API bool belay_endpoint_is_forward(const struct belay_endpoint *endpoint);
 
-/* Whether connections of the one may serve the other. */
+/* Whether connections of the one may serve the other; of addresses of the caller's own, what `equal`
+ * says. */
 BELAY_API bool belay_endpoint_equal(const struct belay_endpoint *a, const struct belay_endpoint *b);
+
+/*
+ * An address of the caller's own type: for connectors that dial by themselves, which find it
+ * unchanged by belay_endpoint_address. Sources give such endpoints and links take them like any
+ * other; a pool shares connections only between uses of the same endpoint, never between equal ones.
+ * The functions run on the loop's thread, and must outlive the endpoint.
+ */
+struct belay_address_ops {
+    size_t size;
+    void *(*copy)(const void *address, void *arg); /* NULL: the pointer is kept; NULL from it: no
+                                                      memory */
+    void (*free)(void *address, void *arg);        /* may be NULL */
+    bool (*equal)(const void *a, const void *b, void *arg); /* NULL: by pointer */
+    /* For people, without secrets: at most `size` bytes, terminated. NULL: "address". */
+    void (*print)(const void *address, char *out, size_t size, void *arg);
+    void *arg;
+};
+/* BELAY_EINVAL, BELAY_ENOMEM. */
+BELAY_API int belay_endpoint_new_address(struct belay_loop *loop,
+                                         const struct belay_address_ops *ops, const void *address,
+                                         struct belay_endpoint **ret_endpoint);
+/* The address, the endpoint's; NULL where it is not one of the caller's own. Whoever dials it by
+ * belay's own means gets BELAY_ENOTSUP. */
+BELAY_API const void *belay_endpoint_address(const struct belay_endpoint *endpoint);
 
 #ifdef __cplusplus
 }

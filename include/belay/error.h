@@ -52,7 +52,14 @@ extern "C" {
     X(ESLOW, -10027, RETRY, "slower than the minimum throughput")                                  \
     X(EABORTED, -10028, CANCELLED, "a callback asked to stop")                                     \
     X(EUNHEALTHY, -10029, RETRY, "the connection failed its check")                                \
-    X(EPROXY, -10030, FATAL, "the proxy refused")
+    X(EPROXY, -10030, FATAL, "the proxy refused")                                                  \
+    X(ENOPROC, -10031, USAGE, "no such process, or it has ended")                                  \
+    X(EEXISTS, -10032, USAGE, "the name is taken")                                                 \
+    X(EUNHANDLED, -10033, USAGE, "the behaviour has no callback for it")                           \
+    X(EBADRETURN, -10034, USAGE, "a callback returned what makes no sense there")                  \
+    X(EIGNORED, -10035, CANCELLED, "it did not want to start")                                     \
+    X(ERESTARTS, -10036, FATAL, "started again too often")                                         \
+    X(EGIVENUP, -10037, FATAL, "all attempts are spent")
 
 enum belay_error_code {
 #define X(name, number, kind, text) BELAY_##name = (number),

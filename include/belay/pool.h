@@ -10,6 +10,7 @@
 #ifndef BELAY_POOL_H
 #define BELAY_POOL_H
 
+#include "belay/child.h"
 #include "belay/lease.h"
 
 #ifdef __cplusplus
@@ -278,6 +279,16 @@ BELAY_API size_t belay_pool_options_print(const struct belay_pool_options *optio
  * `error` is filled (without `tried`). */
 BELAY_API bool belay_peer_last_error(const struct belay_peer *peer, struct belay_error *error,
                                      int64_t *ret_age_ms);
+
+/*
+ * A child spec (belay/child.h): the supervisor opens a pool with these options (copied, what they
+ * point to is not) and closes it. `on_open` (may be NULL) is given each pool as it is opened.
+ * BELAY_EINVAL, BELAY_ENOMEM.
+ */
+typedef void belay_pool_open_fn(struct belay_pool *pool, void *arg);
+BELAY_API int belay_pool_child_spec(const struct belay_pool_options *options,
+                                    belay_pool_open_fn *on_open, void *arg,
+                                    struct belay_child_spec *ret_spec, struct belay_error *error);
 
 #ifdef __cplusplus
 }

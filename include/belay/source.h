@@ -35,9 +35,26 @@ struct belay_source_ops {
     void (*free)(void *arg);                                     /* may be NULL */
 };
 
-/* A fixed list, taken by reference, in order; each question starts one further when `rotate`. */
+enum belay_source_order {
+    BELAY_SOURCE_IN_ORDER = 0,
+    BELAY_SOURCE_ROTATED,  /* each question starts one further */
+    BELAY_SOURCE_SHUFFLED, /* each question is answered in another order */
+};
+
+/* A fixed list, taken by reference. BELAY_EINVAL (none, or one of another loop), BELAY_ENOMEM. */
 BELAY_API int belay_source_list(struct belay_loop *loop, struct belay_endpoint *const *endpoints,
-                                size_t n, bool rotate, struct belay_source **ret_source);
+                                size_t n, enum belay_source_order order,
+                                struct belay_source **ret_source);
+
+/*
+ * A file with one address per line, "host", "host:port" or a URL, read again at every question (on
+ * a worker thread): one endpoint per line, like `like` with that host and port (the scheme must be
+ * the same). Empty lines and what follows a # are skipped. A file that cannot be read, is larger
+ * than 1 MiB, or has a line that is no address, is an answer of BELAY_EFILE or BELAY_EINVAL that
+ * names the file and the line. BELAY_EINVAL, BELAY_ENOMEM.
+ */
+BELAY_API int belay_source_file(struct belay_endpoint *like, const char *path,
+                                struct belay_source **ret_source);
 
 /*
  * A name in DNS: one endpoint per address, each like `like` (its options, host and port) but

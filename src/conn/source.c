@@ -249,7 +249,7 @@ static struct belay_source *source_new(struct belay_loop *loop, const struct bel
 }
 
 int belay_source_list(struct belay_loop *loop, struct belay_endpoint *const *endpoints, size_t n,
-                      bool rotate, struct belay_source **ret_source)
+                      enum belay_source_order order, struct belay_source **ret_source)
 {
     struct belay_source *s;
 
@@ -266,7 +266,7 @@ int belay_source_list(struct belay_loop *loop, struct belay_endpoint *const *end
     for (size_t i = 0; i < n; i++)
         s->list[i] = belay_endpoint_ref(endpoints[i]);
     s->n = n;
-    s->rotate = rotate;
+    s->rotate = order == BELAY_SOURCE_ROTATED;
     *ret_source = s;
     return 0;
 }

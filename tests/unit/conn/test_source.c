@@ -125,7 +125,7 @@ static void an_empty_list_is_refused(void **state)
     struct belay_source *source = NULL;
 
     (void)state;
-    assert_int_equal(belay_source_list(world.loop, NULL, 0, false, &source), BELAY_EINVAL);
+    assert_int_equal(belay_source_list(world.loop, NULL, 0, BELAY_SOURCE_IN_ORDER, &source), BELAY_EINVAL);
     assert_null(source);
     belay_source_unref(NULL);
     assert_null(belay_source_ref(NULL));
@@ -139,7 +139,7 @@ static void a_source_outlives_its_last_reference_while_it_is_asked(void **state)
     struct answer a;
 
     (void)state;
-    assert_int_equal(belay_source_list(world.loop, &e, 1, true, &source), 0);
+    assert_int_equal(belay_source_list(world.loop, &e, 1, BELAY_SOURCE_ROTATED, &source), 0);
     belay_endpoint_unref(e);
     assert_ptr_equal(belay_source_ref(source), source);
     belay_source_unref(source);
@@ -448,7 +448,7 @@ static void who_cancels_is_never_told(void **state)
             struct answer a = {0};
 
             if (kind == 0)
-                belay_source_list(world.loop, &e, 1, false, &source);
+                belay_source_list(world.loop, &e, 1, BELAY_SOURCE_IN_ORDER, &source);
             else if (kind == 1)
                 belay_source_dns(e, &source);
             else if (kind == 2)
@@ -527,7 +527,7 @@ static void scenario(void)
     if (belay_endpoint_parse(world.loop, "tcp://db.test:7", &like, NULL) < 0)
         return;
     for (int kind = 0; kind < 3; kind++) {
-        int rc = kind == 0   ? belay_source_list(world.loop, &like, 1, true, &source)
+        int rc = kind == 0   ? belay_source_list(world.loop, &like, 1, BELAY_SOURCE_ROTATED, &source)
                  : kind == 1 ? belay_source_dns(like, &source)
                              : belay_source_srv(like, "_db._tcp.test", &source);
 
