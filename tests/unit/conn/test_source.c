@@ -125,7 +125,8 @@ static void an_empty_list_is_refused(void **state)
     struct belay_source *source = NULL;
 
     (void)state;
-    assert_int_equal(belay_source_list(world.loop, NULL, 0, BELAY_SOURCE_IN_ORDER, &source), BELAY_EINVAL);
+    assert_int_equal(belay_source_list(world.loop, NULL, 0, BELAY_SOURCE_IN_ORDER, &source),
+                     BELAY_EINVAL);
     assert_null(source);
     belay_source_unref(NULL);
     assert_null(belay_source_ref(NULL));
@@ -527,7 +528,7 @@ static void scenario(void)
     if (belay_endpoint_parse(world.loop, "tcp://db.test:7", &like, NULL) < 0)
         return;
     for (int kind = 0; kind < 3; kind++) {
-        int rc = kind == 0   ? belay_source_list(world.loop, &like, 1, BELAY_SOURCE_ROTATED, &source)
+        int rc = kind == 0 ? belay_source_list(world.loop, &like, 1, BELAY_SOURCE_ROTATED, &source)
                  : kind == 1 ? belay_source_dns(like, &source)
                              : belay_source_srv(like, "_db._tcp.test", &source);
 
