@@ -56,6 +56,15 @@ const char *bl_text_show(char *out, size_t size, const char *text, size_t len)
     return out;
 }
 
+bool bl_text_is_name(const char *text)
+{
+    for (const char *c = text; *c; c++) {
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            return false;
+    }
+    return *text != '\0';
+}
+
 #define DISTANCE_MAX 32
 
 static size_t least(size_t a, size_t b)

@@ -16,6 +16,9 @@ size_t bl_text_cut(const char *text, size_t len, size_t max);
  */
 const char *bl_text_show(char *out, size_t size, const char *text, size_t len);
 
+/* Whether it can be a name that is shown to people: not empty, without control characters. */
+bool bl_text_is_name(const char *text);
+
 /*
  * How many letters must be put in, left out, replaced or swapped with their neighbour to make one
  * word of the other, regardless of case: for naming the word that was meant. SIZE_MAX past 32

@@ -38,8 +38,9 @@ const struct belay_error *bl_error_copy_get(const struct bl_error_copy *copy,
 {
     if (copy->whole)
         return copy->whole;
-    bl_error_set(scratch, copy->code, (enum belay_stage)copy->stage, "%s: %s",
-                 belay_endpoint_name(endpoint), belay_strerror(copy->code));
+    bl_error_set(scratch, copy->code, (enum belay_stage)copy->stage, "%s%s%s",
+                 endpoint ? belay_endpoint_name(endpoint) : "", endpoint ? ": " : "",
+                 belay_strerror(copy->code));
     scratch->final = copy->final;
     return scratch;
 }

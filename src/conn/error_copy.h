@@ -25,7 +25,8 @@ void bl_error_copy_set(struct bl_error_copy *copy, struct bl_mem *mem,
                        const struct belay_error *error);
 void bl_error_copy_clear(struct bl_error_copy *copy, struct bl_mem *mem);
 
-/* What was kept, or, made up in *scratch from the code, a sentence about the endpoint. */
+/* What was kept, or, made up in *scratch from the code, a sentence about the endpoint
+ * (NULL: about none). */
 const struct belay_error *bl_error_copy_get(const struct bl_error_copy *copy,
                                             struct belay_error *scratch,
                                             const struct belay_endpoint *endpoint);
