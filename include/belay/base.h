@@ -83,7 +83,7 @@ BELAY_API const char *belay_version(void);
  * Where belay's memory comes from; one per loop (belay/world.h). `allocate` and `reallocate` may
  * return NULL at any time: the call in progress then fails with BELAY_ENOMEM and nothing is lost.
  * c-ares, libuv and OpenSSL keep to their own allocators. Called on the loop's thread, and from
- * belay_loop_post and offload on others.
+ * belay_loop_post, offload and processes on others.
  */
 struct belay_allocator {
     size_t size;

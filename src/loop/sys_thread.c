@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Mutex, condition and worker threads on pthreads. */
+/* Mutex, condition and threads on pthreads. */
 #include "loop/sys_thread.h"
 
 #include <errno.h>
@@ -75,6 +75,45 @@ uintptr_t bl_thread_self(void)
     return (uintptr_t)&self;
 }
 
+/* With all signals blocked: they are the program's, and its own threads are to see them. */
+static int create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *), void *arg)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = pthread_create(thread, attr, run, arg);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rc;
+}
+
+static void *thread_main(void *arg)
+{
+    struct bl_thread *thread = arg;
+    thread->main(thread->arg);
+    return NULL;
+}
+
+int bl_thread_start(struct bl_thread *thread, size_t stack_size, void (*main)(void *arg), void *arg)
+{
+    pthread_attr_t attr;
+    if (pthread_attr_init(&attr))
+        return BELAY_ENOMEM;
+    thread->main = main;
+    thread->arg = arg;
+    int rc = 0;
+    if (stack_size && pthread_attr_setstacksize(&attr, stack_size))
+        rc = BELAY_EINVAL;
+    else if (create(&thread->os, &attr, thread_main, thread))
+        rc = BELAY_EOS;
+    pthread_attr_destroy(&attr);
+    return rc;
+}
+
+void bl_thread_join(struct bl_thread *thread)
+{
+    BL_ASSERT(pthread_join(thread->os, NULL) == 0);
+}
+
 static void *worker_main(void *arg)
 {
     struct bl_workers *w = arg;
@@ -117,15 +156,9 @@ int bl_workers_init(struct bl_workers *workers, pthread_t *threads, size_t threa
     return 0;
 }
 
-/* With all signals blocked: they are the program's, and its own threads are to see them. */
 static int start_worker(struct bl_workers *w)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int rc = pthread_create(&w->threads[w->threads_n], NULL, worker_main, w);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (rc)
+    if (create(&w->threads[w->threads_n], NULL, worker_main, w))
         return BELAY_ENOMEM;
     w->threads_n++;
     w->idle++; /* until it runs */

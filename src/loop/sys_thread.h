@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Mutex, condition and worker threads: the only place of the library that knows pthreads. */
+/* Mutex, condition and threads: the only place of the library that knows pthreads. */
 #ifndef BL_LOOP_SYS_THREAD_H
 #define BL_LOOP_SYS_THREAD_H
 
@@ -31,6 +31,19 @@ bool bl_cond_wait_until(struct bl_cond *cond, struct bl_mutex *mutex, uint64_t a
 
 /* A number for the calling thread, different from that of every other living one. */
 uintptr_t bl_thread_self(void);
+
+/* A thread of its own for something; the struct stays where it is until the join. */
+struct bl_thread {
+    pthread_t os;
+    void (*main)(void *arg);
+    void *arg;
+};
+
+/* With all signals blocked. stack_size 0: the system's. BELAY_EOS: no thread can be had;
+ * BELAY_EINVAL: not with a stack of that size. */
+int bl_thread_start(struct bl_thread *thread, size_t stack_size, void (*main)(void *arg),
+                    void *arg);
+void bl_thread_join(struct bl_thread *thread);
 
 /*
  * Worker threads, started on demand up to `threads_max`. A job is embedded in what it works on and

@@ -109,6 +109,28 @@ bool bl_threads_run(struct belay_loop *loop)
     return any;
 }
 
+void *bl_any_alloc(struct belay_loop *loop, size_t bytes)
+{
+    return bl_any_realloc(loop, NULL, bytes);
+}
+
+void *bl_any_realloc(struct belay_loop *loop, void *memory, size_t bytes)
+{
+    const struct belay_allocator *a = &loop->mem.allocator;
+    void *moved = memory ? a->reallocate(memory, bytes, a->arg) : a->allocate(bytes, a->arg);
+    if (moved && !memory)
+        atomic_fetch_add_explicit(&loop->threads->blocks, 1, memory_order_relaxed);
+    return moved;
+}
+
+void bl_any_free(struct belay_loop *loop, void *memory)
+{
+    if (!memory)
+        return;
+    loop->mem.allocator.release(memory, loop->mem.allocator.arg);
+    atomic_fetch_sub_explicit(&loop->threads->blocks, 1, memory_order_relaxed);
+}
+
 /* Under the lock. On the loop's own thread nobody sleeps: the next turn looks before it does. */
 static void put(struct belay_loop *loop, struct bl_mail *mail)
 {
@@ -135,8 +157,7 @@ static void run_post(struct bl_mail *mail, struct belay_loop *loop)
     struct post *post = (struct post *)mail;
     belay_fn *fn = post->fn;
     void *arg = post->arg;
-    loop->mem.allocator.release(post, loop->mem.allocator.arg);
-    atomic_fetch_sub(&loop->threads->blocks, 1);
+    bl_any_free(loop, post);
     fn(arg);
 }
 
@@ -153,19 +174,17 @@ int belay_loop_post(struct belay_loop *loop, belay_fn *fn, void *arg)
     if (!loop || !fn)
         return BELAY_EINVAL;
     struct bl_loop_threads *t = loop->threads;
-    struct post *post = loop->mem.allocator.allocate(sizeof *post, loop->mem.allocator.arg);
+    struct post *post = bl_any_alloc(loop, sizeof *post);
     if (!post)
         return refused(t) ? BELAY_ECLOSED : BELAY_ENOMEM;
     *post = (struct post){.mail.run = run_post, .fn = fn, .arg = arg};
-    atomic_fetch_add(&t->blocks, 1);
     bl_mutex_lock(&t->lock);
     bool closed = t->closed;
     if (!closed)
         put(loop, &post->mail);
     bl_mutex_unlock(&t->lock);
     if (closed) {
-        loop->mem.allocator.release(post, loop->mem.allocator.arg);
-        atomic_fetch_sub(&t->blocks, 1);
+        bl_any_free(loop, post);
         return BELAY_ECLOSED;
     }
     return 0;
