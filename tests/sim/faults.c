@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The schedule of faults: one at a time, at any host, for as long as chance leaves it. */
-#include "sim/history.h"
-
-static struct sim_host *some_host(struct history *h)
-{
-    return h->targets[sim_below(h->rig->w, (uint64_t)h->n)]->host;
-}
+#include "sim/faults.h"
 
 /* A connection of this host that lives; NULL when there is none. */
 static struct sim_seen *some_seen(struct sim_host *host)
@@ -24,9 +19,8 @@ static struct sim_seen *some_seen(struct sim_host *host)
     return found;
 }
 
-static void at_a_connection(struct history *h, struct sim_host *host)
+static void at_a_connection(struct sim_world *w, struct sim_host *host)
 {
-    struct sim_world *w = h->rig->w;
     struct sim_seen *seen = some_seen(host);
 
     if (!seen || !seen->fake)
@@ -51,9 +45,8 @@ static void at_a_connection(struct history *h, struct sim_host *host)
     }
 }
 
-static void at_names(struct history *h, struct sim_host *host)
+static void at_names(struct sim_world *w, struct sim_host *host)
 {
-    struct sim_world *w = h->rig->w;
     struct sim_name *name = sim_name_of(w, host->name);
 
     switch (sim_below(w, 6)) {
@@ -79,10 +72,8 @@ static void at_names(struct history *h, struct sim_host *host)
     name->ttl_s = (uint32_t)sim_between(w, 0, sim_chance(w, 50) ? 2 : 40);
 }
 
-static void on_the_way(struct history *h, struct sim_host *host)
+static void on_the_way(struct sim_world *w, struct sim_host *host)
 {
-    struct sim_world *w = h->rig->w;
-
     switch (sim_below(w, 6)) {
     case 0:
         sim_did(w, SIM_FAULT_CHOP, host);
@@ -107,10 +98,8 @@ static void on_the_way(struct history *h, struct sim_host *host)
     }
 }
 
-static void at_the_server(struct history *h, struct sim_host *host)
+static void at_the_server(struct sim_world *w, struct sim_host *host)
 {
-    struct sim_world *w = h->rig->w;
-
     switch (sim_below(w, 7)) {
     case 0:
         sim_host_kill(host);
@@ -136,10 +125,8 @@ static void at_the_server(struct history *h, struct sim_host *host)
     }
 }
 
-static void at_the_door(struct history *h, struct sim_host *host)
+static void at_the_door(struct sim_world *w, struct sim_host *host)
 {
-    struct sim_world *w = h->rig->w;
-
     switch (sim_below(w, 4)) {
     case 0:
         sim_did(w, SIM_FAULT_REFUSE, host);
@@ -163,14 +150,11 @@ static void at_the_door(struct history *h, struct sim_host *host)
     }
 }
 
-static void at_home(struct history *h)
+static void at_home(struct sim_world *w, bool alloc_fails)
 {
-    struct sim_world *w = h->rig->w;
-
     switch (sim_below(w, 4)) {
     case 0:
         w->fds_limit = w->fds_limit ? 0 : w->fds_open + (int)sim_below(w, 2) + 1;
-        h->rig->evict_excused_ns = BELAY_NEVER;
         break;
     case 1:
         sim_did(w, SIM_FAULT_CLOCK, NULL);
@@ -186,46 +170,40 @@ static void at_home(struct history *h)
         w->spurious = !w->spurious;
         break;
     default:
-        if (!h->alloc_fails)
+        if (!alloc_fails)
             break;
         sim_did(w, SIM_FAULT_ALLOC, NULL);
         failing_alloc_once(&w->alloc, (size_t)sim_between(w, 1, 12));
     }
 }
 
-void history_fault(struct history *h)
+void sim_fault(struct sim_world *w, struct sim_host *host, bool alloc_fails)
 {
-    struct sim_host *host = some_host(h);
-
-    switch (sim_below(h->rig->w, 8)) {
+    switch (sim_below(w, 8)) {
     case 0:
-        at_names(h, host);
+        at_names(w, host);
         break;
     case 1:
-        on_the_way(h, host);
+        on_the_way(w, host);
         break;
     case 2:
-        at_the_server(h, host);
+        at_the_server(w, host);
         break;
     case 3:
-        at_the_door(h, host);
+        at_the_door(w, host);
         break;
     case 4:
-        at_home(h);
+        at_home(w, alloc_fails);
         break;
     default:
-        at_a_connection(h, host);
+        at_a_connection(w, host);
     }
 }
 
-void history_heal(struct history *h)
+void sim_heal(struct sim_world *w)
 {
-    struct sim_world *w = h->rig->w;
-
-    for (int i = 0; i < h->n; i++)
-        sim_host_heal(h->targets[i]->host);
-    if (w->fds_limit)
-        h->rig->evict_excused_ns = w->now_ns + SIM_MS(300);
+    BL_LIST_EACH(node, &w->hosts)
+    sim_host_heal(BL_LIST_OF(node, struct sim_host, link));
     w->fds_limit = 0;
     w->spurious = false;
     failing_alloc_once(&w->alloc, 0);

@@ -6,17 +6,11 @@
  */
 #include "sim/history.h"
 
-#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "sim/parts.h"
 
-#define EVENTS_MIN 500
-#define FAULTS_MIN 3 /* kinds */
-#define STEPS_MIN  120
-#define STEPS_MAX  600
-_Static_assert(HISTORY_DRAWS + STEPS_MAX <= HISTORY_ITEMS_MAX, "each step is an item");
 #define BACKOFF_MAX   12000 /* 10 s and its jitter */
 #define NAME_AGAIN_MS 1500  /* a name that was missing is asked for once per second */
 #define SHORT_LIFE_MS 2000  /* one that ends sooner may always be missing */
@@ -109,8 +103,9 @@ static void expect_min_idle(struct history *h, int64_t bound_ms)
     }
 }
 
-static void recover(struct history *h)
+static void recover(struct life *life)
 {
+    struct history *h = history_of(life);
     const struct belay_dial_options *d = h->rig->options.dial;
     int64_t attempt = d->resolve_timeout_ms + d->connect_timeout_ms + d->tls_timeout_ms +
                       d->session_timeout_ms + d->close_timeout_ms;
@@ -118,7 +113,7 @@ static void recover(struct history *h)
 
     history_heal(h);
     h->reckless = false;
-    h->healed = true;
+    h->life.healed = true;
     sim_resume(h->rig);
     sim_note(h->rig->w, "all heals");
     BL_LIST_EACH(node, &h->rig->pending)
@@ -149,8 +144,9 @@ static void close_pool(struct sim_ask *ask, void *arg)
     sim_rig_close(ask->rig);
 }
 
-static void finish(struct history *h)
+static void finish(struct life *life)
 {
+    struct history *h = history_of(life);
     struct sim_rig *rig = h->rig;
     struct sim_world *w = rig->w;
 
@@ -179,69 +175,36 @@ static void finish(struct history *h)
         sim_rig_finish(rig);
 }
 
-static int kinds_of_fault(const struct history *h)
+static int draw(struct life *life)
 {
-    int n = 0;
-
-    for (int i = 0; i < SIM_FAULTS_N; i++)
-        n += h->rig->w->faults[i] > 0;
-    return n;
+    return history_draw(history_of(life));
 }
 
-static bool is_rich(const struct history *h)
+static void step(struct life *life)
 {
-    return h->steps >= STEPS_MIN && h->rig->w->events >= EVENTS_MIN &&
-           kinds_of_fault(h) >= FAULTS_MIN;
+    history_step(history_of(life));
 }
 
-void history_begin(struct history *h, unsigned item)
-{
-    bl_rand_seed(&h->rig->w->rand, h->rig->w->seed << 20 | (item + 1));
-    if (h->progress && item < HISTORY_ITEMS_MAX)
-        *h->progress = item;
-}
-
-static void live(struct history *h)
-{
-    for (unsigned i = HISTORY_DRAWS; h->items && i < h->items->n; i++) {
-        h->steps = (int)(i - HISTORY_DRAWS);
-        if (history_has(h->items, i))
-            history_step(h);
-    }
-    while (!h->items && !is_rich(h) && h->steps < STEPS_MAX)
-        history_step(h);
-    history_begin(h, HISTORY_ITEMS_MAX);
-    recover(h);
-    history_begin(h, HISTORY_ITEMS_MAX + 1);
-    finish(h);
-}
+static const struct life_ops ops = {
+    .draw = draw, .step = step, .recover = recover, .finish = finish};
 
 int history_run(uint64_t seed, const struct history_options *options, struct coverage *coverage,
                 char *text, size_t size)
 {
     struct history *h = calloc(1, sizeof *h);
-    jmp_buf failed;
 
     if (!h)
         abort();
     h->rig = sim_rig_new(seed, (struct sim_short_memory){0}, options->verbose);
-    h->rig->w->quiet_failure = !options->verbose;
-    h->rig->w->on_trace = coverage_trace;
-    h->rig->w->trace_arg = coverage;
-    h->rig->w->on_fail = &failed;
+    h->life.w = h->rig->w;
+    h->rig->w->on_trace = met_trace;
+    h->rig->w->trace_arg = &coverage->met;
     h->rig->sabotage = options->sabotage;
     h->coverage = coverage;
-    h->items = options->items;
-    h->progress = options->progress;
     h->rig->then_hook = history_in_hook;
     h->rig->hook_arg = h;
-    if (setjmp(failed)) {
-        snprintf(text, size, "%s", h->rig->w->failure);
-        return -1; /* in an unknown state: left as it is */
-    }
-    if (!h->rig->w->loop || history_draw(h, options) < 0)
-        sim_fail(h->rig->w, "the world cannot be made");
-    live(h);
+    if (life_run(&h->life, &ops, options, text, size) < 0)
+        return -1;
     coverage_add(coverage, h->rig);
     coverage->kinds[h->kind]++;
     sim_rig_free(h->rig);

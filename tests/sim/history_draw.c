@@ -37,7 +37,7 @@ static void draw_reckless(struct history *h, struct belay_pool_options *o)
 static void draw_alloc(struct history *h, struct belay_pool_options *o)
 {
     (void)o;
-    h->alloc_fails = h->alloc_fails || sim_chance(h->rig->w, 15);
+    h->life.alloc_fails = h->life.alloc_fails || sim_chance(h->rig->w, 15);
 }
 
 static void draw_dial(struct history *h, struct belay_pool_options *o)
@@ -241,7 +241,7 @@ static struct sim_target *new_variant(struct history *h, int i)
     return t;
 }
 
-int history_draw(struct history *h, const struct history_options *options)
+int history_draw(struct history *h)
 {
     struct sim_rig *rig = h->rig;
     struct sim_world *w = rig->w;
@@ -249,16 +249,14 @@ int history_draw(struct history *h, const struct history_options *options)
     struct belay_pool_options o = belay_pool_options_init();
 
     h->kind = HISTORY_FAKE;
-    h->alloc_fails = options->alloc_fails;
     rig->dial = belay_dial_options_init();
     for (unsigned i = 0; i < BL_COUNT(draws); i++) {
-        history_begin(h, i);
-        if (history_has(h->items, i))
+        if (life_begin(&h->life, i))
             draws[i](h, &o);
     }
-    history_begin(h, HISTORY_DRAWS - 1); /* its world */
+    life_begin_world(&h->life);
     h->n = (int)sim_between(w, 3, HISTORY_PEERS_MAX);
-    rig->lenient = h->alloc_fails;
+    rig->lenient = h->life.alloc_fails;
     rig->wires = h->kind != HISTORY_FAKE;
     rig->lax = rig->wires || h->keys;
     w->shared_hosts = h->keys;

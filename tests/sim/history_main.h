@@ -3,7 +3,7 @@
 #ifndef TEST_SIM_HISTORY_MAIN_H
 #define TEST_SIM_HISTORY_MAIN_H
 
-#include "sim/history.h"
+#include "sim/history_items.h"
 
 /* 0, or -1 with what was wrong in `text`. */
 typedef int history_run_fn(uint64_t seed, const struct history_options *options, char *text,

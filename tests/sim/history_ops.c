@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What is done to a pool as a whole in a history: options change, it is cleared, suspended, resumed, moved to another network. */
+#include "sim/faults.h"
 #include "sim/history.h"
 
 static int32_t some(struct sim_world *w, int32_t low, int32_t high)
@@ -74,18 +75,18 @@ static void change_options(struct history *h)
         draw_numbers(h, &changes);
     contradictory = is_contradictory(h, &changes);
     r = sim_set_options(rig, &changes, &error);
-    if (r == BELAY_ENOMEM && h->alloc_fails)
+    if (r == BELAY_ENOMEM && h->life.alloc_fails)
         return;
     if (r != (contradictory ? BELAY_EINVAL : 0))
         sim_fail(rig->w, "set_options: %s: %s", belay_error_name(r), error.text);
-    h->coverage->deeds[contradictory ? COVERAGE_REFUSED : COVERAGE_CHANGE]++;
+    coverage_did(h->coverage, contradictory ? COVERAGE_REFUSED : COVERAGE_CHANGE);
     if (r < 0 && memcmp(&before, &rig->options, sizeof before) != 0)
         sim_fail(rig->w, "options that were refused have changed something");
 }
 
 static void did(struct history *h, enum coverage_deed deed)
 {
-    h->coverage->deeds[deed]++;
+    coverage_did(h->coverage, deed);
 }
 
 void history_operate(struct history *h)
@@ -124,4 +125,25 @@ void history_operate(struct history *h)
         did(h, COVERAGE_RESUME);
         sim_resume(rig);
     }
+}
+
+/* ---- faults ---- */
+
+void history_fault(struct history *h)
+{
+    struct sim_world *w = h->rig->w;
+    int limit = w->fds_limit;
+
+    sim_fault(w, history_target(h)->host, h->life.alloc_fails);
+    if (w->fds_limit != limit)
+        h->rig->evict_excused_ns = BELAY_NEVER;
+}
+
+void history_heal(struct history *h)
+{
+    struct sim_world *w = h->rig->w;
+
+    if (w->fds_limit)
+        h->rig->evict_excused_ns = w->now_ns + SIM_MS(300);
+    sim_heal(w);
 }

@@ -41,7 +41,7 @@ static void recklessly(struct history *h)
 {
     struct sim_world *w = h->rig->w;
 
-    h->coverage->deeds[COVERAGE_RECKLESS]++;
+    coverage_did(h->coverage, COVERAGE_RECKLESS);
     if (sim_chance(w, 15))
         history_acquire(h, history_target(h));
     if (sim_chance(w, 5) && history_ask(h, ASK_WAITING))
@@ -54,7 +54,7 @@ void history_in_hook(struct sim_rig *rig, void *arg)
 {
     struct history *h = arg;
 
-    if (h->reckless && !rig->closing && !h->healed)
+    if (h->reckless && !rig->closing && !h->life.healed)
         recklessly(h);
 }
 
@@ -87,14 +87,14 @@ void history_acquire(struct history *h, struct sim_target *t)
 
     if (sim_count_pending(h->rig) > LEASES_MAX)
         return;
-    h->coverage->deeds[COVERAGE_URGENT] += o.urgent;
-    h->coverage->deeds[COVERAGE_FRESH] += o.fresh;
+    h->coverage->met.deeds[COVERAGE_URGENT] += o.urgent;
+    h->coverage->met.deeds[COVERAGE_FRESH] += o.fresh;
     ask = sim_acquire_with(t, &o, &code);
     if (ask) {
         ask->then = on_answer;
         ask->then_arg = h;
     } else if (code != BELAY_EFULL && code != BELAY_ECLOSED &&
-               !(code == BELAY_ENOMEM && h->alloc_fails)) {
+               !(code == BELAY_ENOMEM && h->life.alloc_fails)) {
         sim_fail(w, "acquire: %s", belay_error_name(code));
     }
 }
@@ -107,7 +107,7 @@ static void try_acquire(struct history *h)
     ask = sim_try_acquire(history_target(h), &code);
     if (ask)
         begin_use(h, ask);
-    else if (code != BELAY_EAGAIN && !(code == BELAY_ENOMEM && h->alloc_fails))
+    else if (code != BELAY_EAGAIN && !(code == BELAY_ENOMEM && h->life.alloc_fails))
         sim_fail(h->rig->w, "try_acquire: %s", belay_error_name(code));
 }
 
@@ -172,8 +172,6 @@ void history_step(struct history *h)
     struct sim_world *w = h->rig->w;
     uint64_t dice = sim_below(w, 100);
 
-    history_begin(h, HISTORY_DRAWS + (unsigned)h->steps++);
-    w->events++;
     if (dice < 38)
         history_acquire(h, history_target(h));
     else if (dice < 48)

@@ -475,17 +475,3 @@ void sim_oracle_closed(struct sim_rig *rig)
     if (!rig->http)
         sim_hooks_end(rig);
 }
-
-void sim_oracle_end(struct sim_rig *rig)
-{
-    struct sim_world *w = rig->w;
-
-    if (w->fds_open)
-        sim_fail(w, "%d descriptors are left", w->fds_open);
-    if (!bl_list_empty(&w->watches))
-        sim_fail(w, "a watch is left");
-    if (!bl_list_empty(&w->queries))
-        sim_fail(w, "a query is left");
-    if (failing_alloc_live(&w->alloc))
-        sim_fail(w, "%zu blocks of memory are left", failing_alloc_live(&w->alloc));
-}

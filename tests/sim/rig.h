@@ -11,6 +11,7 @@
 #ifndef TEST_SIM_RIG_H
 #define TEST_SIM_RIG_H
 
+#include "sim/history_items.h"
 #include "sim/world.h"
 
 enum sim_ask_state {
@@ -22,13 +23,6 @@ enum sim_ask_state {
     ASK_TAKEN,
     ASK_REVOKED, /* its lease ended with the pool */
     ASK_STATES
-};
-
-/* What the rig gets wrong on purpose, to see what becomes of a failure. */
-enum sim_sabotage {
-    SIM_SABOTAGE_NONE,
-    SIM_SABOTAGE_USES, /* the ninth use of a connection is held to be one too many */
-    SIM_SABOTAGE_CRASH /* the program dies when somebody cancels and another one waits */
 };
 
 struct sim_rig;
@@ -103,7 +97,8 @@ struct sim_rig {
     struct belay_dial_options dial;
     struct belay_tls *tls;
     struct bl_list targets, asks, pending;
-    struct bl_list taken; /* streams that left the pool */
+    struct bl_list taken;    /* streams that left the pool */
+    struct bl_list cleanups; /* sim_rig_later */
     uint64_t next_seq;
     int in_call;           /* a call of belay's is under way */
     uint64_t waits_failed; /* refused by the pool, or at a limit of their own: nobody knows */
@@ -158,6 +153,8 @@ struct sim_rig *sim_rig_new(uint64_t seed, struct sim_short_memory memory, bool 
 void sim_rig_finish(struct sim_rig *rig);
 /* The same by ending the loop alone: pool, leases and waiters are left to it. */
 void sim_rig_abandon(struct sim_rig *rig);
+/* Runs it when the rig finishes, the last first: so scenarios close and let go of what is theirs. */
+void sim_rig_later(struct sim_rig *rig, void (*fn)(void *arg), void *arg);
 void sim_rig_free(struct sim_rig *rig); /* also after a failure: then memory is not given back */
 
 /* Opens the pool; connector fake unless options->connector.ops or rig->wires says otherwise. */
@@ -269,6 +266,5 @@ void sim_oracle_given(struct sim_ask *ask);                        /* a lease wa
 void sim_oracle_refused(struct sim_ask *ask);                      /* or an error */
 void sim_oracle_back(struct sim_ask *ask, enum belay_release how); /* the lease has ended */
 void sim_oracle_closed(struct sim_rig *rig);                       /* the pool is gone */
-void sim_oracle_end(struct sim_rig *rig); /* the loop is gone: nothing may be left */
 
 #endif

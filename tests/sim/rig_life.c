@@ -4,13 +4,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "loop/loop.h"
 #include "sim/http_rig.h"
 #include "sim/parts.h"
 #include "sim/rig.h"
 
-#define SCENARIO_S 20     /* of real time: one takes milliseconds; the process ends at this limit */
-#define END_MS     600000 /* virtual time within which everything must have come to its end */
+#define SCENARIO_S 20 /* of real time: one takes milliseconds; the process ends at this limit */
 
 struct sim_rig *sim_rig_new(uint64_t seed, struct sim_short_memory memory, bool verbose)
 {
@@ -26,6 +24,7 @@ struct sim_rig *sim_rig_new(uint64_t seed, struct sim_short_memory memory, bool 
     bl_list_init(&rig->taken);
     bl_list_init(&rig->told);
     bl_list_init(&rig->gets);
+    bl_list_init(&rig->cleanups);
     rig->lenient = memory.n > 0;
     if (memory.onwards)
         failing_alloc_from(&rig->w->alloc, memory.n);
@@ -41,10 +40,33 @@ static bool is_closed(void *arg)
     return ((struct sim_rig *)arg)->closed;
 }
 
-static bool never(void *arg)
+struct cleanup {
+    struct bl_list link;
+    void (*fn)(void *arg);
+    void *arg;
+};
+
+void sim_rig_later(struct sim_rig *rig, void (*fn)(void *arg), void *arg)
 {
-    (void)arg;
-    return false;
+    struct cleanup *c = calloc(1, sizeof *c);
+
+    if (!c)
+        abort();
+    c->fn = fn;
+    c->arg = arg;
+    bl_list_push_front(&rig->cleanups, &c->link);
+}
+
+static void clean_up(struct sim_rig *rig)
+{
+    struct bl_list *node;
+
+    while ((node = bl_list_pop_front(&rig->cleanups))) {
+        struct cleanup *c = BL_LIST_OF(node, struct cleanup, link);
+
+        c->fn(c->arg);
+        free(c);
+    }
 }
 
 static void let_go(struct sim_rig *rig)
@@ -62,28 +84,16 @@ static void let_go(struct sim_rig *rig)
     rig->tls = NULL;
 }
 
-/* With every object gone, no timer may be left that would do something. */
-static void check_timers(struct sim_rig *rig)
-{
-    const struct bl_heap *h = &rig->w->loop->timers;
-
-    for (uint32_t i = 0; i < h->count; i++) {
-        const struct bl_timer *t = BL_CONTAINER(h->entries[i], struct bl_timer, entry);
-
-        if (bl_timer_active(t))
-            sim_fail(rig->w, "a timer is armed after the end");
-    }
-}
-
 void sim_rig_finish(struct sim_rig *rig)
 {
     struct sim_world *w = rig->w;
 
     failing_alloc_once(&w->alloc, 0);
     if (!w->loop) {
-        sim_oracle_end(rig);
+        sim_end(w);
         return;
     }
+    clean_up(rig);
     sim_rig_close_taken(rig);
     if (rig->pool) {
         if (rig->http)
@@ -92,17 +102,13 @@ void sim_rig_finish(struct sim_rig *rig)
             sim_rig_close(rig);
         BL_LIST_EACH(node, &w->hosts)
         sim_host_heal(BL_LIST_OF(node, struct sim_host, link));
-        if (!sim_run_until(w, END_MS, is_closed, rig))
+        if (!sim_run_until(w, SIM_END_MS, is_closed, rig))
             sim_fail(w, "the pool does not close");
         sim_oracle_closed(rig);
     }
-    sim_run_until(w, END_MS, never, NULL); /* till nothing is left to happen */
-    if (!sim_is_dry(w))
-        sim_fail(w, "the loop does not come to rest");
+    sim_rest(w);
     let_go(rig);
-    check_timers(rig);
-    sim_loop_free(w);
-    sim_oracle_end(rig);
+    sim_end(w);
 }
 
 void sim_rig_abandon(struct sim_rig *rig)
@@ -124,7 +130,7 @@ void sim_rig_abandon(struct sim_rig *rig)
     if (rig->refused - told != waiting)
         sim_fail(w, "%llu waited at the loop's end, and %llu were told",
                  (unsigned long long)waiting, (unsigned long long)(rig->refused - told));
-    sim_oracle_end(rig);
+    sim_end(w);
 }
 
 void sim_rig_free(struct sim_rig *rig)

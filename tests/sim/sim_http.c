@@ -4,7 +4,6 @@
  * pool's. The laws are http_rig.h's: most of all, that what must not be repeated never is, and that what may be repeated is
  * not lost.
  */
-#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -25,8 +24,9 @@ struct tally {
 };
 static struct tally tally;
 
-static int draw(struct history *h, const struct history_options *options)
+static int draw(struct life *life)
 {
+    struct history *h = history_of(life);
     struct sim_rig *rig = h->rig;
     struct sim_world *w = rig->w;
     struct belay_pool_options pool = belay_pool_options_init();
@@ -35,8 +35,8 @@ static int draw(struct history *h, const struct history_options *options)
     bool secure = sim_chance(w, 8);
 
     h->n = (int)sim_between(w, 3, HISTORY_PEERS_MAX);
-    h->alloc_fails = options->alloc_fails || sim_chance(w, 15);
-    rig->lenient = h->alloc_fails;
+    life->alloc_fails = life->alloc_fails || sim_chance(w, 15);
+    rig->lenient = life->alloc_fails;
     if (secure) {
         tls.ca_pem = sim_tls_ca_pem();
         sim_tls_seed(w->seed);
@@ -99,12 +99,13 @@ static void request(struct history *h)
     if (sim_gets_under_way(h->rig) >= GETS_MAX)
         return;
     if (!sim_get(h->rig, host, sim_chance(w, 35) ? "POST" : "GET", size, &code) &&
-        !(code == BELAY_ENOMEM && h->alloc_fails))
+        !(code == BELAY_ENOMEM && h->life.alloc_fails))
         sim_fail(w, "a request is refused: %s", belay_error_name(code));
 }
 
-static void step(struct history *h)
+static void step(struct life *life)
 {
+    struct history *h = history_of(life);
     struct sim_world *w = h->rig->w;
     uint64_t dice = sim_below(w, 100);
 
@@ -138,8 +139,9 @@ static bool is_served(struct history *h, struct sim_host *host)
 }
 
 /* All is well again: what is asked now succeeds, at once or after the last echo of the faults. */
-static void recover(struct history *h)
+static void recover(struct life *life)
 {
+    struct history *h = history_of(life);
     struct sim_world *w = h->rig->w;
 
     history_heal(h);
@@ -156,8 +158,9 @@ static void recover(struct history *h)
     }
 }
 
-static void finish(struct history *h)
+static void finish(struct life *life)
 {
+    struct history *h = history_of(life);
     struct sim_world *w = h->rig->w;
 
     for (uint64_t n = sim_below(w, 6); n > 0; n--)
@@ -190,35 +193,25 @@ static void count(struct history *h)
         tally.faults[i] += h->rig->w->faults[i];
 }
 
+static bool is_rich(const struct life *life)
+{
+    return life->steps >= STEPS;
+}
+
+static const struct life_ops ops = {
+    .draw = draw, .step = step, .is_rich = is_rich, .recover = recover, .finish = finish};
+
 static int run(uint64_t seed, const struct history_options *options, char *text, size_t size)
 {
     struct history *h = calloc(1, sizeof *h);
-    jmp_buf failed;
 
     if (!h)
         abort();
     h->rig = sim_rig_new(seed, (struct sim_short_memory){0}, options->verbose);
-    h->rig->w->quiet_failure = !options->verbose;
-    h->rig->w->on_fail = &failed;
+    h->life.w = h->rig->w;
     h->rig->sabotage = options->sabotage;
-    h->items = options->items;
-    h->progress = options->progress;
-    if (setjmp(failed)) {
-        snprintf(text, size, "%s", h->rig->w->failure);
+    if (life_run(&h->life, &ops, options, text, size) < 0)
         return -1;
-    }
-    if (!h->rig->w->loop || draw(h, options) < 0)
-        sim_fail(h->rig->w, "the world cannot be made");
-    for (unsigned i = HISTORY_DRAWS; i < HISTORY_DRAWS + STEPS; i++) {
-        if (!history_has(h->items, i))
-            continue;
-        history_begin(h, i);
-        step(h);
-    }
-    history_begin(h, HISTORY_ITEMS_MAX);
-    recover(h);
-    history_begin(h, HISTORY_ITEMS_MAX + 1);
-    finish(h);
     count(h);
     sim_rig_free(h->rig);
     free(h);

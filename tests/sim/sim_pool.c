@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* sim_pool: histories of a pool (history.c), and the table of what they met. */
+#include "sim/coverage.h"
+#include "sim/history.h"
 #include "sim/history_main.h"
 
 static struct coverage coverage;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A history that fails is made small, and the small one fails in the same way. The failures are made on purpose. */
+#include "sim/history.h"
 #include "sim/history_shrink.h"
 
 #include <setjmp.h>

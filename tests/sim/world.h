@@ -28,6 +28,7 @@
 #define SIM_MS(ms)    ((uint64_t)(ms)*1000000u)
 #define SIM_ADDRS_MAX 4
 #define SIM_DIALS_MAX 64
+#define SIM_END_MS    600000 /* virtual time within which everything must have come to its end */
 
 struct sim_world;
 struct sim_host;
@@ -217,6 +218,10 @@ void sim_run_turn(struct sim_world *w);
 void sim_run_ms(struct sim_world *w, int64_t ms);
 /* Turns until done(arg), at most so long; false: it was not to be. */
 bool sim_run_until(struct sim_world *w, int64_t limit_ms, bool (*done)(void *arg), void *arg);
+/* Runs till nothing is left to happen, as it must soon be; no timer is armed then. */
+void sim_rest(struct sim_world *w);
+/* The loop ends, if there is one, and nothing may be left of it. */
+void sim_end(struct sim_world *w);
 /* Nothing will ever happen any more but for somebody's doing. */
 bool sim_is_dry(struct sim_world *w);
 /* Nothing is under way in this instant: tasks have run, readiness was told. */
