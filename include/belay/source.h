@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * belay/source.h - where the addresses of a *service* come from: a list, a name in DNS, SRV
- * records, or a callback. A source gives endpoints, one list per question; it is asked again at
+ * belay/source.h - where the addresses of a *service* come from: a list, a file, a name in
+ * DNS, SRV records, or a callback. A source gives endpoints, one list per question; it is asked again at
  * every attempt.
  */
 #ifndef BELAY_SOURCE_H
@@ -48,10 +48,11 @@ BELAY_API int belay_source_list(struct belay_loop *loop, struct belay_endpoint *
 
 /*
  * A file with one address per line, "host", "host:port" or a URL, read again at every question (on
- * a worker thread): one endpoint per line, like `like` with that host and port (the scheme must be
- * the same). Empty lines and what follows a # are skipped. A file that cannot be read, is larger
- * than 1 MiB, or has a line that is no address, is an answer of BELAY_EFILE or BELAY_EINVAL that
- * names the file and the line. BELAY_EINVAL, BELAY_ENOMEM.
+ * a worker thread): one endpoint per line, like `like` with that host and port (without one: that of
+ * `like`; a URL's scheme must be the same). TLS verifies the host of the line, unless `like` was
+ * given a server_name. Empty lines and what follows a # are skipped. A file that cannot be read, is
+ * larger than 1 MiB, has no address or more than 4,096, or a line that is none, is an answer of
+ * BELAY_EFILE or BELAY_EINVAL that names the file and the line. BELAY_EINVAL, BELAY_ENOMEM.
  */
 BELAY_API int belay_source_file(struct belay_endpoint *like, const char *path,
                                 struct belay_source **ret_source);

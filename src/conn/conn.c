@@ -181,6 +181,14 @@ static void begin(struct belay_conn *c)
     int rc;
 
     bl_endpoint_plan(c->endpoint, &plan);
+    if (!bl_conn_ops(c)->open && belay_endpoint_address(c->endpoint)) {
+        bl_error_set(&error, BELAY_ENOTSUP, BELAY_STAGE_CONNECT,
+                     "connecting to %s: an address of the caller's own needs a connector that "
+                     "dials by itself",
+                     belay_endpoint_name(c->endpoint));
+        fail(c, &error);
+        return;
+    }
     if (bl_conn_ops(c)->open && is_led(&plan)) {
         bl_error_set(&error, BELAY_ENOTSUP, BELAY_STAGE_PROXY,
                      "connecting to %s: a connector that dials by itself cannot be led by a proxy",

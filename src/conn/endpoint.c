@@ -173,6 +173,7 @@ static int set_identity(struct belay_endpoint *e, const struct belay_endpoint_op
     if (rc < 0 || !e->scheme->tls)
         return rc;
     e->no_sni = o->no_sni;
+    e->server_named = o->server_name != NULL;
     if (o->alpn)
         rc = copy_alpn(e, o->alpn, error);
     if (rc == 0)
@@ -187,10 +188,12 @@ static int set_identity(struct belay_endpoint *e, const struct belay_endpoint_op
 
 /* ---- life ---- */
 
-static void endpoint_free(struct belay_endpoint *e)
+void bl_endpoint_free(struct belay_endpoint *e)
 {
     struct bl_mem *mem = &e->loop->mem;
 
+    if (e->address && e->own.free)
+        e->own.free((void *)(uintptr_t)e->address, e->own.arg);
     belay_tls_unref(e->tls);
     bl_free(mem, e->host);
     bl_free(mem, e->origin);
@@ -251,7 +254,7 @@ int bl_endpoint_make(struct belay_loop *loop, const struct belay_endpoint_option
     e->forwarding = (uint8_t)forwarding;
     rc = build(e, &o, error);
     if (rc < 0) {
-        endpoint_free(e);
+        bl_endpoint_free(e);
         return rc;
     }
     *ret_endpoint = e;
@@ -285,7 +288,7 @@ struct belay_endpoint *belay_endpoint_ref(struct belay_endpoint *e)
 void belay_endpoint_unref(struct belay_endpoint *e)
 {
     if (e && --e->refs == 0)
-        endpoint_free(e);
+        bl_endpoint_free(e);
 }
 
 /* ---- what it says ---- */
@@ -323,6 +326,8 @@ bool belay_endpoint_is_tls(const struct belay_endpoint *e)
 
 bool belay_endpoint_equal(const struct belay_endpoint *a, const struct belay_endpoint *b)
 {
+    if (a->own.size && b->own.size)
+        return a == b || bl_endpoint_same_address(a, b);
     return a == b || (a->key_len == b->key_len && memcmp(a->key, b->key, a->key_len) == 0);
 }
 
@@ -343,7 +348,7 @@ void bl_endpoint_plan(const struct belay_endpoint *e, struct bl_dial_plan *plan)
 {
     *plan = (struct bl_dial_plan){
         .target = e->origin,
-        .host = e->addrs_n ? NULL : e->host,
+        .host = e->addrs_n || e->own.size ? NULL : e->host,
         .port = e->port,
         .addrs = e->addrs,
         .addrs_n = e->addrs_n,
@@ -363,51 +368,4 @@ void bl_endpoint_plan(const struct belay_endpoint *e, struct bl_dial_plan *plan)
         .proxy_source = e->proxy_source.family ? &e->proxy_source : NULL,
         .proxy_destination = e->proxy_source.family ? &e->proxy_destination : NULL,
     };
-}
-
-/* The list of protocols in the form that options have. */
-static void alpn_text(const struct belay_endpoint *e, char out[BL_ENDPOINT_TEXT_MAX + 1])
-{
-    size_t at = 0;
-
-    while (at < e->alpn_len) {
-        size_t len = e->alpn[at];
-
-        memcpy(out + at, e->alpn + at + 1, len);
-        out[at + len] = ',';
-        at += len + 1;
-    }
-    out[e->alpn_len ? e->alpn_len - 1 : 0] = '\0';
-}
-
-int bl_endpoint_like(const struct belay_endpoint *e, const char *host, uint16_t port,
-                     const struct belay_addr *addrs, size_t n, struct belay_endpoint **ret,
-                     struct belay_error *error)
-{
-    struct belay_endpoint_options o = belay_endpoint_options_init();
-    char source[BELAY_ADDR_TEXT_MAX], alpn[BL_ENDPOINT_TEXT_MAX + 1];
-
-    o.scheme = e->scheme->name;
-    o.host = host ? host : e->host;
-    o.port = host ? port : e->port;
-    o.addrs = addrs;
-    o.addrs_n = n;
-    o.source_addr = e->source.family ? belay_addr_print(&e->source, source, sizeof source) : NULL;
-    o.interface_name = e->interface_name;
-    o.family = (enum belay_family)e->family;
-    o.tls = e->tls;
-    o.server_name = e->server_name;
-    o.no_sni = e->no_sni;
-    alpn_text(e, alpn);
-    o.alpn = e->alpn ? alpn : NULL;
-    o.tag = e->tag;
-    o.proxy_protocol = (enum belay_proxy_protocol)e->proxy_protocol;
-    o.proxy_source = e->proxy_source.family ? &e->proxy_source : NULL;
-    o.proxy_destination = e->proxy_source.family ? &e->proxy_destination : NULL;
-    o.proxy = e->proxy;
-    if (host && e->from_env) { /* what no_proxy says of one host it need not say of another */
-        o.proxy = NULL;
-        o.proxy_from_env = true;
-    }
-    return bl_endpoint_make(e->loop, &o, (enum bl_forwarding)e->forwarding, ret, error);
 }

@@ -28,9 +28,16 @@ int bl_endpoint_make(struct belay_loop *loop, const struct belay_endpoint_option
 /* The identity of endpoints and proxies that were given none: made at first use, kept by the loop,
  * and a reference of it. What belay_tls_new returns. */
 int bl_default_tls(struct belay_loop *loop, struct belay_tls **ret, struct belay_error *error);
-/* A copy with another host and port, or other addresses (n > 0). */
+/*
+ * A copy with another host and port, or (host NULL, n > 0) with other addresses. The name that TLS
+ * verifies stays. BELAY_ENOTSUP for an address of the caller's own, which has neither.
+ */
 int bl_endpoint_like(const struct belay_endpoint *endpoint, const char *host, uint16_t port,
                      const struct belay_addr *addrs, size_t n, struct belay_endpoint **ret,
                      struct belay_error *error);
+/* The same for a host that whoever made the endpoint vouches for: TLS verifies its name, but where
+ * another was given. */
+int bl_endpoint_of_host(const struct belay_endpoint *endpoint, const char *host, uint16_t port,
+                        struct belay_endpoint **ret, struct belay_error *error);
 
 #endif

@@ -2,8 +2,9 @@
 /*
  * What the files of the endpoint share.
  *
- *     endpoint.c        origin, identity, life     endpoint_route.c  what is dialled instead
- *     endpoint_proxy.c  proxies on the way         endpoint_key.c    the canonical key
+ *     endpoint.c        origin, identity, life     endpoint_route.c    what is dialled instead
+ *     endpoint_proxy.c  proxies on the way         endpoint_key.c      the canonical key
+ *     endpoint_like.c   copies with another host   endpoint_address.c  addresses of the caller's own
  */
 #ifndef BL_CONN_ENDPOINT_PARTS_H
 #define BL_CONN_ENDPOINT_PARTS_H
@@ -21,6 +22,7 @@ struct belay_endpoint {
     uint16_t port;
     uint8_t family; /* enum belay_family */
     bool no_sni;
+    bool server_named; /* server_name was given, and does not follow from the host */
     const struct bl_scheme_info *scheme;
     struct belay_tls *tls;
     char *host;        /* "" for unix */
@@ -44,10 +46,13 @@ struct belay_endpoint {
     bool from_env;          /* the environment was asked for a proxy */
     uint8_t proxy_protocol; /* enum belay_proxy_protocol */
     struct belay_addr proxy_source, proxy_destination;
+    struct belay_address_ops own; /* size 0: it is no address of the caller's own */
+    const void *address;
     void *key;
     size_t key_len;
 };
 
+void bl_endpoint_free(struct belay_endpoint *e);
 /* "port: is missing", and BELAY_EINVAL. */
 int bl_endpoint_refuse(struct belay_error *error, const char *what, const char *why);
 int bl_endpoint_no_memory(struct belay_error *error);
@@ -66,6 +71,9 @@ int bl_endpoint_set_route(struct belay_endpoint *e, const struct belay_endpoint_
 /* endpoint_proxy.c: after the route. Puts the way into the name. */
 int bl_endpoint_set_proxy(struct belay_endpoint *e, const struct belay_endpoint_options *o,
                           struct belay_error *error);
+
+/* endpoint_address.c: what `equal` says of two addresses of the caller's own. */
+bool bl_endpoint_same_address(const struct belay_endpoint *a, const struct belay_endpoint *b);
 
 /* endpoint_key.c: last. BELAY_ENOMEM. */
 int bl_endpoint_set_key(struct belay_endpoint *e);
