@@ -183,9 +183,9 @@ BELAY_API int belay_process_call(struct belay_process *process, struct belay_mes
                                  belay_process_reply_fn *fn, void *arg);
 BELAY_API void belay_call_cancel(struct belay_call *call);
 
-/* Blocks until then; *ret_reply is the caller's, to be destroyed. ANY THREAD but the process's own
- * (BELAY_EDEADLK), see belay/loop.h. An error of BELAY_ETIMEDOUT or BELAY_ENOPROC may have taken the
- * message: it is gone in any case (destroyed once). */
+/* Blocks until then; *ret_reply is the caller's, to be destroyed. The message is taken in any case.
+ * ANY THREAD but the process's own (BELAY_EDEADLK), see belay/loop.h; where the process has a thread
+ * of its own, another thread needs nobody to run the loop. */
 BELAY_API int belay_process_call_wait(struct belay_process *process, struct belay_message message,
                                       int64_t timeout_ms, struct belay_message *ret_reply,
                                       struct belay_error *error);

@@ -21,6 +21,7 @@ enum bl_loop_room {
     BL_ROOM_TLS,
     BL_ROOM_CONN,
     BL_ROOM_ENDPOINT,
+    BL_ROOM_PROCESS,
     BL_ROOM_HTTP,
     BL_ROOMS_N
 };
