@@ -282,7 +282,8 @@ BELAY_API bool belay_peer_last_error(const struct belay_peer *peer, struct belay
 
 /*
  * A child spec (belay/child.h): the supervisor opens a pool with these options (copied, what they
- * point to is not) and closes it. `on_open` (may be NULL) is given each pool as it is opened.
+ * point to is not) and drains it, or closes it when its time to stop has passed. `on_open` (may be
+ * NULL) is given each pool as it is opened. A pool that somebody else closed ended normally.
  * BELAY_EINVAL, BELAY_ENOMEM.
  */
 typedef void belay_pool_open_fn(struct belay_pool *pool, void *arg);
