@@ -64,7 +64,7 @@ static bool needs_tls(const struct client_options *o)
 {
     const struct belay_tls_options none = belay_tls_options_init();
 
-    if (memcmp(&o->tls, &none, sizeof none) != 0)
+    if (o->needs_tls || memcmp(&o->tls, &none, sizeof none) != 0)
         return true;
     for (size_t i = 0; i < o->urls.n; i++)
         if (strncasecmp(o->urls.items[i], "https:", 6) == 0 ||
@@ -134,11 +134,18 @@ static int32_t or_default(int64_t n)
     return n == OPTION_UNSET ? 0 : (int32_t)n;
 }
 
-void client_set_pool(const struct client_options *o, struct belay_pool_options *pool,
-                     struct belay_dial_options *dial)
+static void set_dial(const struct client_options *o, struct belay_dial_options *dial)
 {
     int64_t connect = client_limit_ms(o->connect_timeout_ms);
 
+    dial->resolve_timeout_ms = dial->connect_timeout_ms = dial->tls_timeout_ms = connect;
+    dial->proxy_timeout_ms = connect;
+    dial->dial_timeout_ms = connect;
+}
+
+void client_set_pool(const struct client_options *o, struct belay_pool_options *pool,
+                     struct belay_dial_options *dial)
+{
     *pool = belay_pool_options_init();
     *dial = belay_dial_options_init();
     pool->dial = dial;
@@ -152,9 +159,22 @@ void client_set_pool(const struct client_options *o, struct belay_pool_options *
     /* -c is the limit of those who wait, --timeout that of how long. */
     pool->max_waiters = (int32_t)o->concurrency + 1;
     pool->acquire_timeout_ms = BELAY_FOREVER;
-    dial->resolve_timeout_ms = dial->connect_timeout_ms = dial->tls_timeout_ms = connect;
-    dial->proxy_timeout_ms = connect;
-    dial->dial_timeout_ms = connect;
+    set_dial(o, dial);
+}
+
+void client_set_link(const struct client_options *o, struct belay_link_options *link,
+                     struct belay_dial_options *dial)
+{
+    *link = belay_link_options_init();
+    *dial = belay_dial_options_init();
+    link->dial = dial;
+    link->retry_delay_ms = o->retry_delay_ms == OPTION_UNSET ? 1000 : o->retry_delay_ms;
+    if (o->backoff.delay_ms) {
+        link->retry_delay_ms = 0;
+        link->backoff = &o->backoff;
+    }
+    set_dial(o, dial);
+    link->attempt_timeout_ms = dial->dial_timeout_ms;
 }
 
 int client_open_http(const struct client_options *o, struct belay_loop *loop, struct belay_tls *tls,
@@ -216,6 +236,55 @@ int client_check_family(const struct client_options *o, const struct belay_endpo
         return EXIT_FINE;
     say("reading URLs: %s: is not an IPv%c address", url, o->ipv4 ? '4' : '6');
     return EXIT_USAGE;
+}
+
+/* --resolve and --connect-to speak of hosts, which an endpoint of its own has to tell first. */
+static int reroute(const struct client_options *o, struct belay_loop *loop, struct belay_tls *tls,
+                   struct belay_endpoint **endpoint, struct belay_error *error)
+{
+    struct belay_endpoint_options options = belay_endpoint_options_init();
+    struct belay_endpoint *routed;
+    int rc;
+
+    options.scheme = belay_endpoint_scheme(*endpoint);
+    options.host = belay_endpoint_host(*endpoint);
+    options.port = belay_endpoint_port(*endpoint);
+    options.tls = belay_endpoint_is_tls(*endpoint) ? tls : NULL;
+    if (client_set_route(o, &options) != EXIT_FINE)
+        return EXIT_USAGE;
+    rc = client_route(&options, (void *)o);
+    if (rc < 0) { /* o->proxies knows why */
+        error->kind = belay_error_kind_of(rc);
+        return EXIT_USAGE;
+    }
+    if (belay_endpoint_new(loop, &options, &routed, error) < 0)
+        return EXIT_USAGE;
+    belay_endpoint_unref(*endpoint);
+    *endpoint = routed;
+    return EXIT_FINE;
+}
+
+int client_open_endpoint(const struct client_options *o, struct belay_loop *loop,
+                         struct belay_tls *tls, const char *url, struct belay_endpoint **ret,
+                         struct belay_error *error)
+{
+    struct belay_endpoint_options options = belay_endpoint_options_init();
+    struct belay_endpoint *endpoint;
+    int status;
+
+    options.url = url;
+    options.tls = tls;
+    if (belay_endpoint_new(loop, &options, &endpoint, error) < 0)
+        return EXIT_USAGE;
+    error->kind = BELAY_KIND_NONE;
+    status = client_check_family(o, endpoint, url);
+    if (status == EXIT_FINE && strcmp(belay_endpoint_scheme(endpoint), "unix") != 0)
+        status = reroute(o, loop, tls, &endpoint, error);
+    if (status == EXIT_FINE)
+        *ret = endpoint;
+    else
+        belay_endpoint_unref(endpoint);
+    return status;
 }
 
 int client_open_target(const struct client_options *o, struct belay_http *http, size_t url,

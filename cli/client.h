@@ -7,6 +7,7 @@
 #define CLI_CLIENT_H
 
 #include "belay/belay.h"
+#include "belay/link.h"
 #include "client_options.h"
 
 /* A failure of making things: bad input is one of usage. */
@@ -31,6 +32,18 @@ int client_set_route(const struct client_options *o, struct belay_endpoint_optio
 /* `dial` must stay as long as `pool` is used. */
 void client_set_pool(const struct client_options *o, struct belay_pool_options *pool,
                      struct belay_dial_options *dial);
+
+/* --retry-delay, --backoff and --connect-timeout. `o` and `dial` must stay until the link is open. */
+void client_set_link(const struct client_options *o, struct belay_link_options *link,
+                     struct belay_dial_options *dial);
+
+/*
+ * What a URL without a path leads to, by the way the options say. On failure `error` says why, or
+ * has kind NONE where it has been said; if it was about proxies, o->proxies.why says why.
+ */
+int client_open_endpoint(const struct client_options *o, struct belay_loop *loop,
+                         struct belay_tls *tls, const char *url, struct belay_endpoint **ret,
+                         struct belay_error *error);
 
 /* All but limits of the pool, and what a request retries. */
 int client_open_http(const struct client_options *o, struct belay_loop *loop, struct belay_tls *tls,

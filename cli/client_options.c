@@ -12,7 +12,8 @@ void client_options_init(struct client_options *o)
     o->max_redirects = 10;
     o->max_connections = o->max_total = o->min_idle = o->max_uses = OPTION_UNSET;
     o->idle_timeout_ms = o->lifetime_ms = OPTION_UNSET;
-    o->connect_timeout_ms = o->timeout_ms = OPTION_UNSET;
+    o->connect_timeout_ms = o->timeout_ms = o->retry_delay_ms = OPTION_UNSET;
+    o->backoff = belay_backoff_options_init();
 }
 
 bool client_options_clash(struct complaint *why, const char *a, const char *b)
@@ -40,7 +41,7 @@ static bool check_body(const struct client_options *o, struct complaint *why)
     return true;
 }
 
-static bool check_connection(const struct client_options *o, struct complaint *why)
+bool client_options_check_connection(const struct client_options *o, struct complaint *why)
 {
     if (o->ipv4 && o->ipv6)
         return client_options_clash(why, "-4", "-6");
@@ -54,6 +55,10 @@ static bool check_connection(const struct client_options *o, struct complaint *w
             "--unix says what is dialled: not with --resolve, --connect-to, --interface, -4 or -6");
     if (o->unix_path && o->proxies.given.n)
         return client_options_clash(why, "--unix", "--proxy");
+    if (o->quiet && o->verbose)
+        return client_options_clash(why, "-q", "-v");
+    if (o->retry_delay_ms != OPTION_UNSET && o->backoff.delay_ms)
+        return client_options_clash(why, "--retry-delay", "--backoff");
     return true;
 }
 
@@ -78,15 +83,12 @@ static void settle(struct client_options *o)
         o->method = "HEAD";
     else if (!o->method)
         o->method = o->data_n || o->forms_n ? "POST" : o->upload ? "PUT" : "GET";
-    o->tls.pins = o->pins;
 }
 
 bool client_options_check(struct client_options *o, const char *command, struct complaint *why)
 {
-    if (!check_body(o, why) || !check_connection(o, why) || !check_pool(o, why))
+    if (!check_body(o, why) || !client_options_check_connection(o, why) || !check_pool(o, why))
         return false;
-    if (o->quiet && o->verbose)
-        return client_options_clash(why, "-q", "-v");
     if (o->urls.n == 0 && o->url_files.n == 0)
         return complain(why, "there is no URL (belay %s URL, or --help)", command);
     settle(o);

@@ -6,6 +6,7 @@
 #ifndef CLI_CLIENT_OPTIONS_H
 #define CLI_CLIENT_OPTIONS_H
 
+#include "belay/backoff.h"
 #include "belay/tls.h"
 #include "options.h"
 #include "proxies.h"
@@ -67,10 +68,15 @@ struct client_options {
     const char *server_name, *unix_path, *interface;
     bool ipv4, ipv6;
     int64_t connect_timeout_ms, timeout_ms;
+    bool needs_tls; /* for what is no URL and leads to TLS */
+
+    /* connections kept up */
+    int64_t retry_delay_ms;
+    struct belay_backoff_options backoff; /* counts if its delay is set */
 };
 
-extern const struct option_group client_request_group, client_pool_group, client_connect_group,
-    client_help_group;
+extern const struct option_group client_request_group, client_pool_group, client_limit_group,
+    client_connect_group, client_link_group, client_help_group;
 extern const struct option_hint client_hints[];
 
 void client_options_init(struct client_options *o);
@@ -78,6 +84,8 @@ void client_options_free(struct client_options *o);
 
 /* What does not go together. `command` is for the sentence that says where URLs go. */
 bool client_options_check(struct client_options *o, const char *command, struct complaint *why);
+/* The part of it that concerns connections alone: for commands that send no requests. */
+bool client_options_check_connection(const struct client_options *o, struct complaint *why);
 bool client_options_clash(struct complaint *why, const char *a, const char *b);
 
 /* Whether what is sent is sent in a body. */

@@ -111,6 +111,7 @@ static bool take_pins(void *into, const char *value, struct complaint *why)
         o->pins[o->tls.pins_n++] = memory_copy(at, len);
         at += len;
     }
+    o->tls.pins = o->pins;
     return true;
 }
 
@@ -186,10 +187,13 @@ static const struct option_row pool_rows[] = {
     COUNT(0, "max-uses", max_uses, 1, INT32_MAX, "and those used so many times (no limit)"),
 };
 
-static const struct option_row connect_rows[] = {
+static const struct option_row limit_rows[] = {
     HEADING("How to connect"),
     TIME(0, "connect-timeout", connect_timeout_ms, 0, "for look-up, connecting and TLS together"),
     TIME('m', "timeout", timeout_ms, 0, "for one request, retries included"),
+};
+
+static const struct option_row connect_rows[] = {
     TEXT(0, "cacert", "FILE", tls.ca_file, "trust these authorities (PEM) and no others"),
     TEXT(0, "capath", "DIR", tls.ca_dir, "the same, a directory of hashed PEM files"),
     TEXT(0, "cert", "FILE", tls.cert_file, "client certificate and its chain (PEM)"),
@@ -218,6 +222,20 @@ static const struct option_row connect_rows[] = {
          "not for these names, addresses and networks, * is all\n(no_proxy of the environment)"),
 };
 
+static bool take_backoff(void *into, const char *value, struct complaint *why)
+{
+    return values_backoff(value, &((struct client_options *)into)->backoff, why);
+}
+
+static const struct option_row link_rows[] = {
+    HEADING("When to connect again"),
+    TIME(0, "retry-delay", retry_delay_ms, 1,
+         "from the start of one attempt to that of the next,\ngive or take 30 % (1s)"),
+    TAKE(0, "backoff", "POLICY", take_backoff,
+         "instead: FIRST[..MAX][,xFACTOR][,jitter=none|full|N%][,tries=N],\n"
+         "such as 100ms..10s,x1.5,jitter=full (x2, jitter=20%)"),
+};
+
 static const struct option_row help_rows[] = {
     HEADING("And"),
     {.letter = 'h', .kind = OPTION_HELP, .name = "help", .help = "show this"},
@@ -225,7 +243,9 @@ static const struct option_row help_rows[] = {
 
 const struct option_group client_request_group = GROUP(request_rows);
 const struct option_group client_pool_group = GROUP(pool_rows);
+const struct option_group client_limit_group = GROUP(limit_rows);
 const struct option_group client_connect_group = GROUP(connect_rows);
+const struct option_group client_link_group = GROUP(link_rows);
 const struct option_group client_help_group = GROUP(help_rows);
 
 /* What people bring along from curl, h2load and wrk. */

@@ -28,7 +28,12 @@ static const struct option_row own_rows[] = {
 
 static const struct option_group own = GROUP(own_rows);
 static const struct option_group *const groups[] = {
-    &own, &client_pool_group, &client_connect_group, &client_request_group, &client_help_group,
+    &own,
+    &client_pool_group,
+    &client_limit_group,
+    &client_connect_group,
+    &client_request_group,
+    &client_help_group,
 };
 
 static const struct option_hint hints[] = {

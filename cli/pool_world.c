@@ -4,7 +4,6 @@
  * leased, each where there is such a URL, and the endpoints, each once, with its URLs.
  */
 #include <stdlib.h>
-#include <string.h>
 
 #include "pool_run.h"
 #include "say.h"
@@ -109,62 +108,26 @@ static int add_url(struct pool_run *run, size_t url)
     return EXIT_FINE;
 }
 
-/* --resolve and --connect-to speak of hosts, which an endpoint of its own has to tell first. */
-static int route(const struct pool_run *run, struct belay_endpoint **endpoint,
-                 struct belay_error *error)
-{
-    const struct client_options *o = &run->o->client;
-    struct belay_endpoint_options options = belay_endpoint_options_init();
-    struct belay_endpoint *routed;
-    int rc;
-
-    options.scheme = belay_endpoint_scheme(*endpoint);
-    options.host = belay_endpoint_host(*endpoint);
-    options.port = belay_endpoint_port(*endpoint);
-    options.tls = belay_endpoint_is_tls(*endpoint) ? run->tls : NULL;
-    if (client_set_route(o, &options) != EXIT_FINE)
-        return BELAY_EINVAL;
-    rc = client_route(&options, (void *)o);
-    if (rc < 0) { /* client_refuse_url knows why */
-        error->kind = belay_error_kind_of(rc);
-        return rc;
-    }
-    rc = belay_endpoint_new(run->loop, &options, &routed, error);
-    if (rc < 0)
-        return rc;
-    belay_endpoint_unref(*endpoint);
-    *endpoint = routed;
-    return 0;
-}
-
 static int add_endpoint(struct pool_run *run, size_t url)
 {
     const struct client_options *o = &run->o->client;
-    struct belay_endpoint_options options = belay_endpoint_options_init();
     struct belay_endpoint *endpoint;
     struct belay_peer *peer;
     struct belay_error error;
-    int status, rc;
+    int status =
+        client_open_endpoint(o, run->loop, run->tls, o->urls.items[url], &endpoint, &error);
+    int rc;
 
-    options.url = o->urls.items[url];
-    options.tls = run->tls;
-    if (belay_endpoint_new(run->loop, &options, &endpoint, &error) < 0)
-        return client_refuse_url(o, url, &error);
-    status = client_check_family(o, endpoint, options.url);
-    if (status == EXIT_FINE && strcmp(belay_endpoint_scheme(endpoint), "unix") != 0) {
-        error.kind = BELAY_KIND_NONE;
-        if (route(run, &endpoint, &error) < 0)
-            status = error.kind ? client_refuse_url(o, url, &error) : EXIT_USAGE;
-    }
-    rc = status == EXIT_FINE ? belay_pool_peer(run->pools[POOL_STREAM], endpoint, &peer) : 0;
+    if (status != EXIT_FINE)
+        return error.kind ? client_refuse_url(o, url, &error) : status;
+    rc = belay_pool_peer(run->pools[POOL_STREAM], endpoint, &peer);
     belay_endpoint_unref(endpoint);
     if (rc < 0) {
         say("starting: %s", belay_strerror(rc));
-        status = EXIT_PROBLEM;
+        return EXIT_PROBLEM;
     }
-    if (status == EXIT_FINE)
-        add_site(run, POOL_STREAM, peer);
-    return status;
+    add_site(run, POOL_STREAM, peer);
+    return EXIT_FINE;
 }
 
 static void make_jobs(struct pool_site *site, size_t n)

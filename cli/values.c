@@ -107,6 +107,105 @@ bool values_statuses(const char *text, int *out, size_t max, size_t *ret_n, stru
     return true;
 }
 
+/* ---- backoff ---- */
+
+/* A time above 0, cut off from what stands beside it. */
+static bool delay_part(const char *text, size_t len, int64_t *ret, struct complaint *why)
+{
+    char *part = memory_copy(text, len);
+    bool good = values_time(part, ret, why);
+
+    if (good && *ret == 0)
+        good = complain(why, "a delay above 0 is needed");
+    free(part);
+    return good;
+}
+
+static bool delays(const char *text, size_t len, struct belay_backoff_options *o,
+                   struct complaint *why)
+{
+    char *part = memory_copy(text, len), *dots = strstr(part, "..");
+    size_t first = dots ? (size_t)(dots - part) : len;
+    bool good = delay_part(text, first, &o->delay_ms, why);
+
+    if (good && dots)
+        good = delay_part(text + first + 2, len - first - 2, &o->delay_max_ms, why);
+    free(part);
+    if (good && dots && o->delay_max_ms < o->delay_ms)
+        return complain(why, "the largest delay is less than the first");
+    if (good && o->delay_ms > 10000 && !dots)
+        o->delay_max_ms = o->delay_ms;
+    return good;
+}
+
+static bool jitter(const char *text, struct belay_backoff_options *o)
+{
+    struct complaint ignored;
+    size_t digits = strspn(text, "0123456789");
+    int64_t percent;
+    char number[4] = "";
+
+    if (strcmp(text, "none") == 0 || strcmp(text, "full") == 0) {
+        o->jitter = text[0] == 'n' ? BELAY_JITTER_NONE : BELAY_JITTER_FULL;
+        return true;
+    }
+    if (digits == 0 || digits >= sizeof number || strcmp(text + digits, "%") != 0)
+        return false;
+    memcpy(number, text, digits);
+    if (!values_count(number, 1, 100, &percent, &ignored))
+        return false;
+    o->jitter = BELAY_JITTER_PROPORTIONAL;
+    o->spread_percent = (int32_t)percent;
+    return true;
+}
+
+static bool backoff_word(const char *word, struct belay_backoff_options *o, struct complaint *why)
+{
+    char shown[TEXT_SHOWN_MAX];
+    const char *end;
+    double factor;
+    int64_t tries;
+
+    text_show(shown, sizeof shown, word);
+    if (word[0] == 'x') {
+        if (!decimal(word + 1, &factor, &end) || *end || factor < 1 || factor > 100)
+            return complain(why, "\"%s\" is not a factor (x1 to x100)", shown);
+        o->factor_percent = (int32_t)(factor * 100 + 0.5);
+        return true;
+    }
+    if (strncmp(word, "jitter=", 7) == 0)
+        return jitter(word + 7, o) ||
+               complain(why, "\"%s\" is not jitter=none, jitter=full or jitter=1%% to 100%%",
+                        shown);
+    if (strncmp(word, "tries=", 6) == 0) {
+        if (!values_count(word + 6, 1, INT32_MAX, &tries, why))
+            return false;
+        o->attempts_max = tries > 1 ? (int32_t)tries - 1 : BELAY_NONE; /* it counts retries */
+        return true;
+    }
+    return complain(why, "\"%s\" is neither xFACTOR, jitter=none|full|N%% nor tries=N", shown);
+}
+
+bool values_backoff(const char *text, struct belay_backoff_options *ret, struct complaint *why)
+{
+    struct belay_backoff_options o = belay_backoff_options_init();
+    size_t len = strcspn(text, ",");
+    bool good = delays(text, len, &o, why);
+
+    while (good && text[len] == ',') {
+        char *word;
+
+        text += len + 1;
+        len = strcspn(text, ",");
+        word = memory_copy(text, len);
+        good = backoff_word(word, &o, why);
+        free(word);
+    }
+    if (good)
+        *ret = o;
+    return good;
+}
+
 /* ---- headers ---- */
 
 /* RFC 9110 section 5.6.2. */

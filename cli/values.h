@@ -4,6 +4,7 @@
 #ifndef CLI_VALUES_H
 #define CLI_VALUES_H
 
+#include "belay/backoff.h"
 #include "text.h"
 
 #define VALUES_TIME_MAX_MS INT64_C(86400000) /* what the library takes as a limit: a day */
@@ -18,6 +19,12 @@ bool values_count(const char *text, int64_t min, int64_t max, int64_t *ret, stru
 
 /* "100", "0.5": per second, above 0, at most a million. */
 bool values_rate(const char *text, double *ret, struct complaint *why);
+
+/*
+ * "FIRST[..MAX][,xFACTOR][,jitter=none|full|N%][,tries=N]": "1s" doubles up to 10 s, or FIRST if
+ * that is more; what is not said stays the library's default.
+ */
+bool values_backoff(const char *text, struct belay_backoff_options *ret, struct complaint *why);
 
 /* "429,503" */
 bool values_statuses(const char *text, int *out, size_t max, size_t *ret_n, struct complaint *why);
