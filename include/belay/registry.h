@@ -21,7 +21,8 @@ struct belay_registry_ops {
     struct belay_process *(*find)(const char *name, void *arg); /* NULL: nobody */
 };
 
-/* `ops` NULL: belay's own. It must outlive the processes that are in it. BELAY_ENOMEM, BELAY_EINVAL. */
+/* `ops` NULL: belay's own. Names that are still in it go with it; it goes before its loop.
+ * BELAY_ENOMEM, BELAY_EINVAL (`ops` without one of its functions). */
 BELAY_API int belay_registry_new(struct belay_loop *loop, const struct belay_registry_ops *ops,
                                  void *arg, struct belay_registry **ret_registry);
 BELAY_API void belay_registry_free(struct belay_registry *registry);

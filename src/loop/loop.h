@@ -22,6 +22,8 @@ enum bl_loop_room {
     BL_ROOM_CONN,
     BL_ROOM_ENDPOINT,
     BL_ROOM_PROCESS,
+    BL_ROOM_REGISTRY,
+    BL_ROOM_SUPERVISOR,
     BL_ROOM_HTTP,
     BL_ROOMS_N
 };
