@@ -24,7 +24,12 @@
  * one task, so that what a callback did is told in the same turn.
  *
  * The lock is held for moments, never while anything is called out, allocated or freed. Lock order:
- * the process's, then the loop's (bl_mail_post). Two processes' locks are never held together.
+ * the process's, then that of its table (process_from.h), then the loop's (bl_mail_post). Two
+ * processes' locks are never held together.
+ *
+ * Whoever awaits a reply or a state is answered by the executor, at once, under the lock: `shown` is
+ * set by bl_awaits_set_state, and bl_awaits_end is called when the process is marked as ended, when
+ * `exit` says how.
  */
 #ifndef BL_KEEP_PROCESS_H
 #define BL_KEEP_PROCESS_H
@@ -33,6 +38,7 @@
 
 #include "base/options.h"
 #include "keep/mailbox.h"
+#include "keep/process_from.h"
 #include "keep/process_policy.h"
 #include "loop/loop.h"
 #include "loop/sys_thread.h"
@@ -40,11 +46,10 @@
 /* What the loop has to tell of. */
 enum {
     BL_TELL_STARTED = 1, /* starting is done */
-    BL_TELL_STATE = 2,   /* `seen` has states that waiters may wait for */
-    BL_TELL_NEWS = 4,    /* logs and traces */
-    BL_TELL_CODE = 8,    /* changes of code that are done */
-    BL_TELL_LIMIT = 16,  /* limit_at has changed */
-    BL_TELL_ENDED = 32,
+    BL_TELL_NEWS = 2,    /* logs and traces */
+    BL_TELL_CODE = 4,    /* changes of code that are done */
+    BL_TELL_LIMIT = 8,   /* limit_at has changed */
+    BL_TELL_ENDED = 16,
 };
 
 struct belay_process {
@@ -79,13 +84,11 @@ struct belay_process {
     struct belay_error exit_error;  /* of `exit`, whose `error` points here or is NULL */
     struct belay_error *last_error; /* of belay_process_connect_failed; NULL: none */
     unsigned tell;                  /* BL_TELL_...: for the loop */
-    unsigned seen;                  /* 1 << state: those it was in since the loop has looked */
     struct bl_list news;            /* what the loop is to log and trace (process_status.c) */
     uint32_t news_n;
     struct bl_list codes; /* changes of code: done, to be told */
     uint64_t limit_at;    /* until when it must have started, or ended */
     uint64_t calls_n, casts_n, infos_n, hibernations;
-    struct bl_list calls; /* process_call.c: those whose reply is awaited */
 
     /* ---- the executor's alone ---- */
     void *state;               /* the behaviour's */
@@ -96,7 +99,9 @@ struct belay_process {
     bool failure_noted;      /* belay_process_connect_failed was called */
 
     /* ---- any thread, without the lock ---- */
-    atomic_int shown; /* enum belay_process_state, for others to see */
+    struct belay_from_table *table; /* the loop's; its lock guards: */
+    struct bl_awaits awaits;        /* calls and waiters */
+    _Atomic int32_t shown;          /* enum belay_process_state, for others to see */
 
     /* ---- the loop thread's alone ---- */
     struct bl_task run;                   /* bl_process_run */
@@ -112,7 +117,6 @@ struct belay_process {
     belay_fn *on_stopped;
     void *stopped_arg;
     struct bl_list stop_waits;      /* of belay_process_stop_wait */
-    struct bl_list waiters;         /* process_wait.c */
     struct bl_list links, monitors; /* process_links.c */
     struct bl_list names;           /* registry.c */
 };
@@ -230,13 +234,8 @@ void bl_process_thread_wake(struct belay_process *process); /* under the lock: `
 bool bl_process_thread_end(struct belay_process *process);
 void bl_process_thread_free(struct belay_process *process); /* at the last reference */
 
-/* ---- process_call.c, process_wait.c, process_links.c: the loop ---- */
+/* ---- process_links.c: the loop ---- */
 
-/* Calls that were not answered fail now, with BELAY_ENOPROC and how it ended as text. */
-void bl_process_fail_calls(struct belay_process *process, const struct belay_exit *why);
-/* It was in these states (1 << state); or has ended. */
-void bl_process_tell_waiters(struct belay_process *process, unsigned seen);
-void bl_process_end_waiters(struct belay_process *process);
 /* Exit signals to those linked to it, downs to those who watch it. */
 void bl_process_end_links(struct belay_process *process, const struct belay_exit *why);
 
