@@ -55,7 +55,7 @@ enum {
     BL_PR_DO_GIVE_UP = 1 << 2,   /* what was pending: a resume is too late */
     BL_PR_DO_POSTPONE = 1 << 3,  /* the letter that was handled */
     BL_PR_DO_REDELIVER = 1 << 4, /* what was postponed, ahead of the mailbox */
-    BL_PR_DO_BACKOFF = 1 << 5,   /* arm the timer; one of 0 is a letter at once */
+    BL_PR_DO_BACKOFF = 1 << 5,   /* arm the timer; its letter comes behind what is queued */
     BL_PR_DO_COUNT = 1 << 6,     /* one more attempt has failed */
     BL_PR_DO_RESET = 1 << 7,     /* none has failed any more */
     BL_PR_DO_IDLE = 1 << 8,      /* arm the idle timeout, and hibernate, if the directive says so */
