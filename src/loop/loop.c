@@ -2,9 +2,10 @@
 /*
  * The life of a loop: made, closed, ended.
  *
- * Closing goes in steps. At once: the caller's timers and watches stop, objects are told to close,
- * posts and offload are refused. In the turns that follow objects end, accepted posts and works
- * run. When all are gone, at the end of a turn: sleepers are woken, rooms freed from the highest,
+ * Closing goes in steps. Objects that keep others (supervisors) are told to close, and while they
+ * do, the loop goes on as it was. Then, or at once where there are none: the caller's timers and
+ * watches stop, objects are told to close, posts and offload are refused. In the turns that follow
+ * objects end, accepted posts and works run. When all are gone, at the end of a turn: sleepers are woken, rooms freed from the highest,
  * workers joined, the backend detached, and with that the memory is given back.
  */
 #include "base/options.h"
@@ -135,6 +136,7 @@ void bl_object_init(struct bl_object *object, struct belay_loop *loop, const cha
     object->noun = noun;
     object->close = close;
     object->network_changed = NULL;
+    object->first = false;
     bl_list_init(&object->link);
     bl_list_push_back(&loop->objects, &object->link);
     if (loop->closing)
@@ -144,8 +146,19 @@ void bl_object_init(struct bl_object *object, struct belay_loop *loop, const cha
 void bl_object_fini(struct bl_object *object, struct belay_loop *loop)
 {
     bl_list_remove(&object->link);
+    if (object->first) {
+        object->first = false;
+        if (--loop->firsts == 0 && loop->closing)
+            bl_task_post(loop, &loop->close_again);
+    }
     if (loop->closing && !loop->in_turn)
         bl_loop_changed(loop);
+}
+
+void bl_object_close_first(struct bl_object *object, struct belay_loop *loop)
+{
+    object->first = true;
+    loop->firsts++;
 }
 
 void bl_trace(struct belay_loop *loop, const char *noun, uint64_t id, const char *name,
@@ -197,17 +210,33 @@ void belay_loop_network_changed(struct belay_loop *loop)
 
 /* ---- closing ---- */
 
+/* What ends first has ended. */
+static void shut(struct belay_loop *loop)
+{
+    if (loop->shutting)
+        return;
+    loop->shutting = true;
+    bl_user_timers_stop(loop);
+    bl_user_watches_stop(loop);
+    bl_threads_refuse(loop);
+    bl_waits_refuse(loop);
+}
+
 /* An object may end itself or others while it is told. */
 static void close_objects(void *arg)
 {
     struct belay_loop *loop = arg;
+    bool firsts = loop->firsts > 0;
     struct bl_list open, *node;
+    if (!firsts)
+        shut(loop);
     bl_list_init(&open);
     bl_list_splice(&open, &loop->objects);
     while ((node = bl_list_pop_front(&open))) {
         struct bl_object *object = BL_LIST_OF(node, struct bl_object, link);
         bl_list_push_back(&loop->objects, node);
-        object->close(object);
+        if (!firsts || object->first)
+            object->close(object);
     }
 }
 
@@ -222,17 +251,14 @@ void belay_loop_close(struct belay_loop *loop, void (*on_closed)(void *arg), voi
     if (loop->closing)
         return;
     loop->closing = true;
-    bl_user_timers_stop(loop);
-    bl_user_watches_stop(loop);
-    bl_threads_refuse(loop);
-    bl_waits_refuse(loop);
     close_objects(loop);
     bl_loop_changed(loop);
 }
 
 bool bl_loop_may_end(const struct belay_loop *loop)
 {
-    return bl_list_empty(&loop->objects) && loop->users == 0 && !bl_threads_pending(loop->threads);
+    return loop->shutting && bl_list_empty(&loop->objects) && loop->users == 0 &&
+           !bl_threads_pending(loop->threads);
 }
 
 static void detached(void *arg)

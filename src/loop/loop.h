@@ -63,7 +63,8 @@ struct belay_loop {
     bool in_turn;       /* between belay_backend_begin and the end of belay_backend_end */
     bool turning;       /* inside bl_turn */
     bool hosted;        /* the loop is the caller's */
-    bool closing;       /* belay_loop_close was called */
+    bool closing;       /* belay_loop_close was called: nothing new is opened */
+    bool shutting;      /* and what ends first has ended: timers, watches, posts are no more */
     bool ended;         /* nothing is left on it; what follows is bl_loop_end */
     bool detaching;     /* bl_loop_end has begun: no more turns */
     bool watch_changed; /* a watch was started since the last poll */
@@ -76,9 +77,10 @@ struct belay_loop {
     struct bl_list tasks;   /* to run in this turn or the next */
     struct bl_list flushes; /* to run at the end of the turn */
     struct bl_list objects; /* open objects: what keeps belay_loop_run going */
+    uint32_t firsts;        /* of them, those that end first */
     uint32_t users;         /* user timers that are started, user watches, offloaded works */
     struct bl_list user_timers, user_watches; /* every belay_timer and belay_watch that was made */
-    struct bl_task close_again; /* closes objects that were made while the loop was closing */
+    struct bl_task close_again; /* closes what is left, and what was made while closing */
 
     struct bl_loop_rooms rooms[BL_ROOMS_N];
     char *scratch; /* one read buffer for all streams: BL_SCRATCH_SIZE bytes */
@@ -227,6 +229,7 @@ struct bl_object {
     struct bl_list link;
     uint64_t id;
     const char *noun;
+    bool first;                              /* bl_object_close_first */
     void (*close)(struct bl_object *object); /* at belay_loop_close; may be called again */
     /* belay_loop_network_changed, after the rooms have forgotten. Must call nobody back: what does
        comes from a task. NULL after bl_object_init: it does not mind. */
@@ -236,6 +239,9 @@ struct bl_object {
 void bl_object_init(struct bl_object *object, struct belay_loop *loop, const char *noun,
                     void (*close)(struct bl_object *object));
 void bl_object_fini(struct bl_object *object, struct belay_loop *loop); /* it is gone */
+/* It keeps others: at the end of the loop it is closed first, and until it has ended the loop goes
+ * on as it was, but that nothing new can be opened. */
+void bl_object_close_first(struct bl_object *object, struct belay_loop *loop);
 
 #define BL_TRACE(loop, noun_, id_, name_, from_, to_, cause_)                                      \
     do {                                                                                           \
@@ -271,6 +277,9 @@ struct bl_wait {
     struct bl_parked *parked; /* wait.c: the sleeping thread; NULL on the loop's own */
 };
 int bl_wait(struct bl_wait *wait, int64_t timeout_ms);
+/* From now on the waits of this thread, which is not the loop's, sleep where nobody runs the loop
+ * until somebody does, for as long as their time limit. */
+void bl_wait_patiently(void);
 void bl_wait_done(struct bl_wait *wait, int result); /* loop's thread */
 
 /* ---- the end of a turn, for loop.c and tests ---- */

@@ -242,7 +242,7 @@ int belay_loop_offload(struct belay_loop *loop, belay_fn *fn, belay_fn *done, vo
 {
     if (!loop || !fn || !done)
         return BELAY_EINVAL;
-    if (loop->closing)
+    if (loop->shutting)
         return BELAY_ECLOSED;
     struct bl_work *work = bl_work_new(loop);
     if (!work)

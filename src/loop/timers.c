@@ -105,7 +105,7 @@ int belay_timer_new(struct belay_loop *loop, belay_fn *fn, void *arg,
 {
     if (!loop || !fn || !ret_timer)
         return BELAY_EINVAL;
-    if (loop->closing)
+    if (loop->shutting)
         return BELAY_ECLOSED;
     struct belay_timer *timer = bl_zalloc(&loop->mem, sizeof *timer);
     if (!timer)
@@ -126,7 +126,7 @@ int belay_timer_new(struct belay_loop *loop, belay_fn *fn, void *arg,
 void belay_timer_start(struct belay_timer *timer, int64_t delay_ms)
 {
     struct belay_loop *loop = timer->loop;
-    if (loop->closing)
+    if (loop->shutting)
         return;
     int64_t delay = delay_ms == BELAY_FOREVER ? INT64_MAX : delay_ms;
     bl_timer_at(&timer->timer, loop, bl_after_ms(bl_now_fresh(loop), delay));

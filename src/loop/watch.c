@@ -44,7 +44,7 @@ int belay_watch_new(struct belay_loop *loop, int fd, unsigned mask, belay_watch_
 {
     if (!loop || fd < 0 || !fn || !ret_watch)
         return BELAY_EINVAL;
-    if (loop->closing)
+    if (loop->shutting)
         return BELAY_ECLOSED;
     struct belay_watch *watch = bl_zalloc(&loop->mem, sizeof *watch);
     if (!watch)
@@ -68,7 +68,7 @@ int belay_watch_set(struct belay_watch *watch, unsigned mask)
     unsigned before = watch->slot.mask;
     if (mask & ~(BELAY_READABLE | BELAY_WRITABLE))
         return BELAY_EINVAL;
-    if (loop->closing && mask)
+    if (loop->shutting && mask)
         return BELAY_ECLOSED;
     int rc = bl_watch_set(&watch->slot, mask);
     if (rc)
