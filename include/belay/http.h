@@ -73,23 +73,23 @@ BELAY_API void belay_http_drain(struct belay_http *http, belay_fn *on_closed, vo
 /*
  * Whether a connection is good, found out by a request: made before it counts as open, and whenever
  * it is checked (belay_link_options.check_interval_ms, belay_pool_options.check_after_idle_ms). Any
- * other status is an error of stage protocol, kind retry, with that status; a connection that is in
- * use is not asked, and counts as good.
+ * other status is an error of stage protocol, kind retry, with that status; so is a good one after
+ * which the server closes the connection. One that is in use is not asked, and counts as good.
  */
 struct belay_http_check {
     size_t size;
     const char *method;             /* "GET"; the body is read and dropped */
-    const char *path;               /* "/" */
+    const char *path;               /* "/", with its query */
     int32_t status_min, status_max; /* 200, 399 */
-    int64_t timeout_ms;             /* of the answer; 5,000 */
+    int64_t timeout_ms;             /* of the whole answer; 5,000 */
 };
 BELAY_OPTIONS_INIT(belay_http_check)
 
 /*
- * The connector of its connections, for links: to be outlived by the client. `check` (NULL: none) is
- * copied; there is one per client, the last that was given. Requests go over the link's connection
- * with the request option `lease`. BELAY_EINVAL (a malformed method or path, a number out of range),
- * BELAY_ENOMEM.
+ * The connector of its connections, for links: to be outlived by the client, whose end they do not
+ * survive. `check` (NULL: none) is copied; there is one per client, the last that was given.
+ * Requests go over the link's connection with the request option `lease`. BELAY_EINVAL (a malformed
+ * method or path, a number out of range), BELAY_ENOMEM, BELAY_ECLOSED.
  */
 BELAY_API int belay_http_connector(struct belay_http *http, const struct belay_http_check *check,
                                    struct belay_connector *ret_connector,
@@ -180,9 +180,11 @@ struct belay_http_request_options {
     int64_t timeout_ms, first_byte_timeout_ms, idle_timeout_ms;
     int32_t min_rate;
     const struct belay_http_callbacks *callbacks; /* must outlive the request */
-    /* On this connection (of a link, say) and no other: without replays or redirects. It is not
-       given back. BELAY_EAGAIN from belay_http_request: it carries as many as it can; BELAY_ESTALE;
-       BELAY_EINVAL: it is not one of HTTP. NULL: a connection of the client's pool. */
+    /* On this connection (of a link, say) and no other: without replays, and with max_redirects
+       refused. It is not given back; when the request was cut short, or its response was the last,
+       the connection ends. BELAY_EAGAIN from belay_http_request: it carries as many as it can;
+       BELAY_ESTALE; BELAY_EINVAL: it is not one of HTTP, or another client's. NULL: a connection of
+       the client's pool. */
     const struct belay_lease *lease;
 };
 BELAY_OPTIONS_INIT(belay_http_request_options)

@@ -11,6 +11,7 @@
 #include "base/options.h"
 #include "http/request.h"
 #include "http/route.h"
+#include "http/session.h"
 
 #define YEAR_MS INT64_C(31536000000)
 
@@ -109,6 +110,7 @@ static void http_free(struct belay_http *http)
     belay_tls_unref(http->tls);
     bl_buf_free(&http->head, &loop->mem);
     bl_free(&loop->mem, http->user_agent);
+    bl_free(&loop->mem, http->check);
     bl_free(&loop->mem, http);
 }
 
@@ -133,6 +135,7 @@ int belay_http_open(struct belay_loop *loop, const struct belay_http_options *op
     bl_map_init(&http->targets, &loop->mem, loop->hash_key);
     bl_list_init(&http->targets_by_use);
     bl_list_init(&http->requests);
+    bl_list_init(&http->links);
     bl_list_init(&http->spare);
     bl_task_init(&http->end, end, http);
     rc = bl_options_resolve(&http->options, sizeof http->options, options, fields, BL_COUNT(fields),
@@ -176,12 +179,17 @@ static void finish(struct belay_http *http)
         on_closed(arg);
 }
 
+static bool is_busy(const struct belay_http *http)
+{
+    return !bl_list_empty(&http->requests) || (http->closing && !bl_list_empty(&http->links));
+}
+
 static void on_pool_closed(void *arg)
 {
     struct belay_http *http = arg;
 
     http->pool = NULL;
-    if (bl_list_empty(&http->requests))
+    if (!is_busy(http))
         finish(http);
 }
 
@@ -190,6 +198,7 @@ static void on_pool_closed(void *arg)
 static void begin_end(struct belay_http *http)
 {
     http->closing = true;
+    bl_http_end_links(http);
     bl_targets_clear(http);
     belay_pool_close(http->pool, on_pool_closed, http);
 }
@@ -198,7 +207,7 @@ static void end(void *arg)
 {
     struct belay_http *http = arg;
 
-    if (!bl_list_empty(&http->requests))
+    if (is_busy(http))
         return;
     if (!http->closing)
         begin_end(http);
@@ -206,9 +215,9 @@ static void end(void *arg)
         finish(http);
 }
 
-void bl_http_request_gone(struct belay_http *http)
+void bl_http_less(struct belay_http *http)
 {
-    if (BL_UNLIKELY((http->closing || http->draining) && bl_list_empty(&http->requests)))
+    if (BL_UNLIKELY((http->closing || http->draining) && !is_busy(http)))
         bl_task_post(http->loop, &http->end);
 }
 

@@ -31,6 +31,8 @@ struct belay_http {
     struct bl_map targets;         /* by URL as given */
     struct bl_list targets_by_use; /* the one used last is first */
     struct bl_list requests;       /* under way */
+    struct bl_list links;          /* sessions whose connections are another keeper's */
+    struct bl_http_check *check;   /* of these; or NULL */
     struct bl_list spare;
     uint32_t spare_n;
     struct bl_buf head; /* a request is written here before it goes to its stream */
@@ -41,7 +43,7 @@ struct belay_http {
     void *closed_arg;
 };
 
-/* A request is done: with the last one a closing client ends. */
-void bl_http_request_gone(struct belay_http *http);
+/* A request is done, or a link's session gone: with the last one a closing client ends. */
+void bl_http_less(struct belay_http *http);
 
 #endif

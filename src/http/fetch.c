@@ -151,7 +151,7 @@ int belay_http_fetch_wait(struct belay_http *http, const struct belay_http_reque
     memcpy(&f.options, options,
            options->size < sizeof f.options ? options->size : sizeof f.options);
     f.options.callbacks = &callbacks;
-    if (f.options.max_redirects == 0)
+    if (f.options.max_redirects == 0 && !f.options.lease)
         f.options.max_redirects = REDIRECTS_MAX;
     rc = bl_wait(&f.wait, timeout_ms);
     if (rc == 0 && !f.body) {

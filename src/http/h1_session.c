@@ -41,7 +41,8 @@ void bl_h1_fail_with(struct bl_h1_session *s, struct belay_error *error)
     error->sent = bl_h1_sent(&s->base);
     bl_stream_drop_output(s->base.stream); /* NOT_SENT shall stay true */
     s->broken = true;
-    belay_conn_lost(s->base.conn, BELAY_REASON_ERROR, error);
+    if (BL_LIKELY(!ex->quiet))
+        belay_conn_lost(s->base.conn, BELAY_REASON_ERROR, error);
     bl_exchange_detach(ex);
     ex->ops->failed(ex, error);
 }
@@ -131,7 +132,7 @@ void bl_h1_complete(struct bl_h1_session *s, size_t left)
     struct belay_error error;
     bool reusable = s->keep && ex->body_sent && left == 0;
 
-    if (left > 0) {
+    if (left > 0 && !ex->quiet) {
         bl_error_set(&error, BELAY_EUNHEALTHY, BELAY_STAGE_USE,
                      "%s sent %zu bytes after the end of a response",
                      belay_endpoint_name(belay_conn_endpoint(s->base.conn)), left);
@@ -334,6 +335,7 @@ int bl_h1_session_new(struct belay_http *http, struct belay_conn *conn, struct b
     s->base.conn = conn;
     s->base.stream = stream;
     s->idle_until = BELAY_NEVER;
+    bl_list_init(&s->base.link);
     belay_stream_set_callbacks(stream, &callbacks, s);
     *ret = &s->base;
     return 0;

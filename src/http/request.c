@@ -94,7 +94,7 @@ static void recycle(struct belay_http_request *r)
     bl_buf_trim(&r->ex.piece, &http->loop->mem);
     bl_request_clear(r);
     spare(r);
-    bl_http_request_gone(http);
+    bl_http_less(http);
 }
 
 bool bl_request_leave(struct belay_http_request *r)
@@ -111,6 +111,7 @@ static void reset(struct belay_http_request *r)
 {
     r->lease = (struct belay_lease){0};
     r->waiter = NULL;
+    r->given = false;
     r->body_read = r->reused = r->tls_resumed = r->discard = false;
     r->sent = r->sent_before = BELAY_NOT_SENT;
     r->first_byte_at = r->done_at = r->wait_ns = r->connection = 0;
@@ -126,7 +127,10 @@ static void reset(struct belay_http_request *r)
 
 void bl_request_release(struct belay_http_request *r, enum belay_release how)
 {
-    belay_lease_release(r->lease, how);
+    if (BL_UNLIKELY(r->given))
+        bl_request_let_go(r, how);
+    else
+        belay_lease_release(r->lease, how);
     r->lease = (struct belay_lease){0};
 }
 
@@ -164,7 +168,7 @@ static int use_lease(struct belay_http_request *r)
     r->connection = belay_conn_id(session->conn);
     rc = session->ops->start(session, &r->ex);
     if (BL_UNLIKELY(rc < 0)) {
-        bl_request_release(r, BELAY_BROKEN);
+        bl_request_release(r, r->given && rc == BELAY_ENOMEM ? BELAY_REUSE : BELAY_BROKEN);
         return rc == BELAY_ERESET || rc == BELAY_ECLOSED ? BELAY_EAGAIN : rc;
     }
     bl_request_step(r, BL_REQUEST_RUNNING, r->reused ? "reused" : "fresh");
@@ -206,6 +210,10 @@ int bl_request_go(struct belay_http_request *r)
     int rc;
 
     r->asked_at = bl_now_fresh(r->http->loop);
+    if (BL_UNLIKELY(r->given)) {
+        rc = use_lease(r);
+        return rc == BELAY_EAGAIN ? BELAY_ESTALE : rc; /* it is dead, and its keeper knows */
+    }
     do {
         rc = belay_peer_try_acquire(peer, &r->lease);
         if (rc == 0)
@@ -321,7 +329,7 @@ static bool may_replay(const struct belay_http_request *r, const struct belay_er
         .max = r->http->options.max_replays,
     };
 
-    return !r->http->closing && bl_replay_allowed(&facts);
+    return !r->http->closing && !r->given && bl_replay_allowed(&facts);
 }
 
 void bl_request_failed(struct belay_http_request *r, const struct belay_error *error)

@@ -36,6 +36,7 @@ struct belay_http_request {
     bool probe;               /* a used connection is looked at before it is written to */
     bool body_read;           /* the callback has given bytes */
     bool reused, tls_resumed; /* of the connection it had last */
+    bool given;               /* the lease is the caller's, and stays so */
     bool discard;             /* what comes is a redirect's body */
     bool unsafe_replay, keep_credentials;
     enum belay_sent sent;
@@ -70,6 +71,14 @@ struct belay_http_request {
 int bl_request_make(struct belay_http_request *r, const struct belay_http_request_options *options,
                     struct belay_error *error);
 void bl_request_clear(struct belay_http_request *r);
+
+/*
+ * request_lease.c: a lease of the caller's. Errors as belay_http_request; it is on no connection
+ * then. let_go: what the keeper of the connection is to know of it.
+ */
+int bl_request_use_lease(struct belay_http_request *r, const struct belay_lease *lease,
+                         struct belay_error *error);
+void bl_request_let_go(struct belay_http_request *r, enum belay_release how);
 
 /* request.c */
 void bl_request_step(struct belay_http_request *r, enum bl_request_state to, const char *cause);

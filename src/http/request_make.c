@@ -130,7 +130,9 @@ static int check_headers(const struct belay_header *headers, size_t n, size_t *r
 /* For a proxy, and the origin would hear it. A tunnel's has its credentials from the route. */
 static int check_proxy_headers(const struct belay_http_request *r, struct belay_error *error)
 {
-    if (belay_endpoint_is_forward(r->message.target->endpoint))
+    const struct bl_session *session = r->given ? belay_lease_state(r->lease) : NULL;
+
+    if (session ? session->forward : belay_endpoint_is_forward(r->message.target->endpoint))
         return 0;
     for (size_t i = 0; i < r->message.headers_n; i++)
         if (bl_is_for_proxy(bl_span(r->headers[i].name, r->headers[i].name_len)))
@@ -209,12 +211,16 @@ static int fill(struct belay_http_request *r, const struct belay_http_request_op
     if (r->callbacks->size < sizeof *r->callbacks)
         rc = refuse(error, "callbacks: their size is not set");
     rc = rc < 0 ? rc : set_target(r, o, error);
+    if (rc == 0 && BL_UNLIKELY(o->lease != NULL))
+        rc = bl_request_use_lease(r, o->lease, error);
     rc = rc < 0 ? rc : set_method(r, o->method, error);
     rc = rc < 0 ? rc : set_body(r, o, error);
     rc = rc < 0 ? rc : set_headers(r, o->headers, o->headers_n, error);
     if (rc < 0)
         return rc;
     set_limits(r, o);
+    if (r->given && o->max_redirects > 0)
+        return refuse(error, "max_redirects: a request on a given lease follows none");
     r->max_redirects = o->max_redirects;
     r->unsafe_replay = o->unsafe_replay;
     r->keep_credentials = o->keep_credentials;

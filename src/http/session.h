@@ -18,6 +18,7 @@
 #include "wire/h1_parse.h"
 
 struct belay_http;
+struct bl_check;
 struct bl_session;
 struct bl_exchange;
 
@@ -66,6 +67,7 @@ struct bl_exchange {
     bool starved;        /* the callback has nothing at the moment */
     bool awaits_continue;
     bool paused;
+    bool quiet; /* what becomes of the connection is its owner's to tell the keeper */
     bool go_on; /* the task: hand over what waits */
     bool pump;  /* the task: send more of the body */
     int32_t informational_n;
@@ -101,9 +103,12 @@ struct bl_session {
     struct belay_stream *stream;
     struct bl_exchange *exchange;
     uint32_t uses;
+    int capacity;
     bool tls_resumed;
     bool forward;              /* a forward proxy is spoken to: in absolute form */
     char *proxy_authorization; /* "Basic ...", for it alone; NULL: none */
+    struct bl_list link;       /* of the client's, where another keeper than its pool has it */
+    struct bl_check *check;    /* under way; or NULL */
 };
 
 void bl_exchange_init(struct bl_exchange *ex, struct belay_loop *loop,
@@ -121,7 +126,13 @@ void bl_exchange_orphan(struct bl_exchange *ex);
 int bl_h1_session_new(struct belay_http *http, struct belay_conn *conn, struct belay_stream *stream,
                       struct bl_session **ret);
 
-/* The connector, `http`: its arg is the client. */
-extern const struct belay_connector_ops bl_http_connector;
+/* The connectors, `http`: of the client's pool, and of other keepers. Their arg is the client. */
+extern const struct belay_connector_ops bl_http_connector, bl_http_link_connector;
+/* The session of a connection; NULL: it is none of HTTP, or its session has not begun. */
+struct bl_session *bl_http_session_of(struct belay_conn *conn);
+/* Frees it. Its connection is closed, or has failed to open. */
+void bl_session_end(struct bl_session *session);
+/* The client is closing: connections that are another keeper's fail. */
+void bl_http_end_links(struct belay_http *http);
 
 #endif

@@ -183,6 +183,19 @@ static int make(struct belay_http_target *t, struct belay_http *http, const char
                : 0;
 }
 
+static struct belay_http_target *target_alloc(struct belay_http *http)
+{
+    struct belay_http_target *t = bl_zalloc(&http->loop->mem, sizeof *t);
+
+    if (!t)
+        return NULL;
+    t->mem = &http->loop->mem;
+    t->http = http;
+    t->refs = 1;
+    bl_list_init(&t->by_use);
+    return t;
+}
+
 static int target_new(struct belay_http *http, const char *url, size_t len,
                       struct belay_http_target **ret, struct belay_error *error)
 {
@@ -192,13 +205,9 @@ static int target_new(struct belay_http *http, const char *url, size_t len,
     if (http->closing)
         return bl_error_set(error, BELAY_ECLOSED, BELAY_STAGE_NONE,
                             "parsing a URL: the client is closed");
-    t = bl_zalloc(&http->loop->mem, sizeof *t);
+    t = target_alloc(http);
     if (!t)
         return bl_error_set(error, BELAY_ENOMEM, BELAY_STAGE_NONE, "parsing a URL: out of memory");
-    t->mem = &http->loop->mem;
-    t->http = http;
-    t->refs = 1;
-    bl_list_init(&t->by_use);
     rc = make(t, http, url, len, error);
     if (rc < 0) {
         belay_http_target_unref(t);
@@ -248,6 +257,69 @@ struct belay_peer *belay_http_target_peer(const struct belay_http_target *target
 const char *belay_http_target_url(const struct belay_http_target *target)
 {
     return target->url;
+}
+
+/* ---- without a peer ---- */
+
+/* "https://example.com:8443/path": the Host that a Unix socket has none of is this one. */
+static int write_url(struct bl_buf *out, struct bl_mem *mem, const struct belay_endpoint *endpoint,
+                     const char *path)
+{
+    const char *host = belay_endpoint_host(endpoint);
+    const char *scheme = belay_endpoint_is_tls(endpoint) ? "https" : "http";
+    bool v6 = strchr(host, ':') != NULL;
+    int port = belay_endpoint_port(endpoint);
+    int rc =
+        bl_buf_printf(out, mem, v6 ? "%s://[%s]" : "%s://%s", scheme, *host ? host : "localhost");
+
+    if (rc == 0 && port > 0)
+        rc = bl_buf_printf(out, mem, ":%d", port);
+    return rc < 0 ? rc : bl_buf_append(out, mem, path, strlen(path));
+}
+
+static int make_at(struct belay_http_target *t, struct belay_endpoint *endpoint,
+                   const struct bl_buf *text, struct belay_error *error)
+{
+    struct bl_url url;
+    int rc = bl_url_parse(bl_buf_head(text), bl_buf_len(text), BL_SCHEMES_WEB, &url, error);
+
+    if (rc < 0)
+        return rc;
+    t->endpoint = belay_endpoint_ref(endpoint);
+    rc = set_url(t, &url);
+    if (rc < 0)
+        return bl_error_set(error, rc, BELAY_STAGE_NONE, "parsing a URL: out of memory");
+    return set_head(t, &url, error);
+}
+
+int bl_target_at(struct belay_http *http, struct belay_endpoint *endpoint, const char *path,
+                 struct belay_http_target **ret, struct belay_error *error)
+{
+    struct belay_http_target *t = target_alloc(http);
+    struct bl_buf text = {0};
+    int rc = t ? write_url(&text, t->mem, endpoint, path) : BELAY_ENOMEM;
+
+    if (rc < 0)
+        bl_error_set(error, rc, BELAY_STAGE_NONE, "parsing a URL: out of memory");
+    else
+        rc = make_at(t, endpoint, &text, error);
+    bl_buf_free(&text, &http->loop->mem);
+    if (rc < 0)
+        belay_http_target_unref(t);
+    else
+        *ret = t;
+    return rc;
+}
+
+int bl_target_prepare(struct belay_http_target *t, bool forward)
+{
+    struct bl_url url;
+
+    if (bl_buf_len(&t->lines[forward].text) > 0)
+        return 0;
+    if (bl_url_parse(t->url, strlen(t->url), BL_SCHEMES_WEB, &url, NULL) < 0)
+        return BELAY_EINVAL;
+    return set_line(t, &url, forward);
 }
 
 /* ---- the client's memory ---- */

@@ -35,6 +35,11 @@ struct belay_http_target {
  * belay_http_target_new. */
 int bl_target_get(struct belay_http *http, const char *url, size_t len,
                   struct belay_http_target **ret, struct belay_error *error);
+/* The target of `path` at an endpoint there is a connection to; it has no peer. */
+int bl_target_at(struct belay_http *http, struct belay_endpoint *endpoint, const char *path,
+                 struct belay_http_target **ret, struct belay_error *error);
+/* Makes sure that it can be asked for, of a forward proxy or of the origin. BELAY_ENOMEM. */
+int bl_target_prepare(struct belay_http_target *t, bool forward);
 /* Forgets all that are remembered. */
 void bl_targets_clear(struct belay_http *http);
 

@@ -18,6 +18,7 @@
 #include "net/tls.h"
 #include "support/test.h"
 #ifdef TEST_HTTP
+#include "http/http_check.h"
 #include "http/request.h"
 #endif
 
@@ -34,6 +35,9 @@ static struct belay_endpoint *endpoint;
 union given {
     size_t size;
     struct belay_pool_options pool;
+#ifdef TEST_HTTP
+    struct belay_http_check check;
+#endif
     char bytes[1024];
 };
 
@@ -223,9 +227,30 @@ static int take_request(const void *given, void *effective, struct belay_error *
     free(o);
     return rc;
 }
+
+/* What is bad is not above what is good. */
+static int take_check(const void *given, void *effective, struct belay_error *error)
+{
+    struct belay_connector connector;
+    struct belay_http *http;
+    union given g;
+    int rc;
+
+    memcpy(&g, given, sizeof g);
+    if (g.size >= sizeof g.check && g.check.status_min > 0)
+        g.check.status_max = 599;
+    assert_int_equal(belay_http_open(loop, NULL, &http, NULL), 0);
+    rc = belay_http_connector(http, &g.check, &connector, error);
+    if (rc == 0)
+        memcpy(effective, &http->check->options, sizeof http->check->options);
+    belay_http_close(http, NULL, NULL);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(belay_loop_turn(loop, 0), 0);
+    return rc;
+}
 #endif
 
-enum { BACKOFF, DIAL, POOL, ACQUIRE, CACHE, LOOP, TLS, HTTP, REQUEST, SUBJECTS };
+enum { BACKOFF, DIAL, POOL, ACQUIRE, CACHE, LOOP, TLS, HTTP, REQUEST, CHECK, SUBJECTS };
 
 static const struct subject subjects[SUBJECTS] = {
     [BACKOFF] = {.name = "belay_backoff_options",
@@ -268,6 +293,10 @@ static const struct subject subjects[SUBJECTS] = {
                  .size = sizeof(struct belay_http_request_options),
                  .take = take_request,
                  .hidden = true},
+    [CHECK] = {.name = "belay_http_check",
+               .file = "src/http/http_check.c",
+               .size = sizeof(struct belay_http_check),
+               .take = take_check},
 #endif
 };
 
@@ -294,6 +323,7 @@ struct promise {
 #define T(...) P(TLS, belay_tls_options, __VA_ARGS__)
 #define H(...) P(HTTP, belay_http_options, __VA_ARGS__)
 #define R(...) P(REQUEST, belay_http_request_options, __VA_ARGS__)
+#define K(...) P(CHECK, belay_http_check, __VA_ARGS__)
 
 static const struct promise promises[] = {
     /* field, default, none, forever, least, most */
@@ -374,6 +404,10 @@ static const struct promise promises[] = {
     R(first_byte_timeout_ms, 0, NO, I64, 1, YEAR),
     R(idle_timeout_ms, 0, NO, I64, 1, YEAR),
     R(min_rate, 0, 0, NO, 1, I32),
+
+    K(status_min, 200, NO, NO, 200, 599),
+    K(status_max, 399, NO, NO, 200, 599),
+    K(timeout_ms, 5000, NO, I64, 1, HOUR),
 #endif
 };
 
