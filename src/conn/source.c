@@ -6,6 +6,8 @@
  */
 #include "conn/source.h"
 
+#include "conn/endpoint.h"
+
 /* ---- answering ---- */
 
 void bl_source_drop(struct belay_loop *loop, struct belay_endpoint **endpoints, size_t n)
@@ -64,10 +66,26 @@ bool bl_source_room(struct belay_source_query *q, size_t n)
     return false;
 }
 
+/* No address at all, or one that is none. */
+static bool refuse_answer(const struct belay_source_query *q,
+                          struct belay_endpoint *const *endpoints, size_t n,
+                          struct belay_error *error)
+{
+    if (n == 0)
+        return bl_error_set(error, BELAY_ENONAME, BELAY_STAGE_RESOLVE,
+                            "the source has no addresses") < 0;
+    for (size_t i = 0; i < n; i++)
+        if (!endpoints || !endpoints[i] || bl_endpoint_loop(endpoints[i]) != q->source->loop)
+            return bl_error_set(error, BELAY_EINVAL, BELAY_STAGE_RESOLVE,
+                                "address %zu of %zu that the source gave is none of its loop's",
+                                i + 1, n) < 0;
+    return false;
+}
+
 void belay_source_answer(struct belay_source_query *q, struct belay_endpoint *const *endpoints,
                          size_t n, const struct belay_error *error)
 {
-    struct belay_error none;
+    struct belay_error nonsense;
 
     if (bl_task_posted(&q->task))
         return;
@@ -75,9 +93,8 @@ void belay_source_answer(struct belay_source_query *q, struct belay_endpoint *co
         bl_source_failed(q, error);
         return;
     }
-    if (error || n == 0) {
-        bl_error_set(&none, BELAY_ENONAME, BELAY_STAGE_RESOLVE, "the source has no addresses");
-        bl_source_failed(q, &none);
+    if (refuse_answer(q, endpoints, error ? 0 : n, &nonsense)) {
+        bl_source_failed(q, &nonsense);
         return;
     }
     if (!bl_source_room(q, n))

@@ -2,6 +2,30 @@
 /* Virtual time and names without sockets. */
 #include "unit/conn/conn_world.h"
 
+static int submit(struct belay_loop *loop, void (*work)(void *item), void *item, void *arg)
+{
+    struct conn_world *w = arg;
+
+    (void)loop;
+    if (w->works_n == CONN_WORKS_MAX)
+        return BELAY_EFULL;
+    w->works[w->works_n].work = work;
+    w->works[w->works_n++].item = item;
+    return 0;
+}
+
+bool conn_world_work(struct conn_world *w)
+{
+    void (*work)(void *item) = w->works[0].work;
+    void *item = w->works[0].item;
+
+    if (w->works_n == 0)
+        return false;
+    memmove(w->works, w->works + 1, --w->works_n * sizeof w->works[0]);
+    work(item);
+    return true;
+}
+
 void conn_world_set_up(struct conn_world *w)
 {
     struct belay_loop_options o = belay_loop_options_init();
@@ -11,6 +35,8 @@ void conn_world_set_up(struct conn_world *w)
     fake_dns_init(&w->dns);
     fake_world_init(&w->world, &w->alloc.allocator);
     w->world.world.dns = &w->dns.dns;
+    w->offload = (struct belay_offload){.size = sizeof w->offload, .submit = submit, .arg = w};
+    w->world.world.offload = &w->offload;
     o.world = &w->world.world;
     assert_int_equal(belay_loop_new(&o, &w->loop, NULL), 0);
 }
