@@ -7,7 +7,6 @@
 #define CLI_CLIENT_H
 
 #include "belay/belay.h"
-#include "belay/link.h"
 #include "client_options.h"
 
 /* A failure of making things: bad input is one of usage. */

@@ -87,8 +87,14 @@ BELAY_API int belay_stream_read_wait(struct belay_stream *stream, void *data, si
 BELAY_API int belay_stream_write_wait(struct belay_stream *stream, const void *data, size_t len,
                                       int64_t timeout_ms);
 
-/* Bytes written that have not left this process. */
+/* Bytes written that have not left this process; and those that have, which a dead stream knows
+ * too until it is closed. What the kernel has taken may still not arrive. */
 BELAY_API size_t belay_stream_buffered(const struct belay_stream *stream);
+BELAY_API uint64_t belay_stream_sent(const struct belay_stream *stream);
+/* Bytes on the wire, those of TLS and an end included, that the other end's system has not
+ * acknowledged; what it has, its program may still not have read. BELAY_ENOTSUP where that cannot be
+ * known: Unix sockets. */
+BELAY_API int64_t belay_stream_unacked(const struct belay_stream *stream);
 
 /*
  * Ends the stream: what is buffered is sent first, for at most `limit_ms` (0: dropped), then

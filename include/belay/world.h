@@ -77,6 +77,9 @@ struct belay_transport {
     int (*source_for)(const struct belay_addr *to, struct belay_addr *ret, void *arg);
     int (*local_addr)(int fd, struct belay_addr *ret, void *arg);
     void *arg;
+    /* Bytes written that the other end's system has not acknowledged, also of a connection that was
+       reset; -ENOTSUP where it cannot be known. */
+    int (*unacked)(int fd, void *arg);
 };
 
 enum belay_dns_type { BELAY_DNS_A = 1, BELAY_DNS_AAAA = 28, BELAY_DNS_SRV = 33 };

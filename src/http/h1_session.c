@@ -24,12 +24,12 @@ enum belay_sent bl_h1_sent(const struct bl_session *base)
 
     if (ex->answered)
         return BELAY_ANSWERED;
-    return bl_stream_sent_total(base->stream) > ex->sent_mark ? BELAY_MAYBE_SENT : BELAY_NOT_SENT;
+    return belay_stream_sent(base->stream) > ex->sent_mark ? BELAY_MAYBE_SENT : BELAY_NOT_SENT;
 }
 
 static uint64_t bytes_out(const struct bl_session *base)
 {
-    return bl_stream_sent_total(base->stream) - base->exchange->sent_mark;
+    return belay_stream_sent(base->stream) - base->exchange->sent_mark;
 }
 
 /* The keeper hears of it first, so that the connection's end has its reason when the lease comes
@@ -178,7 +178,7 @@ static bool was_asked(const struct bl_h1_session *s)
 {
     const struct bl_exchange *ex = s->base.exchange;
 
-    return ex && (ex->answered || bl_stream_sent_total(s->base.stream) > ex->sent_mark);
+    return ex && (ex->answered || belay_stream_sent(s->base.stream) > ex->sent_mark);
 }
 
 static size_t on_data(struct belay_stream *stream, const char *data, size_t len, void *arg)
@@ -252,7 +252,7 @@ static int start(struct bl_session *base, struct bl_exchange *ex)
     if (BL_UNLIKELY(s->broken || base->exchange))
         return BELAY_ERESET;
     bl_exchange_reset(ex);
-    ex->sent_mark = bl_stream_sent_total(base->stream);
+    ex->sent_mark = belay_stream_sent(base->stream);
     ex->active_at = bl_now(bl_h1_loop(s));
     rc = bl_h1_send_head(s, ex);
     if (rc < 0)

@@ -54,7 +54,7 @@ struct bl_exchange {
     struct bl_session *session; /* NULL: none has it */
     struct bl_task task;        /* what is to be done outside a call */
 
-    uint64_t sent_mark; /* bl_stream_sent_total at its start */
+    uint64_t sent_mark; /* belay_stream_sent at its start */
     uint64_t active_at; /* when bytes last came in */
     int64_t body_in, body_out;
     struct bl_buf piece; /* of a body by callback: read, and not yet taken by the stream */

@@ -90,6 +90,7 @@ static int take_transport(struct belay_loop *loop, const struct belay_transport 
     FILL(ack_age_ms);
     FILL(source_for);
     FILL(local_addr);
+    FILL(unacked);
     return rc;
 }
 

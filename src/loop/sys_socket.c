@@ -242,6 +242,18 @@ static int socket_ack_age_ms(int fd, void *arg)
     return info.tcpi_last_ack_recv > INT32_MAX ? INT32_MAX : (int)info.tcpi_last_ack_recv;
 }
 
+/* Of a Unix socket the kernel counts its own memory. */
+static int socket_unacked(int fd, void *arg)
+{
+    (void)arg;
+    int protocol = 0, bytes;
+    socklen_t len = sizeof protocol;
+    if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) || protocol != IPPROTO_TCP ||
+        ioctl(fd, TIOCOUTQ, &bytes))
+        return -ENOTSUP;
+    return bytes;
+}
+
 static int socket_local_addr(int fd, struct belay_addr *ret, void *arg)
 {
     (void)arg;
@@ -290,4 +302,5 @@ const struct belay_transport bl_sys_transport = {
     .ack_age_ms = socket_ack_age_ms,
     .source_for = socket_source_for,
     .local_addr = socket_local_addr,
+    .unacked = socket_unacked,
 };

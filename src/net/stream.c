@@ -416,9 +416,16 @@ size_t bl_stream_held(const struct belay_stream *s)
     return s->work ? bl_buf_len(&s->work->held) : 0;
 }
 
-uint64_t bl_stream_sent_total(const struct belay_stream *s)
+uint64_t belay_stream_sent(const struct belay_stream *s)
 {
     return s->sent_total;
+}
+
+int64_t belay_stream_unacked(const struct belay_stream *s)
+{
+    const struct belay_transport *t = &s->socket.loop->transport;
+    int n = s->closed ? -1 : t->unacked(s->socket.fd, t->arg);
+    return n < 0 ? BELAY_ENOTSUP : n;
 }
 
 struct belay_loop *bl_stream_loop(const struct belay_stream *s)

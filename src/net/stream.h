@@ -63,9 +63,6 @@ bool bl_stream_probe(struct belay_stream *stream);
 void bl_stream_drop_output(struct belay_stream *stream);
 /* Bytes that came and were not consumed. */
 size_t bl_stream_held(const struct belay_stream *stream);
-/* Whether any byte has been handed to the kernel since the mark was set (NOT_SENT or MAYBE_SENT).
- */
-uint64_t bl_stream_sent_total(const struct belay_stream *stream);
 struct belay_loop *bl_stream_loop(const struct belay_stream *stream);
 
 /* ---- between the files stream*.c ---- */

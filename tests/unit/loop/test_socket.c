@@ -238,6 +238,31 @@ static void the_age_of_the_last_acknowledgement_is_known(void **state)
     close(listener);
 }
 
+static void bytes_that_were_not_acknowledged_are_counted_even_after_a_reset(void **state)
+{
+    (void)state;
+    static char data[65536];
+    struct belay_addr to;
+    struct belay_bytes all = {data, sizeof data};
+    int listener = listen_v4(&to), unread;
+    ptrdiff_t n = 1;
+    int fd = t->open(BELAY_FAMILY_IPV4, NULL);
+    t->connect(fd, &to, NULL);
+    assert_true(wait_for(fd, POLLOUT));
+    while (n > 0) /* until the peer, who does not read, takes no more */
+        n = t->write(fd, &all, 1, NULL);
+    unread = t->unacked(fd, NULL);
+    assert_true(unread > 0);
+    close(listener); /* never accepted: reset */
+    assert_true(wait_for(fd, POLLHUP));
+    assert_in_range(t->unacked(fd, NULL), 1, unread);
+    t->close(fd, NULL);
+    assert_int_equal(t->unacked(fd, NULL), -ENOTSUP);
+    fd = t->open(BELAY_FAMILY_UNIX, NULL);
+    assert_int_equal(t->unacked(fd, NULL), -ENOTSUP);
+    t->close(fd, NULL);
+}
+
 static void the_source_for_a_destination_is_the_kernels_choice(void **state)
 {
     (void)state;
@@ -262,6 +287,7 @@ int main(void)
         cmocka_unit_test(a_source_address_and_port_are_used),
         cmocka_unit_test(options_reach_the_kernel),
         cmocka_unit_test(the_age_of_the_last_acknowledgement_is_known),
+        cmocka_unit_test(bytes_that_were_not_acknowledged_are_counted_even_after_a_reset),
         cmocka_unit_test(the_source_for_a_destination_is_the_kernels_choice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
