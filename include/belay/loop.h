@@ -6,7 +6,8 @@
  * Functions that end in _wait block. On the loop's own thread they turn the loop until they have
  * their answer; in a callback of the loop, and where the loop is the caller's, they return
  * BELAY_EDEADLK. On another thread they hand over to the loop and sleep; where nobody runs the loop
- * they return BELAY_ENOTRUNNING at once.
+ * they return BELAY_ENOTRUNNING at once. (A process's own thread, belay/process.h, waits until
+ * somebody does.)
  *
  * Time is monotonic and stands still during a turn. The end of a turn runs what is due, then what
  * was posted, then flushes what was written, so that writes of a turn leave together.

@@ -53,7 +53,6 @@ void bl_threads_free(struct belay_loop *loop)
         bl_cond_wait(&t->left, &t->lock);
     bl_mutex_unlock(&t->lock);
     BL_ASSERT(bl_list_empty(&t->inbox) && bl_list_empty(&t->taken));
-    BL_ASSERT(atomic_load(&t->blocks) == 0);
     bl_cond_fini(&t->left);
     bl_mutex_fini(&t->lock);
     bl_free(&loop->mem, t);
@@ -109,28 +108,6 @@ bool bl_threads_run(struct belay_loop *loop)
     return any;
 }
 
-void *bl_any_alloc(struct belay_loop *loop, size_t bytes)
-{
-    return bl_any_realloc(loop, NULL, bytes);
-}
-
-void *bl_any_realloc(struct belay_loop *loop, void *memory, size_t bytes)
-{
-    const struct belay_allocator *a = &loop->mem.allocator;
-    void *moved = memory ? a->reallocate(memory, bytes, a->arg) : a->allocate(bytes, a->arg);
-    if (moved && !memory)
-        atomic_fetch_add_explicit(&loop->threads->blocks, 1, memory_order_relaxed);
-    return moved;
-}
-
-void bl_any_free(struct belay_loop *loop, void *memory)
-{
-    if (!memory)
-        return;
-    loop->mem.allocator.release(memory, loop->mem.allocator.arg);
-    atomic_fetch_sub_explicit(&loop->threads->blocks, 1, memory_order_relaxed);
-}
-
 /* Under the lock. On the loop's own thread nobody sleeps: the next turn looks before it does. */
 static void put(struct belay_loop *loop, struct bl_mail *mail)
 {
@@ -157,7 +134,7 @@ static void run_post(struct bl_mail *mail, struct belay_loop *loop)
     struct post *post = (struct post *)mail;
     belay_fn *fn = post->fn;
     void *arg = post->arg;
-    bl_any_free(loop, post);
+    bl_free(&loop->mem, post);
     fn(arg);
 }
 
@@ -174,7 +151,7 @@ int belay_loop_post(struct belay_loop *loop, belay_fn *fn, void *arg)
     if (!loop || !fn)
         return BELAY_EINVAL;
     struct bl_loop_threads *t = loop->threads;
-    struct post *post = bl_any_alloc(loop, sizeof *post);
+    struct post *post = bl_alloc(&loop->mem, sizeof *post);
     if (!post)
         return refused(t) ? BELAY_ECLOSED : BELAY_ENOMEM;
     *post = (struct post){.mail.run = run_post, .fn = fn, .arg = arg};
@@ -184,7 +161,7 @@ int belay_loop_post(struct belay_loop *loop, belay_fn *fn, void *arg)
         put(loop, &post->mail);
     bl_mutex_unlock(&t->lock);
     if (closed) {
-        bl_any_free(loop, post);
+        bl_free(&loop->mem, post);
         return BELAY_ECLOSED;
     }
     return 0;

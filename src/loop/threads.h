@@ -13,11 +13,10 @@
 
 struct bl_loop_threads {
     uintptr_t owner;
-    atomic_bool mail;   /* the inbox is not empty */
-    atomic_bool calls;  /* `asked` or `cancels` is not empty */
-    atomic_bool stop;   /* belay_loop_stop */
-    atomic_uint open;   /* calls in `asked`, `started` or `cancels`: a reason to go on turning */
-    atomic_uint blocks; /* of bl_any_alloc: mem.live is the loop's thread's */
+    atomic_bool mail;  /* the inbox is not empty */
+    atomic_bool calls; /* `asked` or `cancels` is not empty */
+    atomic_bool stop;  /* belay_loop_stop */
+    atomic_uint open;  /* calls in `asked`, `started` or `cancels`: a reason to go on turning */
 
     struct bl_mutex lock; /* of what follows, up to `taken` */
     struct bl_cond left;  /* sleepers became 0 */
@@ -55,11 +54,6 @@ static inline bool bl_threads_here(const struct belay_loop *loop)
 {
     return bl_thread_self() == loop->threads->owner;
 }
-
-/* The loop's memory for any thread: posts, mail, messages. */
-void *bl_any_alloc(struct belay_loop *loop, size_t bytes);
-void *bl_any_realloc(struct belay_loop *loop, void *memory, size_t bytes);
-void bl_any_free(struct belay_loop *loop, void *memory); /* NULL is fine */
 
 /* wait.c */
 void bl_waits_serve(struct belay_loop *loop);

@@ -13,9 +13,17 @@ struct bl_parked {
     struct bl_list link; /* in asked, started or cancels */
     struct bl_wait *wait;
     struct bl_cond wake;
+    bool patient;
     bool started;
     bool finished;
 };
+
+static _Thread_local bool patiently;
+
+void bl_wait_patiently(void)
+{
+    patiently = true;
+}
 
 /* ---- the loop's thread ---- */
 
@@ -86,14 +94,14 @@ static int wait_elsewhere(struct bl_wait *wait, int64_t timeout_ms)
 {
     struct belay_loop *loop = wait->loop;
     struct bl_loop_threads *t = loop->threads;
-    struct bl_parked parked = {.wait = wait};
+    struct bl_parked parked = {.wait = wait, .patient = patiently};
     if (bl_cond_init(&parked.wake))
         return BELAY_ENOMEM;
     bl_list_init(&parked.link);
     uint64_t limit = timeout_ms < 0 ? BELAY_NEVER : bl_after_ms(bl_sys_monotonic_ns(), timeout_ms);
 
     bl_mutex_lock(&t->lock);
-    if (t->closed || !t->runners) {
+    if (t->closed || (!t->runners && !patiently)) {
         wait->result = t->closed ? BELAY_ECLOSED : BELAY_ENOTRUNNING;
     } else {
         wait->parked = &parked;
@@ -182,12 +190,33 @@ void bl_waits_serve(struct belay_loop *loop)
     bl_mutex_unlock(&t->lock);
 }
 
-/* Under the lock. */
+/* Under the lock, which cancelling releases. */
 static void end_all(struct bl_loop_threads *t, struct bl_list *list, int result)
 {
     struct bl_list *node;
     while ((node = bl_list_first(list)))
         cancel_parked(t, BL_LIST_OF(node, struct bl_parked, link), result);
+}
+
+static struct bl_parked *first_impatient(struct bl_list *list)
+{
+    BL_LIST_EACH (node, list) {
+        struct bl_parked *p = BL_LIST_OF(node, struct bl_parked, link);
+        if (!p->patient)
+            return p;
+    }
+    return NULL;
+}
+
+/* Nobody runs the loop any more: nothing would come of them. */
+static void end_impatient(struct bl_loop_threads *t)
+{
+    struct bl_parked *p;
+    bl_mutex_lock(&t->lock);
+    while ((p = first_impatient(&t->asked)) || (p = first_impatient(&t->started)))
+        cancel_parked(t, p, BELAY_ENOTRUNNING);
+    end_all(t, &t->cancels, BELAY_ETIMEDOUT);
+    bl_mutex_unlock(&t->lock);
 }
 
 void bl_waits_refuse(struct belay_loop *loop)
@@ -221,5 +250,5 @@ void bl_waits_leave(struct belay_loop *loop)
     bool last = --loop->threads->runners == 0;
     bl_mutex_unlock(&loop->threads->lock);
     if (last)
-        bl_waits_end(loop, BELAY_ENOTRUNNING);
+        end_impatient(loop->threads);
 }

@@ -149,12 +149,15 @@ struct caller {
     int64_t timeout_ms;
     int result;
     belay_fn *then; /* posted to the loop afterwards */
+    bool patient;
 };
 
 static void *call(void *arg)
 {
     struct caller *c = arg;
     struct belay_loop *loop = c->op.loop;
+    if (c->patient)
+        bl_wait_patiently();
     c->result = bl_wait(&c->op.wait, c->timeout_ms);
     if (c->then)
         belay_loop_post(loop, c->then, loop);
@@ -168,6 +171,7 @@ static void caller_start(struct caller *c, struct belay_loop *loop, int64_t take
     c->timeout_ms = timeout_ms;
     c->result = 0;
     c->then = then;
+    c->patient = false;
     assert_int_equal(pthread_create(&c->thread, NULL, call, c), 0);
 }
 
@@ -273,6 +277,7 @@ static void an_error_of_the_start_reaches_the_thread(void **state)
     struct caller c;
     assert_int_equal(belay_loop_turn(loop, 0), 0);
     op_init(&c.op, loop, 0);
+    c.patient = false;
     c.op.start_error = BELAY_EFULL;
     c.timeout_ms = BELAY_FOREVER;
     c.then = stop_loop;
@@ -281,6 +286,40 @@ static void an_error_of_the_start_reaches_the_thread(void **state)
     pthread_join(c.thread, NULL);
     assert_int_equal(c.result, BELAY_EFULL);
     belay_timer_free(timer);
+    belay_loop_free(loop);
+}
+
+/* Asked while nobody runs the loop; started, and left alone again; finished in the third run. */
+static void a_patient_thread_waits_until_somebody_runs_the_loop(void **state)
+{
+    (void)state;
+    struct belay_loop *loop = real_loop();
+    struct caller c = {.timeout_ms = BELAY_FOREVER, .patient = true, .then = stop_loop};
+    op_init(&c.op, loop, -1);
+    assert_int_equal(pthread_create(&c.thread, NULL, call, &c), 0);
+    while (atomic_load(&started_ops) < 1) {
+        belay_loop_stop(loop);
+        assert_int_equal(belay_loop_run(loop), 0);
+    }
+    assert_int_equal(c.op.cancelled, 0);
+    bl_timer_at(&c.op.timer, loop, bl_now_fresh(loop));
+    assert_int_equal(belay_loop_run(loop), 0);
+    pthread_join(c.thread, NULL);
+    assert_int_equal(c.result, 42);
+    assert_int_equal(c.op.cancelled, 0);
+    belay_loop_free(loop);
+}
+
+static void a_patient_thread_keeps_to_its_limit(void **state)
+{
+    (void)state;
+    struct belay_loop *loop = real_loop();
+    struct caller c = {.timeout_ms = 5, .patient = true};
+    op_init(&c.op, loop, -1);
+    assert_int_equal(pthread_create(&c.thread, NULL, call, &c), 0);
+    pthread_join(c.thread, NULL);
+    assert_int_equal(c.result, BELAY_ETIMEDOUT);
+    assert_int_equal(c.op.started, 0);
     belay_loop_free(loop);
 }
 
@@ -481,6 +520,8 @@ int main(void)
         cmocka_unit_test(a_thread_leaves_at_its_limit),
         cmocka_unit_test(a_call_that_was_never_fetched_is_taken_back),
         cmocka_unit_test(an_error_of_the_start_reaches_the_thread),
+        cmocka_unit_test(a_patient_thread_waits_until_somebody_runs_the_loop),
+        cmocka_unit_test(a_patient_thread_keeps_to_its_limit),
         cmocka_unit_test(a_thread_is_released_when_the_run_ends),
         cmocka_unit_test(a_thread_is_released_when_the_loop_ends),
         cmocka_unit_test(each_call_ends_either_by_its_result_or_by_its_limit),
