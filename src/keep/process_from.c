@@ -29,7 +29,7 @@ static void table_free(struct belay_loop *loop, void *ptr)
     struct belay_from_table *t = ptr;
 
     bl_mutex_fini(&t->lock);
-    bl_any_free(loop, t->slots);
+    bl_free(&loop->mem, t->slots);
     bl_free(&loop->mem, t);
 }
 
@@ -59,10 +59,20 @@ struct belay_from_table *bl_from_table(struct belay_loop *loop)
     return room->ptr;
 }
 
+void bl_from_lock(struct belay_from_table *table)
+{
+    bl_mutex_lock(&table->lock);
+}
+
+void bl_from_unlock(struct belay_from_table *table)
+{
+    bl_mutex_unlock(&table->lock);
+}
+
 static int grow(struct belay_from_table *t)
 {
     uint32_t capacity = t->capacity ? t->capacity * 2 : 16;
-    struct slot *slots = bl_any_realloc(t->loop, t->slots, capacity * sizeof *slots);
+    struct slot *slots = bl_realloc(&t->loop->mem, t->slots, capacity * sizeof *slots);
 
     if (!slots)
         return BELAY_ENOMEM;

@@ -35,6 +35,10 @@ struct belay_from_table *bl_from_table(struct belay_loop *loop);
 
 /* ---- any thread ---- */
 
+/* The table's lock, which guards the ties between processes as well (process_links.c). */
+void bl_from_lock(struct belay_from_table *table);
+void bl_from_unlock(struct belay_from_table *table);
+
 void bl_awaits_init(struct bl_awaits *awaits);
 
 /* From here on a reply may come; `answered` must be set. BELAY_ENOPROC, BELAY_ENOMEM. */
