@@ -26,6 +26,21 @@ bool client_has_body(const struct client_options *o)
     return o->data_n || o->forms_n || o->upload;
 }
 
+const char *client_needs_http(const struct client_options *o)
+{
+    return o->headers_n               ? "-H"
+           : o->data_n                ? "-d"
+           : o->forms_n               ? "-F"
+           : o->upload                ? "-T"
+           : o->user                  ? "-u"
+           : o->location              ? "-L"
+           : o->compressed            ? "--compressed"
+           : o->fail                  ? "-f"
+           : o->head                  ? "-I"
+           : strcmp(o->method, "GET") ? "-X"
+                                      : NULL;
+}
+
 static bool check_body(const struct client_options *o, struct complaint *why)
 {
     const char *body = o->upload ? "-T" : o->forms_n ? "-F" : "-d";

@@ -75,8 +75,8 @@ struct client_options {
     struct belay_backoff_options backoff; /* counts if its delay is set */
 };
 
-extern const struct option_group client_request_group, client_pool_group, client_limit_group,
-    client_connect_group, client_link_group, client_help_group;
+extern const struct option_group client_ask_group, client_request_group, client_pool_group,
+    client_limit_group, client_connect_group, client_link_group, client_help_group;
 extern const struct option_hint client_hints[];
 
 void client_options_init(struct client_options *o);
@@ -87,6 +87,9 @@ bool client_options_check(struct client_options *o, const char *command, struct 
 /* The part of it that concerns connections alone: for commands that send no requests. */
 bool client_options_check_connection(const struct client_options *o, struct complaint *why);
 bool client_options_clash(struct complaint *why, const char *a, const char *b);
+
+/* An option that needs requests, and was given; NULL: none. */
+const char *client_needs_http(const struct client_options *o);
 
 /* Whether what is sent is sent in a body. */
 bool client_has_body(const struct client_options *o);

@@ -149,12 +149,17 @@ static bool take_noproxy(void *into, const char *value, struct complaint *why)
 
 /* ---- the tables ---- */
 
-static const struct option_row request_rows[] = {
+static const struct option_row ask_rows[] = {
     HEADING("What to ask"),
     TAKE('X', "request", "METHOD", take_method, "the method (GET)"),
     TAKE('H', "header", "NAME: VALUE", take_header,
          "send a header; NAME; has no value, NAME: takes away\nUser-Agent, or the Content-Type of "
          "-d"),
+    TAKE('u', "user", "NAME:PASSWORD", take_user,
+         "Basic credentials, kept to the hosts of the URLs"),
+};
+
+static const struct option_row request_rows[] = {
     TAKE('d', "data", "TEXT|@FILE", take_data,
          "send a body by POST, as a form; @- is standard input;\n"
          "files without their line ends, several joined by &"),
@@ -164,8 +169,6 @@ static const struct option_row request_rows[] = {
          "NAME=<FILE its text; ;type=TYPE and ;filename=NAME follow"),
     TAKE(0, "form-string", "NAME=VALUE", take_form_string, "the same, VALUE as it is"),
     TEXT('T', "upload-file", "FILE", upload, "send a file by PUT; - is standard input"),
-    TAKE('u', "user", "NAME:PASSWORD", take_user,
-         "Basic credentials, kept to the hosts of the URLs"),
     FLAG('L', "location", location,
          "follow redirects; credentials stay behind when the host changes"),
     COUNT(0, "max-redirs", max_redirects, 1, 1000, "follow at most so many (10)"),
@@ -241,6 +244,7 @@ static const struct option_row help_rows[] = {
     {.letter = 'h', .kind = OPTION_HELP, .name = "help", .help = "show this"},
 };
 
+const struct option_group client_ask_group = GROUP(ask_rows);
 const struct option_group client_request_group = GROUP(request_rows);
 const struct option_group client_pool_group = GROUP(pool_rows);
 const struct option_group client_limit_group = GROUP(limit_rows);

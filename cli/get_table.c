@@ -54,8 +54,8 @@ static const struct option_row output_rows[] = {
 
 static const struct option_group own = GROUP(output_rows);
 static const struct option_group *const groups[] = {
-    &client_request_group, &own, &client_pool_group, &client_limit_group, &client_connect_group,
-    &client_help_group,
+    &client_ask_group,     &client_request_group, &own, &client_pool_group, &client_limit_group,
+    &client_connect_group, &client_help_group,
 };
 
 static const struct option_hint hints[] = {

@@ -2,6 +2,7 @@
 /* What keys, signals and time do to a run of `belay pool`. */
 #include <unistd.h>
 
+#include "live.h"
 #include "pool_run.h"
 #include "say.h"
 #include "terminal.h"
@@ -89,7 +90,7 @@ void pool_control_key(struct pool_run *run, char key)
     default:
         return;
     }
-    pool_live_draw(run);
+    live_draw();
 }
 
 static void on_keys(unsigned events, void *arg)
@@ -117,7 +118,7 @@ static void on_signal(int number, void *arg)
 
     switch (number) {
     case SIGTSTP:
-        pool_live_stop(run);
+        pool_live_stop();
         signals_stop_self(&run->signals);
         pool_live_start(run);
         break;
@@ -125,7 +126,7 @@ static void on_signal(int number, void *arg)
         pool_live_start(run);
         break;
     case SIGWINCH:
-        pool_live_draw(run);
+        live_draw();
         break;
     default:
         run->interrupted_by = number;
@@ -206,7 +207,7 @@ bool pool_control_start(struct pool_run *run)
 
 void pool_control_stop(struct pool_run *run)
 {
-    pool_live_stop(run);
+    pool_live_stop();
     belay_watch_free(run->keys);
     run->keys = NULL;
     belay_timer_free(run->second);

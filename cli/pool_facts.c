@@ -148,12 +148,3 @@ const char *pool_event_name(enum pool_event_kind kind)
 
     return names[kind];
 }
-
-const char *pool_short_text(const char *text, const char *endpoint)
-{
-    const char *at = text, *found;
-
-    while ((found = strstr(at, endpoint)) && (found = strstr(found, ": ")))
-        text = at = found + 2;
-    return text;
-}

@@ -56,10 +56,4 @@ struct pool_event {
 
 const char *pool_event_name(enum pool_event_kind kind);
 
-/*
- * The part of an error's text that says what happened, without what was asked and of whom, where it
- * stands beside the endpoint's name anyway.
- */
-const char *pool_short_text(const char *text, const char *endpoint);
-
 #endif

@@ -11,25 +11,13 @@ static const char *plural(uint64_t n)
     return n == 1 ? "" : "s";
 }
 
-/* "00:42", "1:00:42" */
-static const char *clock_text(char out[TEXT_FIGURE_MAX], double seconds)
-{
-    long long s = (long long)seconds;
-
-    if (s < 3600)
-        snprintf(out, TEXT_FIGURE_MAX, "%02lld:%02lld", s / 60, s % 60);
-    else
-        snprintf(out, TEXT_FIGURE_MAX, "%lld:%02lld:%02lld", s / 3600, s / 60 % 60, s % 60);
-    return out;
-}
-
 /* ---- the screen ---- */
 
 static void add_title(struct page *p, const struct pool_facts *f)
 {
     char clock[TEXT_FIGURE_MAX], right[64], every[TEXT_FIGURE_MAX];
     enum page_colour colour = strcmp(f->state, "running") == 0 ? PAGE_GREEN : PAGE_YELLOW;
-    size_t len = (size_t)snprintf(right, sizeof right, "%s", clock_text(clock, f->elapsed_s));
+    size_t len = (size_t)snprintf(right, sizeof right, "%s", text_clock(clock, f->elapsed_s));
 
     page_add(p, PAGE_BOLD, "belay pool");
     page_add(p, PAGE_PLAIN, "  ");
@@ -56,7 +44,7 @@ static void add_uses(struct page *p, const struct pool_facts *f)
     if (t->skipped)
         page_addf(p, PAGE_YELLOW, ", %s not started in time", text_count(n, t->skipped));
     if (f->left_ms >= 0)
-        page_addf(p, PAGE_DIM, ", %s left", clock_text(left, (double)f->left_ms / 1000 + 0.999));
+        page_addf(p, PAGE_DIM, ", %s left", text_clock(left, (double)f->left_ms / 1000 + 0.999));
     page_newline(p);
 }
 
@@ -126,7 +114,7 @@ void pool_page_line(struct page *p, const struct pool_facts *f)
     char n[TEXT_FIGURE_MAX], clock[TEXT_FIGURE_MAX];
 
     page_addf(p, PAGE_PLAIN, "%s  %u active, %u idle, %u dialing, %u waiting",
-              clock_text(clock, f->elapsed_s), t->stats.in_use, t->stats.idle, t->stats.dialing,
+              text_clock(clock, f->elapsed_s), t->stats.in_use, t->stats.idle, t->stats.dialing,
               t->stats.waiting);
     page_addf(p, PAGE_PLAIN, "; %s created", text_count(n, t->stats.opened));
     page_addf(p, PAGE_PLAIN, ", %s reused", text_count(n, t->stats.reused));
@@ -135,7 +123,7 @@ void pool_page_line(struct page *p, const struct pool_facts *f)
     page_addf(p, PAGE_PLAIN, ", %s failed", text_count(n, t->failed));
     if (last && last->age_ms < 1500)
         page_addf(p, PAGE_PLAIN, "; %s: %s: %s", last->name, tally_stage_name(last->last.stage),
-                  pool_short_text(last->last.text, last->name));
+                  text_happened(last->last.text, last->name));
     page_newline(p);
 }
 
@@ -152,7 +140,7 @@ void pool_page_event(struct page *p, const struct pool_event *e)
     if (e->kind == POOL_EVENT_CLOSE)
         page_addf(p, PAGE_PLAIN, "  %s", belay_reason_name(e->reason));
     if (e->kind == POOL_EVENT_CLOSE && e->error)
-        page_addf(p, PAGE_PLAIN, ": %s", pool_short_text(e->error->text, e->endpoint));
+        page_addf(p, PAGE_PLAIN, ": %s", text_happened(e->error->text, e->endpoint));
     page_newline(p);
 }
 

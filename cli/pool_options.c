@@ -32,6 +32,7 @@ static const struct option_group *const groups[] = {
     &client_pool_group,
     &client_limit_group,
     &client_connect_group,
+    &client_ask_group,
     &client_request_group,
     &client_help_group,
 };
@@ -95,25 +96,9 @@ enum options_verdict pool_options_read(struct pool_options *o, int argc, char **
     return verdict;
 }
 
-/* An option that needs requests, and was given. */
-static const char *needs_http(const struct client_options *o)
-{
-    return o->headers_n               ? "-H"
-           : o->data_n                ? "-d"
-           : o->forms_n               ? "-F"
-           : o->upload                ? "-T"
-           : o->user                  ? "-u"
-           : o->location              ? "-L"
-           : o->compressed            ? "--compressed"
-           : o->fail                  ? "-f"
-           : o->head                  ? "-I"
-           : strcmp(o->method, "GET") ? "-X"
-                                      : NULL;
-}
-
 bool pool_options_check_urls(const struct pool_options *o, struct complaint *why)
 {
-    const char *needs = needs_http(&o->client);
+    const char *needs = client_needs_http(&o->client);
     size_t http = 0;
 
     if (o->client.urls.n == 0)

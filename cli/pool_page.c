@@ -223,21 +223,6 @@ static void add_closed(struct page *p, const struct pool_row *row)
     page_newline(p);
 }
 
-const char *pool_page_age(char out[TEXT_FIGURE_MAX], int64_t ms)
-{
-    long long s = (long long)ms / 1000;
-
-    if (s < 1)
-        snprintf(out, TEXT_FIGURE_MAX, "now");
-    else if (s < 60)
-        snprintf(out, TEXT_FIGURE_MAX, "%lld s ago", s);
-    else if (s < 3600)
-        snprintf(out, TEXT_FIGURE_MAX, "%lld min ago", s / 60);
-    else
-        snprintf(out, TEXT_FIGURE_MAX, "%lld h ago", s / 3600);
-    return out;
-}
-
 static void add_failure(struct page *p, const struct pool_row *row)
 {
     char age[TEXT_FIGURE_MAX];
@@ -245,8 +230,8 @@ static void add_failure(struct page *p, const struct pool_row *row)
     page_pad(p, WHY_AT);
     page_addf(p, PAGE_DIM, "failed  ");
     page_add(p, row->failing ? PAGE_RED : PAGE_PLAIN, tally_stage_name(row->last.stage));
-    page_addf(p, PAGE_DIM, ", %s: ", pool_page_age(age, row->age_ms));
-    page_add(p, PAGE_PLAIN, pool_short_text(row->last.text, row->name));
+    page_addf(p, PAGE_DIM, ", %s: ", text_age(age, row->age_ms));
+    page_add(p, PAGE_PLAIN, text_happened(row->last.text, row->name));
     page_newline(p);
 }
 

@@ -26,7 +26,4 @@ void pool_page_event(struct page *page, const struct pool_event *event);
 /* What is said at the end. */
 void pool_page_summary(struct page *page, const struct pool_facts *facts);
 
-/* "3 s" */
-const char *pool_page_age(char out[TEXT_FIGURE_MAX], int64_t ms);
-
 #endif

@@ -102,10 +102,7 @@ void pool_show_end(struct pool_run *run);
 
 /* pool_live.c: the table on a terminal. */
 bool pool_live_start(struct pool_run *run);
-void pool_live_draw(struct pool_run *run);
-void pool_live_line(const char *line, void *arg);
-void pool_live_stop(struct pool_run *run);
-bool pool_live_is_on(void);
+void pool_live_stop(void);
 
 /* The command; returns the exit status. */
 int pool_main(int argc, char **argv);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "live.h"
 #include "pool_json.h"
 #include "pool_page.h"
 #include "pool_run.h"
@@ -23,7 +24,7 @@ void pool_show_second(struct pool_run *run)
     struct pool_facts facts = {.n = 0};
     struct page page = {.width = 0};
 
-    if (pool_live_is_on() || run->o->client.quiet)
+    if (live_is_on() || run->o->client.quiet)
         return;
     pool_facts_take(run, &facts);
     if (run->o->client.json)
@@ -36,19 +37,19 @@ void pool_show_second(struct pool_run *run)
 
 void pool_show_event(struct pool_run *run, const struct pool_event *event)
 {
-    struct page page = {.colours = !pool_live_is_on() && say_has_colours(1)};
+    struct page page = {.colours = !live_is_on() && say_has_colours(1)};
 
     if (run->o->client.json) {
         run->stdout_gone = run->stdout_gone || !pool_json_event(event);
         return;
     }
     pool_page_event(&page, event);
-    if (!pool_live_is_on()) {
+    if (!live_is_on()) {
         print_page(run, &page);
         return;
     }
     page.text.data[page.text.len - 1] = '\0'; /* the newline */
-    pool_live_line(page.text.data, run);
+    live_line(page.text.data);
     bytes_free(&page.text);
 }
 

@@ -210,6 +210,43 @@ const char *text_rate(char out[TEXT_FIGURE_MAX], double per_second)
     return out;
 }
 
+const char *text_age(char out[TEXT_FIGURE_MAX], int64_t ms)
+{
+    long long s = (long long)ms / 1000;
+
+    if (s < 1)
+        snprintf(out, TEXT_FIGURE_MAX, "now");
+    else if (s < 60)
+        snprintf(out, TEXT_FIGURE_MAX, "%lld s ago", s);
+    else if (s < 3600)
+        snprintf(out, TEXT_FIGURE_MAX, "%lld min ago", s / 60);
+    else
+        snprintf(out, TEXT_FIGURE_MAX, "%lld h ago", s / 3600);
+    return out;
+}
+
+const char *text_clock(char out[TEXT_FIGURE_MAX], double seconds)
+{
+    long long s = (long long)seconds;
+
+    if (s < 3600)
+        snprintf(out, TEXT_FIGURE_MAX, "%02lld:%02lld", s / 60, s % 60);
+    else
+        snprintf(out, TEXT_FIGURE_MAX, "%lld:%02lld:%02lld", s / 3600, s / 60 % 60, s % 60);
+    return out;
+}
+
+/* ---- errors ---- */
+
+const char *text_happened(const char *text, const char *endpoint)
+{
+    const char *at = text, *found;
+
+    while ((found = strstr(at, endpoint)) && (found = strstr(found, ": ")))
+        text = at = found + 2;
+    return text;
+}
+
 /* ---- URLs ---- */
 
 static int hex(char c)

@@ -49,7 +49,17 @@ const char *text_count(char out[TEXT_FIGURE_MAX], uint64_t n);
 const char *text_bytes(char out[TEXT_FIGURE_MAX], double bytes);
 /* "85 us", "1.23 ms", "4.56 s", "2 min 05 s" */
 const char *text_duration(char out[TEXT_FIGURE_MAX], uint64_t us);
+/* "now", "3 s ago", "2 h ago" */
+const char *text_age(char out[TEXT_FIGURE_MAX], int64_t ms);
+/* "00:42", "1:00:42" */
+const char *text_clock(char out[TEXT_FIGURE_MAX], double seconds);
 /* "61,200/s", "0.25/s" */
 const char *text_rate(char out[TEXT_FIGURE_MAX], double per_second);
+
+/*
+ * The part of an error's text that says what happened, without what was asked and of whom, where it
+ * stands beside the endpoint's name anyway.
+ */
+const char *text_happened(const char *text, const char *endpoint);
 
 #endif

@@ -179,12 +179,11 @@ static void what_happened_is_told_without_what_stands_beside_it(void **state)
 {
     (void)state;
     assert_string_equal(
-        pool_short_text("connecting to tcp://a:1: refused (tried a:1: refused)", "tcp://a:1"),
+        text_happened("connecting to tcp://a:1: refused (tried a:1: refused)", "tcp://a:1"),
         "refused (tried a:1: refused)");
-    assert_string_equal(pool_short_text("GET http://a:1/x: TLS with http://a:1: no", "http://a:1"),
+    assert_string_equal(text_happened("GET http://a:1/x: TLS with http://a:1: no", "http://a:1"),
                         "no");
-    assert_string_equal(pool_short_text("nobody named it: so", "http://a:1"),
-                        "nobody named it: so");
+    assert_string_equal(text_happened("nobody named it: so", "http://a:1"), "nobody named it: so");
 }
 
 static void an_event_is_a_line_with_its_reason(void **state)
