@@ -5,7 +5,7 @@
 
 #include "base/mem.h"
 
-#define BL_LOG_TAG_MAX  24
+#define BL_LOG_TAG_MAX  32
 #define BL_LOG_TAGS_MAX 32
 
 struct bl_log {

@@ -85,6 +85,7 @@ int bl_lessor_init(struct bl_lessor *lessor, struct belay_loop *loop,
     lessor->conn = conn;
     lessor->more = BL_NO_SLOT;
     lessor->leases = 0;
+    lessor->shared = false;
     lessor->slot = slot_take(bl_lease_table(loop), lessor);
     return 0;
 }
@@ -182,6 +183,8 @@ int belay_lease_release(struct belay_lease lease, enum belay_release how)
 
     if (BL_UNLIKELY(!lessor))
         return release_elsewhere(lease, how);
+    if (BL_UNLIKELY(lessor->shared) && how == BELAY_REUSE)
+        return 0;
     end(lease.table, lessor, lease.slot);
     lessor->ops->release(lessor->conn, how, lessor->owner);
     return 0;

@@ -25,6 +25,7 @@ struct bl_lessor {
     uint32_t slot;   /* its own */
     uint32_t more;   /* first of the further slots; BL_NO_SLOT */
     uint32_t leases; /* out now */
+    bool shared;     /* all have the same lease, which is nobody's to give back: REUSE leaves it */
 };
 #define BL_NO_SLOT UINT32_MAX
 

@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: MIT */
+/* The link's tables, and the arithmetic around them. Decides; never acts. */
+#include "keep/link_policy.h"
+
+#include "loop/loop.h"
+
+#define ON(at, ev, to, what)                                                                       \
+    [BL_LP_##at][BL_LP_##ev] = {.legal = true, .next = BL_LP_##to, .todo = (what)}
+
+#define CANCEL     BL_LP_DO_CANCEL
+#define REVOKE     BL_LP_DO_REVOKE
+#define ADOPT      BL_LP_DO_ADOPT
+#define TELL_DOWN  BL_LP_DO_TELL_DOWN
+#define TELL_TRY   BL_LP_DO_TELL_TRY
+#define TELL_FOUND BL_LP_DO_TELL_FOUND
+#define ASK        BL_LP_DO_ASK
+#define DIAL       BL_LP_DO_DIAL
+#define ANSWER     BL_LP_DO_ANSWER
+#define ANSWER_NO  BL_LP_DO_ANSWER_NO
+#define TELL_UP    BL_LP_DO_TELL_UP
+#define TELL_FAIL  BL_LP_DO_TELL_FAIL
+#define NOTE       BL_LP_DO_NOTE
+#define REFUSE     BL_LP_DO_REFUSE
+#define END        BL_LP_DO_END
+
+const struct bl_lp_rule bl_lp_rules[BL_LP_STATES][BL_LP_EVENTS] = {
+    ON(START, DUE, TRY, TELL_TRY),
+    ON(START, CLOSE, CLOSING, REFUSE),
+    ON(START, FINISH, CLOSING, REFUSE),
+
+    ON(TRY, GO, RESOLVING, ASK),
+    ON(TRY, CLOSE, CLOSING, REFUSE),
+    ON(TRY, FINISH, CLOSING, REFUSE),
+
+    ON(RESOLVING, ADDRESS, FOUND, TELL_FOUND),
+    ON(RESOLVING, FAIL, FAILED, CANCEL | ANSWER_NO | TELL_FAIL),
+    ON(RESOLVING, SPENT, CLOSING, CANCEL | TELL_FAIL | REFUSE),
+    ON(RESOLVING, CLOSE, CLOSING, CANCEL | REFUSE),
+    ON(RESOLVING, FINISH, CLOSING, CANCEL | REFUSE),
+
+    ON(FOUND, GO, DIALING, DIAL),
+    ON(FOUND, CLOSE, CLOSING, CANCEL | REFUSE),
+    ON(FOUND, FINISH, CLOSING, CANCEL | REFUSE),
+
+    ON(DIALING, OPENED, UP, ADOPT | ANSWER | TELL_UP),
+    ON(DIALING, FAIL, FAILED, CANCEL | ANSWER_NO | TELL_FAIL),
+    ON(DIALING, SPENT, CLOSING, CANCEL | TELL_FAIL | REFUSE),
+    ON(DIALING, CLOSE, CLOSING, CANCEL | REFUSE),
+    ON(DIALING, FINISH, CLOSING, CANCEL | REFUSE),
+
+    ON(FAILED, DUE, TRY, 0),
+    ON(FAILED, CLOSE, CLOSING, REFUSE),
+    ON(FAILED, FINISH, CLOSING, REFUSE),
+
+    ON(UP, DUE, ASKING, ASK),
+    ON(UP, LOST, START, REVOKE | TELL_DOWN),
+    ON(UP, CLOSE, CLOSING, REVOKE | TELL_DOWN | REFUSE),
+    ON(UP, FINISH, LAST, 0),
+
+    ON(ASKING, ADDRESS, MOVING, DIAL),
+    ON(ASKING, STAY, UP, 0),
+    ON(ASKING, FAIL, UP, CANCEL | NOTE),
+    ON(ASKING, LOST, RESOLVING, REVOKE | TELL_DOWN | TELL_TRY),
+    ON(ASKING, CLOSE, CLOSING, CANCEL | REVOKE | TELL_DOWN | REFUSE),
+    ON(ASKING, FINISH, LAST, CANCEL),
+
+    ON(MOVING, OPENED, UP, REVOKE | ADOPT | TELL_DOWN | TELL_TRY | TELL_FOUND | ANSWER | TELL_UP),
+    ON(MOVING, FAIL, UP, CANCEL | NOTE),
+    ON(MOVING, LOST, DIALING, REVOKE | TELL_DOWN | TELL_TRY | TELL_FOUND),
+    ON(MOVING, CLOSE, CLOSING, CANCEL | REVOKE | TELL_DOWN | REFUSE),
+    ON(MOVING, FINISH, LAST, CANCEL),
+
+    ON(LAST, LOST, CLOSING, REVOKE | TELL_DOWN | REFUSE),
+    ON(LAST, CLOSE, CLOSING, REVOKE | TELL_DOWN | REFUSE),
+    ON(LAST, FINISH, LAST, 0),
+
+    ON(CLOSING, GONE, CLOSED, END),
+    ON(CLOSING, CLOSE, CLOSING, 0),
+    ON(CLOSING, FINISH, CLOSING, 0),
+
+    ON(CLOSED, CLOSE, CLOSED, 0),
+    ON(CLOSED, FINISH, CLOSED, 0),
+};
+
+const struct bl_lp_rule bl_lp_check_rules[BL_LP_CHECKS][BL_LP_FINDINGS] = {
+    ON(BLIND, SUSPECT, BLIND, BL_LP_DO_LOSE),
+    ON(BLIND, GOOD, BLIND, 0),
+    ON(BLIND, BAD, BLIND, 0),
+
+    ON(RESTING, CHECK_DUE, CHECKING, BL_LP_DO_CHECK),
+    ON(RESTING, SUSPECT, CHECKING, BL_LP_DO_CHECK),
+    ON(RESTING, GOOD, RESTING, 0),
+    ON(RESTING, BAD, RESTING, 0),
+
+    ON(CHECKING, SUSPECT, CHECKING, 0),
+    ON(CHECKING, GOOD, RESTING, 0),
+    ON(CHECKING, BAD, BLIND, BL_LP_DO_LOSE),
+    ON(CHECKING, LATE, BLIND, BL_LP_DO_LOSE),
+};
+
+/* ---- words ---- */
+
+const char *bl_lp_state_name(enum bl_lp_state state)
+{
+    static const char *const names[BL_LP_STATES] = {"start",   "try",    "resolving", "found",
+                                                    "dialing", "failed", "up",        "asking",
+                                                    "moving",  "last",   "closing",   "closed"};
+
+    return names[state];
+}
+
+const char *bl_lp_event_name(enum bl_lp_event event)
+{
+    static const char *const names[BL_LP_EVENTS] = {"due",    "go",     "address", "stay",
+                                                    "opened", "fail",   "spent",   "lost",
+                                                    "close",  "finish", "gone"};
+
+    return names[event];
+}
+
+const char *bl_lp_bit_name(unsigned bit)
+{
+    static const char *const names[BL_LP_BITS] = {"cancel the attempt",
+                                                  "revoke the connection",
+                                                  "adopt the new one",
+                                                  "DISCONNECTED",
+                                                  "ATTEMPTING_TO_CONNECT",
+                                                  "OBTAINED_ADDRESS",
+                                                  "ask the source",
+                                                  "dial",
+                                                  "answer who waits",
+                                                  "answer who waits for a result",
+                                                  "CONNECTED",
+                                                  "FAILED_TO_CONNECT",
+                                                  "note",
+                                                  "refuse who waits",
+                                                  "end"};
+
+    return names[bit];
+}
+
+const char *bl_lp_check_name(enum bl_lp_check check)
+{
+    static const char *const names[BL_LP_CHECKS] = {"blind", "resting", "checking"};
+
+    return names[check];
+}
+
+const char *bl_lp_finding_name(enum bl_lp_finding finding)
+{
+    static const char *const names[BL_LP_FINDINGS] = {"due", "suspect", "good", "bad", "late"};
+
+    return names[finding];
+}
+
+const char *bl_lp_check_bit_name(unsigned bit)
+{
+    static const char *const names[BL_LP_CHECK_BITS] = {"check it", "it is lost"};
+
+    return names[bit];
+}
+
+enum belay_link_state bl_lp_public(enum bl_lp_state state)
+{
+    switch (state) {
+    case BL_LP_START:
+    case BL_LP_TRY:
+    case BL_LP_FAILED:
+        return BELAY_LINK_WAITING;
+    case BL_LP_RESOLVING:
+    case BL_LP_FOUND:
+        return BELAY_LINK_RESOLVING;
+    case BL_LP_DIALING:
+        return BELAY_LINK_DIALING;
+    case BL_LP_UP:
+    case BL_LP_ASKING:
+    case BL_LP_MOVING:
+    case BL_LP_LAST:
+        return BELAY_LINK_UP;
+    case BL_LP_CLOSING:
+        return BELAY_LINK_CLOSING;
+    case BL_LP_CLOSED:
+    case BL_LP_STATES:
+        break;
+    }
+    return BELAY_LINK_CLOSED;
+}
+
+/* ---- delays ---- */
+
+static uint64_t after(uint64_t at, uint64_t ns)
+{
+    return ns >= BELAY_NEVER - at ? BELAY_NEVER : at + ns;
+}
+
+/* Uniform in [1 - spread, 1 + spread) of the delay. */
+static uint64_t spread(struct bl_lp *lp, int64_t ms)
+{
+    double at;
+
+    if (ms <= 0)
+        return 0;
+    if (lp->limits.retry_spread == 0)
+        return bl_after_ms(0, ms);
+    at = (double)ms * 1e6 *
+         (1.0 + lp->limits.retry_spread / 100.0 * (2.0 * bl_rand_unit(&lp->rand) - 1.0));
+    return at < (double)(BELAY_NEVER / 2) ? (uint64_t)at : BELAY_NEVER;
+}
+
+/* A backoff's delay after as many failures as it has seen and one more; BELAY_NEVER: it is spent. */
+static uint64_t backoff_delay(struct bl_lp *lp, struct belay_backoff *backoff)
+{
+    int64_t ms = belay_backoff_failed(backoff, bl_rand_next(&lp->rand));
+
+    return ms == BELAY_FOREVER ? BELAY_NEVER : bl_after_ms(0, ms);
+}
+
+/* The first delay, which is also that after a connection that came up. */
+static uint64_t first_delay(struct bl_lp *lp)
+{
+    struct belay_backoff first = lp->limits.backoff;
+
+    first.options.attempts_max = INT32_MAX;
+    return backoff_delay(lp, &first);
+}
+
+static uint64_t plain_delay(struct bl_lp *lp, const struct bl_lp_facts *facts)
+{
+    return spread(lp, facts->asked ? facts->delay_ms : lp->limits.retry_delay_ms);
+}
+
+/* ---- the course of attempts ---- */
+
+void bl_lp_init(struct bl_lp *lp, const struct bl_lp_limits *limits, uint64_t seed, uint64_t now)
+{
+    memset(lp, 0, sizeof *lp);
+    lp->limits = *limits;
+    bl_rand_seed(&lp->rand, seed);
+    lp->started_at = lp->next_at = lp->kept_at = now;
+    lp->move_at = lp->check_at = BELAY_NEVER;
+    lp->moves = limits->backoff;
+}
+
+/* The delay runs from here. A backoff says its own at the end of the attempt. */
+static void begin(struct bl_lp *lp, const struct bl_lp_facts *facts, uint64_t now)
+{
+    lp->kept_at = lp->next_at;
+    lp->started_at = now;
+    lp->next_at = lp->limits.has_backoff ? now : after(now, plain_delay(lp, facts));
+}
+
+/* True: no other is to be made. */
+static bool failed(struct bl_lp *lp, const struct bl_lp_facts *facts)
+{
+    if (lp->failures < INT32_MAX)
+        lp->failures++;
+    if (lp->limits.has_backoff) {
+        uint64_t delay = backoff_delay(lp, &lp->limits.backoff);
+
+        if (delay == BELAY_NEVER)
+            return true;
+        lp->next_at = after(lp->started_at, delay);
+    }
+    return facts->final;
+}
+
+static void candidate_failed(struct bl_lp *lp)
+{
+    uint64_t again = lp->next_at;
+
+    if (lp->limits.has_backoff) {
+        uint64_t delay = backoff_delay(lp, &lp->moves);
+
+        again = delay == BELAY_NEVER ? delay : after(lp->started_at, delay);
+        lp->next_at = after(lp->started_at, first_delay(lp));
+    }
+    if (!lp->draining) {
+        uint64_t regular = after(lp->started_at, lp->limits.move_every_ns);
+
+        again = regular > again ? regular : again;
+    }
+    lp->move_at = again;
+}
+
+static void came_up(struct bl_lp *lp, const struct bl_lp_facts *facts, uint64_t now)
+{
+    lp->failures = 0;
+    belay_backoff_reset(&lp->limits.backoff);
+    belay_backoff_reset(&lp->moves);
+    if (lp->limits.has_backoff)
+        lp->next_at = after(lp->started_at, first_delay(lp));
+    lp->draining = false;
+    lp->move_at = after(now, lp->limits.move_every_ns);
+    lp->check = facts->checkable ? BL_LP_RESTING : BL_LP_BLIND;
+    lp->checked_at = now;
+    lp->check_at = facts->checkable ? after(now, lp->limits.check_every_ns) : BELAY_NEVER;
+}
+
+static void went_down(struct bl_lp *lp)
+{
+    lp->draining = false;
+    lp->move_at = lp->check_at = BELAY_NEVER;
+    lp->check = BL_LP_BLIND;
+}
+
+/* What is known already is not told again within an episode. */
+static unsigned suppress(struct bl_lp *lp, unsigned todo, enum bl_lp_event event,
+                         const struct bl_lp_facts *facts)
+{
+    if (todo & TELL_TRY)
+        lp->told_address = lp->told_error = false;
+    if (todo & TELL_FOUND) {
+        if (lp->told_address && facts->same)
+            todo &= ~(unsigned)TELL_FOUND;
+        lp->told_address = true;
+    }
+    if (todo & TELL_FAIL) {
+        if (event == BL_LP_FAIL && lp->told_error && facts->same)
+            todo &= ~(unsigned)TELL_FAIL;
+        lp->told_error = true;
+    }
+    return todo;
+}
+
+unsigned bl_lp_step(struct bl_lp *lp, enum bl_lp_event event, const struct bl_lp_facts *facts,
+                    uint64_t now)
+{
+    const struct bl_lp_rule *rule;
+    unsigned todo;
+
+    if (event == BL_LP_FAIL) {
+        if (bl_lp_is_up(lp))
+            candidate_failed(lp);
+        else if (failed(lp, facts))
+            event = BL_LP_SPENT;
+    }
+    rule = &bl_lp_rules[lp->state][event];
+    BL_ASSERT(rule->legal);
+    todo = rule->todo;
+    if (todo & ASK)
+        begin(lp, facts, now);
+    if (event == BL_LP_STAY) {
+        lp->next_at = lp->kept_at;
+        lp->move_at = after(lp->started_at, lp->limits.move_every_ns);
+    }
+    if (todo & REVOKE)
+        went_down(lp);
+    if (todo & ADOPT)
+        came_up(lp, facts, now);
+    lp->state = (enum bl_lp_state)rule->next;
+    return suppress(lp, todo, event, facts);
+}
+
+unsigned bl_lp_find(struct bl_lp *lp, enum bl_lp_finding finding, uint64_t now)
+{
+    const struct bl_lp_rule *rule = &bl_lp_check_rules[lp->check][finding];
+
+    BL_ASSERT(rule->legal);
+    if (rule->todo & BL_LP_DO_CHECK) {
+        lp->checked_at = now;
+        lp->check_at = after(now, lp->limits.check_limit_ns);
+    } else if (lp->check == BL_LP_CHECKING && rule->next == BL_LP_RESTING) {
+        lp->check_at = after(lp->checked_at, lp->limits.check_every_ns);
+    } else if (rule->next == BL_LP_BLIND) {
+        lp->check_at = BELAY_NEVER;
+    }
+    lp->check = (enum bl_lp_check)rule->next;
+    return rule->todo;
+}
+
+void bl_lp_drain(struct bl_lp *lp)
+{
+    if (lp->draining || !bl_lp_is_up(lp) || lp->state == BL_LP_LAST)
+        return;
+    lp->draining = true;
+    if (lp->move_at > lp->next_at)
+        lp->move_at = lp->next_at;
+}
+
+static bool waits(const struct bl_lp *lp)
+{
+    return lp->state == BL_LP_START || lp->state == BL_LP_FAILED;
+}
+
+void bl_lp_kick(struct bl_lp *lp, uint64_t now)
+{
+    if (waits(lp) && lp->next_at > now)
+        lp->next_at = now;
+    if (lp->state == BL_LP_UP && lp->draining && lp->move_at > now)
+        lp->move_at = now;
+}
+
+void bl_lp_reset(struct bl_lp *lp, const struct bl_lp_facts *facts)
+{
+    uint64_t first = BELAY_NEVER;
+
+    lp->failures = 0;
+    belay_backoff_reset(&lp->limits.backoff);
+    belay_backoff_reset(&lp->moves);
+    if (!waits(lp))
+        return;
+    if (lp->limits.has_backoff)
+        first = after(lp->started_at, first_delay(lp));
+    else if (facts->asked)
+        first = after(lp->started_at, plain_delay(lp, facts));
+    if (lp->next_at > first)
+        lp->next_at = first;
+}
+
+/* ---- time ---- */
+
+static uint64_t limit_at(const struct bl_lp *lp)
+{
+    switch (lp->state) {
+    case BL_LP_RESOLVING:
+    case BL_LP_DIALING:
+    case BL_LP_ASKING:
+    case BL_LP_MOVING:
+        return after(lp->started_at, lp->limits.attempt_ns);
+    default:
+        return BELAY_NEVER;
+    }
+}
+
+static uint64_t try_at(const struct bl_lp *lp)
+{
+    return waits(lp) ? lp->next_at : lp->state == BL_LP_UP ? lp->move_at : BELAY_NEVER;
+}
+
+enum bl_lp_alarm bl_lp_due(const struct bl_lp *lp, uint64_t now)
+{
+    if (limit_at(lp) <= now)
+        return BL_LP_ALARM_LIMIT;
+    if (lp->check_at <= now)
+        return BL_LP_ALARM_CHECK;
+    return try_at(lp) <= now ? BL_LP_ALARM_TRY : BL_LP_ALARM_NONE;
+}
+
+uint64_t bl_lp_wakes(const struct bl_lp *lp)
+{
+    uint64_t at = limit_at(lp);
+
+    if (lp->check_at < at)
+        at = lp->check_at;
+    return try_at(lp) < at ? try_at(lp) : at;
+}
+
+int64_t bl_lp_next_ms(const struct bl_lp *lp, uint64_t now)
+{
+    if (lp->state >= BL_LP_LAST || (waits(lp) && lp->next_at == BELAY_NEVER))
+        return INT64_MAX;
+    if (!waits(lp) || lp->next_at <= now)
+        return 0;
+    return (int64_t)((lp->next_at - now + BL_MS(1) - 1) / BL_MS(1));
+}
+
+size_t bl_lp_pick(const struct bl_lp *lp, size_t n, size_t found)
+{
+    return bl_lp_wants_better(lp) || found == SIZE_MAX ? 0 : (found + 1) % n;
+}
