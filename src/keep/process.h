@@ -48,8 +48,7 @@ enum {
     BL_TELL_STARTED = 1, /* starting is done */
     BL_TELL_NEWS = 2,    /* logs and traces */
     BL_TELL_CODE = 4,    /* changes of code that are done */
-    BL_TELL_LIMIT = 8,   /* limit_at has changed */
-    BL_TELL_ENDED = 16,
+    BL_TELL_ENDED = 8,
 };
 
 struct belay_process {
@@ -73,30 +72,35 @@ struct belay_process {
     struct belay_directive resumed; /* came for what is pending */
     bool may_resume, has_resumed;
     bool busy;                      /* a callback runs */
+    bool asked;                     /* the loop asks for its status: nothing runs meanwhile */
     bool wanted;                    /* the executor was told that there is something to do */
     bool mailed;                    /* `mail` is on its way: it holds a reference */
     bool ending;                    /* somebody wants it to end, as `exit` says */
     bool killed;                    /* and without terminate */
+    enum belay_process_state was;   /* before it ended */
     bool ended;                     /* letters are refused; nothing runs any more */
     bool held;                      /* the executor waits for the starter to be told */
+    bool awaited;                   /* somebody is to be told: fixed from start to end */
+    bool told;                      /* of its start */
+    bool ignored;                   /* init did not want to run */
     bool said;                      /* exit_error holds what belay_do_stop was given */
     struct belay_exit exit;         /* how it ends: fixed once it has `ended` */
     struct belay_error exit_error;  /* of `exit`, whose `error` points here or is NULL */
-    struct belay_error *last_error; /* of belay_process_connect_failed; NULL: none */
+    struct belay_error *last_error; /* of belay_process_connect_failed; NULL: its code alone */
+    int last_code;                  /* 0: none */
     unsigned tell;                  /* BL_TELL_...: for the loop */
     struct bl_list news;            /* what the loop is to log and trace (process_status.c) */
     uint32_t news_n;
     struct bl_list codes; /* changes of code: done, to be told */
-    uint64_t limit_at;    /* until when it must have started, or ended */
     uint64_t calls_n, casts_n, infos_n, hibernations;
 
     /* ---- the executor's alone ---- */
     void *state;               /* the behaviour's */
     struct belay_message info; /* of the connect or disconnect that comes next */
     struct bl_rand rand;
-    uint64_t due_at;         /* when to step again though nothing came */
-    int64_t failed_delay_ms; /* of the failure that is to be logged */
-    bool failure_noted;      /* belay_process_connect_failed was called */
+    uint64_t due_at;                /* when to step again though nothing came */
+    enum belay_process_state noted; /* the trace knows of */
+    bool failure_noted;             /* belay_process_connect_failed was called for this attempt */
 
     /* ---- any thread, without the lock ---- */
     struct belay_from_table *table; /* the loop's; its lock guards: */
@@ -104,12 +108,17 @@ struct belay_process {
     _Atomic int32_t shown;          /* enum belay_process_state, for others to see */
 
     /* ---- the loop thread's alone ---- */
-    struct bl_task run;                   /* bl_process_run */
-    struct bl_mail mail;                  /* the same, from other threads */
-    struct bl_timer due;                  /* due_at, on the loop */
-    struct bl_timer limit;                /* limit_at */
-    bool over;                            /* its end was told */
-    bool released;                        /* and it is no object of the loop's any more */
+    struct bl_task run;       /* bl_process_run */
+    struct bl_mail mail;      /* the same, from other threads */
+    struct bl_timer due;      /* due_at, on the loop */
+    struct bl_timer limit;    /* limit_at */
+    uint64_t limit_at;        /* until when it must have started, or ended */
+    int64_t start_timeout_ms; /* INT64_MAX: none */
+    bool stopping;            /* limit_at is that of belay_process_stop */
+    bool running;             /* bl_process_run is */
+    bool again;               /* somebody asked for another meanwhile */
+    bool over;                /* its end was told */
+    bool late;                /* somebody asked for it after that: `run` holds a reference */
     belay_process_started_fn *on_started; /* NULL once told */
     void *started_arg;
     void (*on_exit)(struct belay_process *process, struct belay_exit why, void *arg);
@@ -141,6 +150,7 @@ extern const size_t bl_process_options_n;
 int bl_process_options_resolve(struct belay_process_options *ret,
                                const struct belay_process_options *given,
                                struct belay_backoff *ret_backoff, struct belay_error *error);
+int bl_behaviour_check(const struct belay_behaviour *behaviour, struct belay_error *error);
 
 /* ---- process_send.c: any thread ---- */
 
@@ -176,6 +186,10 @@ enum bl_step bl_process_step(struct belay_process *process);
 
 void bl_process_run(void *process); /* the task */
 void bl_process_on_mail(struct bl_mail *mail, struct belay_loop *loop);
+void bl_process_on_due(void *process); /* its timer */
+/* To be run soon, from any thread; with the lock. */
+void bl_process_ask_run(struct belay_process *process);
+void bl_process_arm_limit(struct belay_process *process, uint64_t at_ns, bool stopping);
 
 /* ---- process_end.c ---- */
 
@@ -186,11 +200,12 @@ void bl_process_on_mail(struct bl_mail *mail, struct belay_loop *loop);
  */
 bool bl_process_finish(struct belay_process *process, enum belay_exit_kind kind,
                        const struct belay_error *error, bool killed);
-/* Under the lock: fills in `exit`. */
+/* Under the lock: fills in `exit`; without an error that of an ERROR is BELAY_EABORTED. */
 void bl_process_set_exit(struct belay_process *process, enum belay_exit_kind kind,
                          const struct belay_error *error);
 /* Under the lock: nothing runs any more; letters go to `list`, to be dropped without the lock. */
 void bl_process_mark_ended(struct belay_process *process, struct bl_list *list);
+void bl_process_drop_letters(struct belay_process *process, struct bl_list *list);
 /* The loop's side of it: everybody is told. */
 void bl_process_tell_end(struct belay_process *process);
 /* Nothing of it is left but references: after its end was told, and its thread has left. */
@@ -209,18 +224,19 @@ void bl_process_log(struct belay_process *process, enum belay_log_level level, c
         if (BL_UNLIKELY((process)->debug))                                                         \
             bl_process_log(process, BELAY_LOG_DEBUG, __VA_ARGS__);                                 \
     } while (0)
-void bl_process_trace(struct belay_process *process, enum belay_process_state from,
-                      enum belay_process_state to, const char *cause);
+/* For the trace: it is in that state now, where that is news. The executor. */
+void bl_process_note(struct belay_process *process, enum belay_process_state now,
+                     const char *cause);
 void bl_process_tell_news(struct belay_process *process);
-/* The executor, before terminate: an abnormal end, with the state in words. */
-void bl_process_log_end(struct belay_process *process);
+/* The executor, before terminate: where it ends abnormally, with the state in words. */
+void bl_process_log_end(struct belay_process *process, const struct belay_exit *why);
 /* After connect has returned backoff. */
 void bl_process_log_failure(struct belay_process *process, int64_t delay_ms);
 
 /* ---- process_code.c ---- */
 
-/* The executor has come to the letter. */
-void bl_process_run_code(struct belay_process *process, struct bl_letter *letter);
+/* The executor has come to the letter; it is busy. */
+enum bl_step bl_process_run_code(struct belay_process *process, struct bl_letter *letter);
 void bl_process_tell_codes(struct belay_process *process);
 
 /* ---- process_thread.c ---- */
@@ -232,10 +248,16 @@ void bl_process_thread_wake(struct belay_process *process); /* under the lock: `
 /* On the loop, after the end was told: true when the thread has left (and was joined); else it
  * calls bl_process_release when it has. */
 bool bl_process_thread_end(struct belay_process *process);
+/* Whether the caller is the process's own thread. */
+bool bl_process_thread_is_self(const struct belay_process *process);
 void bl_process_thread_free(struct belay_process *process); /* at the last reference */
 
-/* ---- process_links.c: the loop ---- */
+/* ---- process_links.c ---- */
 
+/* belay_process_link; moreover the parent's end ends a child that traps exits. Before the child
+ * runs. Any thread. */
+int bl_process_link_child(struct belay_process *parent, struct belay_process *child);
+/* The loop, when an end is told. */
 /* Exit signals to those linked to it, downs to those who watch it. */
 void bl_process_end_links(struct belay_process *process, const struct belay_exit *why);
 

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+/* How a process ends: asked to, killed, for time; and who is told, in which order. */
+#include "keep/process.h"
+#include "keep/registry.h"
+
+struct stop_wait { /* belay_process_stop_wait: on the waiter's stack */
+    struct bl_list link;
+    struct bl_wait wait;
+    struct belay_process *process;
+    enum belay_exit_kind kind;
+    int64_t limit_ms;
+};
+
+/* ---- having it end ---- */
+
+void bl_process_set_exit(struct belay_process *p, enum belay_exit_kind kind,
+                         const struct belay_error *error)
+{
+    p->exit = (struct belay_exit){kind, NULL};
+    if (kind == BELAY_EXIT_ERROR && !error)
+        bl_error_set(&p->exit_error, BELAY_EABORTED, BELAY_STAGE_NONE, "it chose to end");
+    else if (error && error != &p->exit_error)
+        p->exit_error = *error;
+    if (p->exit_error.kind == BELAY_KIND_NONE)
+        p->exit_error.kind = belay_error_kind_of(p->exit_error.code);
+    p->exit_error.tried = NULL;
+    p->exit_error.tried_n = 0;
+    if (kind == BELAY_EXIT_ERROR || (kind == BELAY_EXIT_SHUTDOWN && error))
+        p->exit.error = &p->exit_error;
+}
+
+struct belay_directive belay_do_stop(struct belay_process *process, enum belay_exit_kind kind,
+                                     const struct belay_error *error)
+{
+    struct belay_directive d = belay_do(BELAY_DO_STOP);
+
+    d.exit = kind;
+    if (!process)
+        return d;
+    bl_mutex_lock(&process->lock);
+    if (!process->ending && !process->ended) {
+        process->said = error != NULL;
+        if (error)
+            process->exit_error = *error;
+    }
+    bl_mutex_unlock(&process->lock);
+    return d;
+}
+
+void bl_process_mark_ended(struct belay_process *p, struct bl_list *list)
+{
+    p->was = p->policy.state;
+    p->ended = true;
+    p->may_resume = false;
+    bl_pr_end(&p->policy);
+    bl_mailbox_flush(&p->backoff_letter);
+    bl_mailbox_empty(&p->mailbox, list);
+    bl_awaits_set_state(p->table, &p->awaits, &p->shown, BELAY_PROCESS_ENDED);
+    bl_awaits_end(p->table, &p->awaits);
+    bl_process_tell(p, BL_TELL_ENDED);
+}
+
+bool bl_process_finish(struct belay_process *p, enum belay_exit_kind kind,
+                       const struct belay_error *error, bool killed)
+{
+    struct bl_list letters;
+    bool ended, abandoned = false;
+
+    bl_list_init(&letters);
+    bl_mutex_lock(&p->lock);
+    ended = p->ended;
+    if (!ended) {
+        if (!p->ending || (killed && !p->killed))
+            bl_process_set_exit(p, kind, error);
+        p->ending = true;
+        p->killed = p->killed || killed;
+        abandoned = killed && p->busy && p->thread;
+        if (abandoned)
+            bl_process_mark_ended(p, &letters);
+        else
+            bl_process_wake(p);
+    }
+    bl_mutex_unlock(&p->lock);
+    if (abandoned)
+        bl_process_log(p, BELAY_LOG_WARN, "it was ended in the middle of a callback");
+    bl_process_drop_letters(p, &letters);
+    return !ended;
+}
+
+void bl_process_on_limit(void *arg)
+{
+    struct belay_process *p = arg;
+    struct belay_error error;
+    bool busy;
+
+    if (p->stopping) {
+        bl_process_finish(p, BELAY_EXIT_KILLED, NULL, true);
+        return;
+    }
+    bl_error_set(&error, BELAY_ETIMEDOUT, BELAY_STAGE_NONE, "%s: it did not start within %lld ms",
+                 bl_process_label(p), (long long)p->start_timeout_ms);
+    bl_mutex_lock(&p->lock);
+    busy = p->busy;
+    bl_mutex_unlock(&p->lock);
+    bl_process_finish(p, BELAY_EXIT_ERROR, &error, busy);
+}
+
+void belay_process_stop(struct belay_process *p, enum belay_exit_kind kind,
+                        const struct belay_error *error, int64_t limit_ms, belay_fn *fn, void *arg)
+{
+    uint64_t at;
+
+    if (!p)
+        return;
+    if (fn) {
+        p->on_stopped = fn;
+        p->stopped_arg = arg;
+    }
+    if (p->over) {
+        if (fn && !p->late) {
+            p->late = true;
+            belay_process_ref(p);
+            bl_task_post(p->loop, &p->run);
+        }
+        return;
+    }
+    if (limit_ms == 0) {
+        bl_process_finish(p, BELAY_EXIT_KILLED, NULL, true);
+        return;
+    }
+    if (!bl_process_finish(p, kind, error, false))
+        return;
+    at = limit_ms < 0 ? BELAY_NEVER : bl_after_ms(bl_now_fresh(p->loop), limit_ms);
+    bl_process_arm_limit(p, p->limit_at < at ? p->limit_at : at, true);
+}
+
+void bl_process_close_object(struct bl_object *object)
+{
+    struct belay_process *p = BL_CONTAINER(object, struct belay_process, object);
+
+    belay_process_stop(p, BELAY_EXIT_SHUTDOWN, NULL, BELAY_FOREVER, NULL, NULL);
+}
+
+/* ---- stop_wait ---- */
+
+static int start_stop(struct bl_wait *wait)
+{
+    struct stop_wait *w = BL_CONTAINER(wait, struct stop_wait, wait);
+    struct belay_process *p = w->process;
+
+    belay_process_stop(p, w->kind, NULL, w->limit_ms, NULL, NULL);
+    if (p->over)
+        bl_wait_done(wait, 0);
+    else
+        bl_list_push_back(&p->stop_waits, &w->link);
+    return 0;
+}
+
+static void cancel_stop(struct bl_wait *wait)
+{
+    bl_list_remove(&BL_CONTAINER(wait, struct stop_wait, wait)->link);
+}
+
+int belay_process_stop_wait(struct belay_process *process, enum belay_exit_kind kind,
+                            int64_t limit_ms)
+{
+    struct stop_wait w = {.process = process, .kind = kind, .limit_ms = limit_ms};
+
+    if (!process)
+        return BELAY_EINVAL;
+    if (process->thread && bl_process_thread_is_self(process))
+        return BELAY_EDEADLK;
+    bl_list_init(&w.link);
+    w.wait = (struct bl_wait){.loop = process->loop, .start = start_stop, .cancel = cancel_stop};
+    return bl_wait(&w.wait, -1);
+}
+
+static void tell_stop_waits(struct belay_process *p)
+{
+    struct bl_list *node;
+
+    while ((node = bl_list_pop_front(&p->stop_waits)))
+        bl_wait_done(&BL_LIST_OF(node, struct stop_wait, link)->wait, 0);
+}
+
+/* ---- the end of life ---- */
+
+/* Somebody still waits for its start. */
+static void tell_not_started(struct belay_process *p)
+{
+    belay_process_started_fn *fn = p->on_started;
+    struct belay_error error;
+
+    if (!fn)
+        return;
+    p->on_started = NULL;
+    if (p->ignored)
+        bl_error_set(&error, BELAY_EIGNORED, BELAY_STAGE_NONE, "%s: %s", bl_process_label(p),
+                     belay_strerror(BELAY_EIGNORED));
+    else if (p->exit.error)
+        error = *p->exit.error;
+    else
+        bl_error_set(&error, BELAY_EABORTED, BELAY_STAGE_NONE, "%s: it ended while it started: %s",
+                     bl_process_label(p), belay_exit_name(p->exit.kind));
+    fn(NULL, &error, p->started_arg);
+}
+
+/* Its name is free before anybody hears of it. */
+void bl_process_tell_end(struct belay_process *p)
+{
+    p->over = true;
+    bl_timer_stop(&p->due);
+    bl_timer_stop(&p->limit);
+    bl_directive_drop(&p->resumed);
+    bl_registry_forget(p);
+    BL_TRACE(p->loop, "process", p->object.id, bl_process_label(p),
+             belay_process_state_name(p->was), NULL, belay_exit_name(p->exit.kind));
+    bl_process_end_links(p, &p->exit);
+    tell_not_started(p);
+    bl_process_tell_codes(p);
+    if (p->on_exit)
+        p->on_exit(p, p->exit, p->exit_arg);
+    tell_stop_waits(p);
+    if (!p->thread || bl_process_thread_end(p))
+        bl_process_release(p);
+}
+
+void bl_process_release(struct belay_process *p)
+{
+    struct bl_list blanks, *node;
+
+    bl_list_init(&blanks);
+    bl_mutex_lock(&p->lock);
+    bl_mailbox_give_back(&p->mailbox, &blanks);
+    bl_mutex_unlock(&p->lock);
+    while ((node = bl_list_pop_front(&blanks)))
+        bl_free(&p->loop->mem, BL_LIST_OF(node, struct bl_letter, link));
+    bl_process_tell_news(p);
+    bl_timer_fini(&p->due, p->loop);
+    bl_timer_fini(&p->limit, p->loop);
+    bl_object_fini(&p->object, p->loop);
+    belay_process_unref(p);
+}
