@@ -272,7 +272,7 @@ void bl_child_start(struct belay_child *c)
 
     BL_ASSERT(!c->active && !c->tell_failed && !c->tell_ended);
     c->active = true;
-    c->answered = c->stopping = false;
+    c->answered = c->stopping = c->killed = false;
     c->object = NULL;
     keep_error(c, NULL);
     rc = c->spec.ops.start(c->loop, c, c->spec.arg);
@@ -292,12 +292,12 @@ void bl_child_stop(struct belay_child *c)
 
 void bl_child_kill(struct belay_child *c)
 {
-    if (!c->active)
+    if (!c->active || c->killed)
         return;
     if (!c->spec.ops.kill) {
         bl_child_stop(c);
         return;
     }
-    c->stopping = true;
+    c->stopping = c->killed = true;
     c->spec.ops.kill(c, c->object, c->spec.arg);
 }

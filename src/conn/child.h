@@ -55,6 +55,7 @@ struct belay_child {
     bool active;   /* ops.start was called, and there was no last answer: ignored, failed, ended */
     bool answered; /* since then: belay_child_started */
     bool stopping; /* ops.stop or ops.kill was called */
+    bool killed;   /* ops.kill was */
     bool tell_started, tell_failed, tell_ended;
 };
 
@@ -67,7 +68,7 @@ void bl_child_fini(struct belay_child *child); /* never while it is active */
 void bl_child_start(struct belay_child *child);
 /* `ended` follows, unless something else that is final is told first. May be called again. */
 void bl_child_stop(struct belay_child *child);
-/* Also after stop. Where the noun cannot, it is asked to stop. */
+/* Also after stop. Where the noun cannot, it is asked to stop. May be called again. */
 void bl_child_kill(struct belay_child *child);
 
 #endif
