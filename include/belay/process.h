@@ -102,7 +102,8 @@ struct belay_process_options {
     int32_t stack_size;              /* of that thread, in bytes; the system's */
     bool trap_exit;                  /* exits of linked processes come as messages */
     bool serve_while_connecting;     /* messages are handled while connect is pending */
-    bool sync_connect;               /* starting is done when the first connect is, not init */
+    bool sync_connect;               /* where init returns connect: starting is done when that has
+                                        returned, whatever it did, not with init */
     bool debug;                      /* every event of this process is logged, at level debug */
     int64_t start_timeout_ms;        /* BELAY_FOREVER; then it is ended: BELAY_ETIMEDOUT */
     int32_t mailbox_max;             /* 1,024 messages */
@@ -207,7 +208,8 @@ BELAY_API void belay_process_set_state(struct belay_process *process, void *stat
 BELAY_API void *belay_process_get_state(const struct belay_process *process);
 BELAY_API struct belay_loop *belay_process_loop(const struct belay_process *process);
 /* After belay_do_pending(): the directive that the callback would have returned. ANY THREAD; the
- * directive takes effect in a later turn. BELAY_EINVAL when nothing is pending. */
+ * directive takes effect in a later turn. It may come before the callback has returned. BELAY_EINVAL
+ * when nothing is pending, or was resumed already: the directive is still the caller's. */
 BELAY_API int belay_process_resume(struct belay_process *process, struct belay_directive directive);
 /* How often in a row connect has returned backoff; 0 after ok. */
 BELAY_API int32_t belay_process_attempts(const struct belay_process *process);
@@ -241,8 +243,10 @@ BELAY_API int belay_process_wait_until_wait(struct belay_process *process,
 /*
  * Ends it: terminate runs with `kind` and `error` as soon as the callback that runs has returned
  * (a pending one is given up), ahead of the mailbox. After limit_ms (BELAY_FOREVER: never) it counts
- * as killed without terminate; what an own thread still does then is abandoned, and waited for by
- * the end of the loop. fn (may be NULL) runs once it has ended. LOOP THREAD. May be called again.
+ * as killed without terminate (0: at once); what an own thread still does then is abandoned, and
+ * waited for by the end of the loop. fn (may be NULL) runs once it has ended. LOOP THREAD. May be
+ * called again: the first who says how is heard, the nearest limit holds, and a new fn takes the
+ * place of the former.
  */
 BELAY_API void belay_process_stop(struct belay_process *process, enum belay_exit_kind kind,
                                   const struct belay_error *error, int64_t limit_ms, belay_fn *fn,
@@ -303,11 +307,14 @@ BELAY_API void belay_monitor_cancel(struct belay_monitor *monitor);
 
 /* ---- for a supervisor ---- */
 
-/* `make_args` (NULL: `args` as they are) makes the args of each start; NULL from it: no memory. Options
- * are copied. BELAY_EINVAL, BELAY_ENOMEM. */
+/*
+ * `make_args` (NULL: `args` as they are) makes the args of each start; NULL from it: no memory.
+ * `free_args` (may be NULL) takes back what was made for a start that failed before init was called.
+ * Options are copied. BELAY_EINVAL, BELAY_ENOMEM.
+ */
 typedef void *belay_process_args_fn(void *args);
 BELAY_API int belay_process_child_spec(const struct belay_behaviour *behaviour, void *args,
-                                       belay_process_args_fn *make_args,
+                                       belay_process_args_fn *make_args, belay_fn *free_args,
                                        const struct belay_process_options *options,
                                        struct belay_child_spec *ret_spec,
                                        struct belay_error *error);
