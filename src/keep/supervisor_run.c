@@ -166,7 +166,8 @@ static void failed(struct belay_child *child, const struct belay_error *error)
     trace_change(c, BL_SP_STARTING, error->text);
     if (s->policy.gave_up && !ending)
         log_gave_up(s);
-    tell_start(c, error);
+    if (c->sp.state == BL_SP_STOPPED) /* else it is started again */
+        tell_start(c, error);
     s->busy--;
     bl_supervisor_run(s);
 }
