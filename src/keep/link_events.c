@@ -68,10 +68,9 @@ void bl_link_note(struct belay_link *link, const struct belay_error *error)
 
 /* The cursor stands behind the one that is being told, so that any of them may go meanwhile; those
  * who come meanwhile are not told this time. */
-static void tell_subscribers(struct belay_link *link, const struct belay_link_event *event)
+static void tell_subscribers(struct belay_link *link, const struct belay_link_event *event,
+                             uint64_t last)
 {
-    uint64_t last = link->subscribed;
-
     bl_list_push_front(&link->subscriptions, &link->cursor);
     while (link->cursor.next != &link->subscriptions) {
         struct bl_list *node = link->cursor.next;
@@ -90,6 +89,7 @@ void bl_link_tell(struct belay_link *link, enum belay_link_event_type type,
                   struct belay_endpoint *address, const struct belay_error *error)
 {
     int64_t next_ms = bl_lp_next_ms(&link->lp, bl_link_now(link));
+    uint64_t last = link->subscribed;
     struct belay_link_event event = {
         .size = sizeof event,
         .type = type,
@@ -105,7 +105,7 @@ void bl_link_tell(struct belay_link *link, enum belay_link_event_type type,
     log_event(link, &event);
     if (link->options.on_event)
         link->options.on_event(link, &event, link->options.event_arg);
-    tell_subscribers(link, &event);
+    tell_subscribers(link, &event, last);
 }
 
 /* ---- subscribing ---- */
