@@ -187,7 +187,8 @@ struct belay_dial_options {
     int32_t keepalive_idle_s;   /* 20; BELAY_NONE: no probes */
     int32_t keepalive_every_s;  /* 5, from one probe to the next */
     int32_t keepalive_probes;   /* 3 without an answer, and it is dead */
-    int64_t user_timeout_ms;    /* 30,000: unacknowledged data; a peer that reads slowly lives */
+    int64_t user_timeout_ms;    /* 30,000: unacknowledged data; a peer that reads slowly lives. Not
+                                   more than the probes take: idle + every * probes */
     int64_t dial_timeout_ms;    /* resolve, connect, proxy and TLS together; BELAY_FOREVER */
     int64_t proxy_timeout_ms;   /* 10,000: of each proxy, to its answer */
 };

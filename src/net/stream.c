@@ -29,16 +29,30 @@ static void set_option(struct belay_stream *s, enum belay_socket_option option, 
                                          s->socket.loop->transport.arg);
 }
 
+/* With a user timeout the kernel does not count probes: it waits for that time. So it must not be
+ * longer than the probes take. */
+static int64_t user_timeout(const struct bl_stream_options *o)
+{
+    int64_t probing = o->keepalive_idle_s + (int64_t)o->keepalive_every_s * o->keepalive_probes;
+
+    if (o->keepalive_idle_s > 0 && o->user_timeout_ms <= INT32_MAX &&
+        probing * 1000 < o->user_timeout_ms)
+        return probing * 1000;
+    return o->user_timeout_ms;
+}
+
 static void set_options(struct belay_stream *s, const struct bl_stream_options *options)
 {
+    int64_t timeout_ms = user_timeout(options);
+
     set_option(s, BELAY_SOCKET_NODELAY, 1);
     if (options->keepalive_idle_s > 0) {
         set_option(s, BELAY_SOCKET_KEEPALIVE_IDLE, options->keepalive_idle_s);
         set_option(s, BELAY_SOCKET_KEEPALIVE_EVERY, options->keepalive_every_s);
         set_option(s, BELAY_SOCKET_KEEPALIVE_PROBES, options->keepalive_probes);
     }
-    if (options->user_timeout_ms > 0 && options->user_timeout_ms <= INT32_MAX) {
-        s->user_timeout_ms = (int32_t)options->user_timeout_ms;
+    if (timeout_ms > 0 && timeout_ms <= INT32_MAX) {
+        s->user_timeout_ms = (int32_t)timeout_ms;
         set_option(s, BELAY_SOCKET_USER_TIMEOUT, s->user_timeout_ms);
     }
 }

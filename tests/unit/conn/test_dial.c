@@ -130,6 +130,38 @@ static void options_are_read_during_the_call(void **state)
     belay_stream_close(a.stream, 0, NULL, NULL);
 }
 
+/* The kernel ends an idle connection by the user timeout where there is one, and not by its probes.
+ */
+static void the_user_timeout_is_not_longer_than_the_probes_take(void **state)
+{
+    static const struct {
+        int32_t idle_s, every_s, probes;
+        int64_t user_ms;
+        int value;
+    } cases[] = {
+        {0, 0, 0, 0, 30000}, /* 20 s and 3 times 5 s: 35 s */
+        {1, 2, 3, 0, 7000},           {1, 2, 3, 5000, 5000},       {1, 2, 3, 7001, 7000},
+        {BELAY_NONE, 0, 0, 0, 30000}, {1, 2, 3, BELAY_FOREVER, 0}, /* then it is by its probes */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < BL_COUNT(cases); i++) {
+        struct belay_dial_options o = belay_dial_options_init();
+        struct answer a = {0};
+
+        o.keepalive_idle_s = cases[i].idle_s;
+        o.keepalive_every_s = cases[i].every_s;
+        o.keepalive_probes = cases[i].probes;
+        o.user_timeout_ms = cases[i].user_ms;
+        kit.net.user_timeout_ms = 0;
+        assert_int_equal(belay_dial(kit.endpoint, &o, NULL, on_dialled, &a), 0);
+        STREAM_KIT_UNTIL(&kit, a.told == 1);
+        assert_non_null(a.stream);
+        assert_int_equal(kit.net.user_timeout_ms, cases[i].value);
+        belay_stream_close(a.stream, 0, NULL, NULL);
+    }
+}
+
 static void the_end_of_the_loop_answers(void **state)
 {
     struct answer a = {0}, late = {0};
@@ -202,6 +234,7 @@ int main(void)
         TEST(who_cancels_is_never_told),
         TEST(bad_arguments_change_nothing),
         TEST(options_are_read_during_the_call),
+        TEST(the_user_timeout_is_not_longer_than_the_probes_take),
         TEST(the_end_of_the_loop_answers),
         TEST(the_loop_may_be_closed_from_the_callback),
         TEST(every_allocation_may_fail),

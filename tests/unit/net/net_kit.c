@@ -61,6 +61,8 @@ static int kit_set_option(int fd, enum belay_socket_option option, int value, vo
 {
     struct net_kit *k = arg;
     k->user_timeouts += option == BELAY_SOCKET_USER_TIMEOUT;
+    if (option == BELAY_SOCKET_USER_TIMEOUT)
+        k->user_timeout_ms = value;
     return bl_sys_transport.set_option(fd, option, value, NULL);
 }
 

@@ -21,12 +21,13 @@ struct net_kit {
     struct belay_loop *loop;
     unsigned reads, writes, user_timeouts; /* system calls asked of the transport */
     unsigned opened, closed;
-    int fail_open;    /* errno that open answers with; 0: none */
-    int refuse_write; /* errno for the next writes */
-    size_t write_max; /* bytes taken by one write; 0: no limit */
-    int ack_age;      /* what ack_age_ms answers; -1: the truth */
-    bool no_ack_age;  /* ack_age_ms knows nothing */
-    bool no_ipv6;     /* source_for and connect know no IPv6 */
+    int user_timeout_ms; /* asked for last; 0: never, or none */
+    int fail_open;       /* errno that open answers with; 0: none */
+    int refuse_write;    /* errno for the next writes */
+    size_t write_max;    /* bytes taken by one write; 0: no limit */
+    int ack_age;         /* what ack_age_ms answers; -1: the truth */
+    bool no_ack_age;     /* ack_age_ms knows nothing */
+    bool no_ipv6;        /* source_for and connect know no IPv6 */
 };
 
 void net_kit_set_up(struct net_kit *k);
