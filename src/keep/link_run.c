@@ -86,13 +86,16 @@ static void keep_time(struct belay_link *link, bool was_up)
     }
 }
 
-static void count(struct belay_link *link, enum bl_lp_state from, enum bl_lp_event event)
+static void count(struct belay_link *link, enum bl_lp_state from, enum bl_lp_event event,
+                  const struct belay_error *why)
 {
     bool asked = event == BL_LP_ADDRESS || event == BL_LP_FAIL || event == BL_LP_LOST;
 
     link->attempts += (from == BL_LP_TRY && event == BL_LP_GO) || (from == BL_LP_ASKING && asked);
     link->connected += event == BL_LP_OPENED;
     link->moves += event == BL_LP_OPENED && from == BL_LP_MOVING;
+    if (event == BL_LP_FAIL)
+        link->failed[why->stage]++;
 }
 
 /* The attempts of a backoff are spent: that, and what the last came to. */
@@ -116,7 +119,7 @@ static void step(struct belay_link *link, enum bl_lp_event event, struct bl_lp_f
     struct belay_error spent;
     unsigned todo;
 
-    count(link, from, event);
+    count(link, from, event, why);
     if (event == BL_LP_OPENED && from == BL_LP_MOVING)
         link->reason = link->lp.draining ? BELAY_REASON_DRAINING : BELAY_REASON_RETIRED;
     todo = bl_lp_step(&link->lp, event, &facts, bl_link_now(link));

@@ -46,7 +46,9 @@ void bl_link_answer(struct belay_link *link, const struct belay_error *error, bo
     bl_list_init(&others);
     bl_list_splice(&now, &link->waiters); /* who asks meanwhile is told another time */
     while ((node = bl_list_pop_front(&now))) {
-        if (all || waiter_of(node)->or_failed)
+        bool good = error || bl_link_is_live(link); /* until one of them breaks it */
+
+        if (good && (all || waiter_of(node)->or_failed))
             tell(waiter_of(node), error);
         else
             bl_list_push_back(&others, node);
