@@ -45,6 +45,8 @@ int client_open_loop(const struct client_options *o, struct belay_loop **ret)
     verbose_setup(o, &options);
     if (belay_loop_new(&options, ret, &error) < 0)
         return client_refuse("starting", &error);
+    if (o->verbose < 2) /* commands tell of their links by themselves */
+        belay_log_set_level(*ret, "persistent-connection-to", BELAY_LOG_OFF);
     if (levels && belay_log_set_levels(*ret, levels) < 0) {
         char shown[TEXT_SHOWN_MAX];
 

@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include "get.h"
+#include "pipe_run.h"
 #include "pool_run.h"
 #include "say.h"
+#include "watch_run.h"
 
 struct command {
     const char *name, *help;
@@ -20,9 +22,9 @@ static int help_main(int argc, char **argv);
 static const struct command commands[] = {
     {"get", "ask for URLs over pooled, reused and verified connections", get_main, &get_table},
     {"pool", "keep pools of connections and watch what they do", pool_main, &pool_table},
+    {"pipe", "standard input and output over a connection that comes back", pipe_main, &pipe_table},
+    {"watch", "keep connections to services up, and show how they are", watch_main, &watch_table},
     {"help", "say more about a command", help_main, NULL},
-    {"watch", NULL, NULL, NULL},
-    {"pipe", NULL, NULL, NULL},
     {"grpc", NULL, NULL, NULL},
 };
 

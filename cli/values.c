@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "memory.h"
-
 /* "12" or "1.5", from the start of `text`; *ret_end is what follows. No sign, no exponent, no
  * "inf". */
 static bool decimal(const char *text, double *ret, const char **ret_end)
@@ -67,6 +65,58 @@ bool values_count(const char *text, int64_t min, int64_t max, int64_t *ret, stru
                         (long long)min, (long long)max);
     }
     *ret = n;
+    return true;
+}
+
+bool values_size(const char *text, int64_t min, int64_t max, int64_t *ret, struct complaint *why)
+{
+    size_t digits = strspn(text, "0123456789"), len = strlen(text + digits);
+    const char *unit = text + digits;
+    char shown[TEXT_SHOWN_MAX], number[20] = "";
+    int64_t n = 0, factor = 1;
+    struct complaint ignored;
+    bool good = digits > 0 && digits < sizeof number;
+
+    if (len > 0) {
+        factor = INT64_C(1024) << (strchr("gG", unit[0]) ? 20 : strchr("mM", unit[0]) ? 10 : 0);
+        good = good && strchr("kKmMgG", unit[0]) && (len == 1 || strcmp(unit + 1, "iB") == 0);
+    }
+    memcpy(number, text, good ? digits : 0);
+    if (good && values_count(number, 0, max / factor, &n, &ignored) && n * factor >= min) {
+        *ret = n * factor;
+        return true;
+    }
+    return complain(why, "\"%s\" is not a size (such as 4096, 64k or 1M; from %lld to %lld bytes)",
+                    text_show(shown, sizeof shown, text), (long long)min, (long long)max);
+}
+
+static int hex_digit(char c)
+{
+    const char *digits = "0123456789abcdef", *at = strchr(digits, tolower((unsigned char)c));
+
+    return c && at ? (int)(at - digits) : -1;
+}
+
+bool values_unescape(const char *text, struct bytes *ret, struct complaint *why)
+{
+    static const char names[] = "nrt0\\", meant[] = "\n\r\t\0\\";
+
+    for (; *text; text++) {
+        const char *name = text[1] ? strchr(names, text[1]) : NULL;
+        char c = *text;
+
+        if (c == '\\' && text[1] == 'x' && hex_digit(text[2]) >= 0 && hex_digit(text[3]) >= 0) {
+            c = (char)(hex_digit(text[2]) << 4 | hex_digit(text[3]));
+            text += 3;
+        } else if (c == '\\' && name) {
+            c = meant[name - names];
+            text++;
+        } else if (c == '\\') {
+            return complain(why, "\"\\%.1s\" means nothing (\\n, \\r, \\t, \\0, \\xHH, \\\\)",
+                            text + 1);
+        }
+        bytes_add(ret, &c, 1);
+    }
     return true;
 }
 

@@ -5,6 +5,7 @@
 #define CLI_VALUES_H
 
 #include "belay/backoff.h"
+#include "memory.h"
 #include "text.h"
 
 #define VALUES_TIME_MAX_MS INT64_C(86400000) /* what the library takes as a limit: a day */
@@ -25,6 +26,12 @@ bool values_rate(const char *text, double *ret, struct complaint *why);
  * that is more; what is not said stays the library's default.
  */
 bool values_backoff(const char *text, struct belay_backoff_options *ret, struct complaint *why);
+
+/* "4096", "64k", "1M", "1MiB": powers of 1,024. */
+bool values_size(const char *text, int64_t min, int64_t max, int64_t *ret, struct complaint *why);
+
+/* Undoes \n, \r, \t, \0, \\ and \xHH: adds what is meant to `ret`. */
+bool values_unescape(const char *text, struct bytes *ret, struct complaint *why);
 
 /* "429,503" */
 bool values_statuses(const char *text, int *out, size_t max, size_t *ret_n, struct complaint *why);

@@ -155,6 +155,43 @@ static void backoffs_that_are_none_are_refused(void **state)
     assert_int_equal(o.delay_ms, 42);
 }
 
+static void sizes_are_powers_of_1024(void **state)
+{
+    static const char *const bad[] = {
+        "", "k", "1x", "1kb", "-1", "1.5k", "15", "2M", "9999999999999999999", "1kiBs"};
+    struct complaint why;
+    int64_t n = 42;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_false(values_size(bad[i], 16, 1 << 20, &n, &why));
+    assert_int_equal(n, 42);
+    assert_true(values_size("16", 16, 1 << 20, &n, &why));
+    assert_int_equal(n, 16);
+    assert_true(values_size("64k", 16, 1 << 20, &n, &why));
+    assert_int_equal(n, 65536);
+    assert_true(values_size("1MiB", 16, 1 << 20, &n, &why));
+    assert_int_equal(n, 1 << 20);
+    assert_true(values_size("2G", 16, INT64_MAX, &n, &why));
+    assert_int_equal(n, INT64_C(1) << 31);
+}
+
+static void escapes_are_undone(void **state)
+{
+    struct bytes b = {0};
+    struct complaint why;
+
+    (void)state;
+    assert_true(values_unescape("a\\n\\r\\t\\0\\\\\\x41\\xfFz", &b, &why));
+    assert_int_equal(b.len, 9);
+    assert_memory_equal(b.data, "a\n\r\t\0\\A\xffz", 9);
+    bytes_free(&b);
+    assert_false(values_unescape("a\\", &b, &why));
+    assert_false(values_unescape("\\x4", &b, &why));
+    assert_false(values_unescape("\\q", &b, &why));
+    bytes_free(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -165,6 +202,8 @@ int main(void)
         cmocka_unit_test_teardown(addresses_that_are_no_service_are_refused, tear_down),
         cmocka_unit_test(backoff_is_said_in_one_word),
         cmocka_unit_test(backoffs_that_are_none_are_refused),
+        cmocka_unit_test(sizes_are_powers_of_1024),
+        cmocka_unit_test(escapes_are_undone),
     };
     return cmocka_run_group_tests_name("cli_service", tests, NULL, NULL);
 }
