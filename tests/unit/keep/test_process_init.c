@@ -49,7 +49,7 @@ static void a_bare_behaviour_ignores_messages(void **state)
 
 static void a_bare_behaviour_ends_by_a_call_as_bad_call(void **state)
 {
-    struct asked asked;
+    static struct asked asked;
 
     (void)state;
     bare();
