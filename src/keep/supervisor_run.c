@@ -12,12 +12,6 @@ static void trace(const struct bl_supervised *c, const char *from, const char *t
     BL_TRACE(c->child.loop, "child", c->number, c->child.spec.id, from, to, cause);
 }
 
-/* Its state, from one moment to another. */
-static void trace_change(const struct bl_supervised *c, uint8_t from, const char *cause)
-{
-    trace(c, bl_sp_state_names[from], bl_sp_state_names[c->sp.state], cause);
-}
-
 /* ---- telling who asked ---- */
 
 /* How its start came out; the child is not freed meanwhile. */
@@ -158,12 +152,13 @@ static void failed(struct belay_child *child, const struct belay_error *error)
     struct belay_supervisor *s = c->supervisor;
     bool ignored = error->code == BELAY_EIGNORED;
     bool ending = s->policy.ending;
+    const char *from = bl_sp_state_names[c->sp.state];
 
     s->busy++;
     LOG(s, ignored ? BELAY_LOG_DEBUG : BELAY_LOG_WARN, "%s: %s did not start: %s", s->options.name,
         child->spec.id, error->text);
     bl_sp_failed(&s->policy, &c->sp, ignored, bl_now(s->loop));
-    trace_change(c, BL_SP_STARTING, error->text);
+    trace(c, from, "stopped", error->text);
     if (s->policy.gave_up && !ending)
         log_gave_up(s);
     if (c->sp.state == BL_SP_STOPPED) /* else it is started again */
@@ -180,14 +175,14 @@ static void ended(struct belay_child *child, struct belay_exit why)
     bool abnormal = why.kind == BELAY_EXIT_ERROR || why.kind == BELAY_EXIT_KILLED;
     const char *text = why.error ? why.error->text : belay_exit_name(why.kind);
     bool ending = s->policy.ending;
-    uint8_t from = c->sp.state;
+    const char *from = bl_sp_state_names[c->sp.state];
 
     s->busy++;
     bl_timer_stop(&c->limit);
     LOG(s, abnormal && !expected ? BELAY_LOG_WARN : BELAY_LOG_DEBUG, "%s: %s has ended: %s",
         s->options.name, child->spec.id, text);
     bl_sp_ended(&s->policy, &c->sp, why.kind, bl_now(s->loop));
-    trace_change(c, from, text);
+    trace(c, from, "stopped", text);
     if (s->policy.gave_up && !ending)
         log_gave_up(s);
     settle(c);
