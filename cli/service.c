@@ -174,6 +174,26 @@ static int refuse(const struct client_options *o, const struct belay_error *erro
     return EXIT_USAGE;
 }
 
+/* What is asked by requests is dialled by their client, which finds the way by itself. */
+static int open_endpoint(const struct service *s, const struct client_options *o,
+                         struct belay_loop *loop, struct belay_tls *tls, const char *url,
+                         struct belay_endpoint **ret, struct belay_error *error)
+{
+    struct belay_endpoint_options options = belay_endpoint_options_init();
+
+    if (!service_is_http(s))
+        return client_open_endpoint(o, loop, tls, url, ret, error);
+    options.url = url;
+    options.tls = service_is_tls(s) ? tls : NULL;
+    if (belay_endpoint_new(loop, &options, ret, error) < 0)
+        return EXIT_USAGE;
+    error->kind = BELAY_KIND_NONE;
+    if (client_check_family(o, *ret, url) == EXIT_FINE)
+        return EXIT_FINE;
+    belay_endpoint_unref(*ret);
+    return EXIT_USAGE;
+}
+
 static int open_list(struct service *s, const struct client_options *o, struct belay_loop *loop,
                      struct belay_tls *tls)
 {
@@ -183,7 +203,7 @@ static int open_list(struct service *s, const struct client_options *o, struct b
     int status = EXIT_FINE, rc = 0;
 
     while (status == EXIT_FINE && n < s->addresses.n) {
-        status = client_open_endpoint(o, loop, tls, s->addresses.items[n], &endpoints[n], &error);
+        status = open_endpoint(s, o, loop, tls, s->addresses.items[n], &endpoints[n], &error);
         n += status == EXIT_FINE;
     }
     if (status == EXIT_FINE)
@@ -231,13 +251,14 @@ static int open_place(struct service *s, const struct client_options *o, struct 
     const char *place = s->addresses.items[0];
     int rc;
 
-    if (has_rules_of_hosts(o) || client_set_route(o, &options) != EXIT_FINE)
+    if (!service_is_http(s) &&
+        (has_rules_of_hosts(o) || client_set_route(o, &options) != EXIT_FINE))
         return EXIT_USAGE;
     options.scheme = s->scheme;
     options.host = s->kind == SERVICE_SRV ? domain_of(place) : "localhost";
     options.port = service_is_http(s) ? 0 : 1;
     options.tls = service_is_tls(s) ? tls : NULL;
-    if (client_route(&options, (void *)o) < 0)
+    if (!service_is_http(s) && client_route(&options, (void *)o) < 0)
         return refuse(o, &error);
     if (belay_endpoint_new(loop, &options, &like, &error) < 0)
         return refuse(o, &error);
