@@ -269,7 +269,9 @@ static void on_open(struct belay_conn *conn, struct belay_endpoint *endpoint, vo
     s->options = arg;
     belay_conn_set_state(conn, s);
     addrs = belay_endpoint_addrs(endpoint, &n);
-    if (belay_endpoint_is_tls(endpoint)) {
+    if (belay_endpoint_address(endpoint)) {
+        fail_with(s, BELAY_ENOTSUP, BELAY_STAGE_CONNECT, "hiredis knows no addresses of that type");
+    } else if (belay_endpoint_is_tls(endpoint)) {
         fail_with(s, BELAY_ENOTSUP, BELAY_STAGE_TLS, "TLS is not supported");
     } else if (n == 0) {
         look_up(s, endpoint);

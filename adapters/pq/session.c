@@ -304,7 +304,9 @@ static void on_open(struct belay_conn *conn, struct belay_endpoint *endpoint, vo
     s->conn = conn;
     s->pq = pq;
     belay_conn_set_state(conn, s);
-    if (belay_endpoint_is_tls(endpoint))
+    if (belay_endpoint_address(endpoint))
+        fail_with(s, BELAY_ENOTSUP, BELAY_STAGE_CONNECT, "libpq knows no addresses of that type");
+    else if (belay_endpoint_is_tls(endpoint))
         fail_with(s, BELAY_ENOTSUP, BELAY_STAGE_TLS,
                   "TLS is to be asked for by conninfo's sslmode");
     else if (own && pq->looks_up)

@@ -35,6 +35,15 @@ struct belay_endpoint *adapter_kit_endpoint(struct adapter_kit *k, const char *u
     return endpoint;
 }
 
+struct belay_endpoint *adapter_kit_address(struct adapter_kit *k)
+{
+    static const struct belay_address_ops ops = {.size = sizeof ops};
+    struct belay_endpoint *endpoint;
+
+    assert_int_equal(belay_endpoint_new_address(k->loop, &ops, k, &endpoint), 0);
+    return endpoint;
+}
+
 static void on_ended(struct belay_peer *peer, uint64_t id, enum belay_reason reason,
                      const struct belay_error *error, void *arg)
 {

@@ -35,6 +35,8 @@ void adapter_kit_close(struct adapter_kit *k);
 /* Closes what is open. */
 void adapter_kit_end(struct adapter_kit *k);
 struct belay_endpoint *adapter_kit_endpoint(struct adapter_kit *k, const char *url);
+/* An address of a type that no library knows. */
+struct belay_endpoint *adapter_kit_address(struct adapter_kit *k);
 
 /* A lease within 10 s, or the test fails with what was told. */
 struct belay_lease adapter_kit_acquire(struct adapter_kit *k);

@@ -372,6 +372,17 @@ static void an_endpoint_with_tls_is_refused(void **state)
     refused_for_ever("tls://127.0.0.1:{port}", BELAY_ENOTSUP, "TLS");
 }
 
+static void an_address_of_another_type_is_refused(void **state)
+{
+    struct belay_lease lease;
+
+    (void)state;
+    assert_int_equal(belay_hiredis_new(&options, &hiredis, NULL), 0);
+    adapter_kit_open(&kit, belay_hiredis_connector(hiredis), adapter_kit_address(&kit));
+    assert_int_equal(adapter_kit_try(&kit, &lease), BELAY_ENOTSUP);
+    assert_non_null(strstr(kit.error.text, "hiredis knows no addresses of that type"));
+}
+
 static void a_full_server_is_tried_again(void **state)
 {
     redisContext *admin = connect_beside();
@@ -560,6 +571,7 @@ int main(void)
         T(a_missing_password_is_fatal_at_once),
         T(a_database_that_is_not_is_fatal_at_once),
         T(an_endpoint_with_tls_is_refused),
+        T(an_address_of_another_type_is_refused),
         T(a_full_server_is_tried_again),
         T(a_server_that_pauses_fails_the_check),
         T(a_reply_that_nobody_read_ends_the_connection),

@@ -174,6 +174,17 @@ static void an_endpoint_with_tls_is_refused(void **state)
     assert_non_null(strstr(kit.error.text, "sslmode"));
 }
 
+static void an_address_of_another_type_is_refused(void **state)
+{
+    struct belay_lease lease;
+
+    (void)state;
+    make(CONNINFO);
+    adapter_kit_open(&kit, belay_pq_connector(pq), adapter_kit_address(&kit));
+    assert_int_equal(adapter_kit_try(&kit, &lease), BELAY_ENOTSUP);
+    assert_non_null(strstr(kit.error.text, "libpq knows no addresses of that type"));
+}
+
 /* ---- what ends ---- */
 
 static void a_backend_that_ends_while_idle_is_noticed_at_once(void **state)
@@ -676,6 +687,7 @@ int main(void)
         T(a_name_that_is_not_fails_in_its_stage),
         T(an_endpoint_says_where_a_replica_is),
         T(an_endpoint_with_tls_is_refused),
+        T(an_address_of_another_type_is_refused),
         T(a_backend_that_ends_while_idle_is_noticed_at_once),
         T(a_backend_that_ends_in_use_is_not_lent_again),
         T(a_number_that_is_anothers_is_let_alone),
