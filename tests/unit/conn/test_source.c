@@ -41,7 +41,9 @@ static void a_list_is_given_in_order(void **state)
     for (int i = 0; i < 3; i++)
         list[i] = endpoint_of(urls[i]);
     for (int rotate = 0; rotate < 2; rotate++) {
-        assert_int_equal(belay_source_list(world.loop, list, 3, rotate, &source), 0);
+        enum belay_source_order order = rotate ? BELAY_SOURCE_ROTATED : BELAY_SOURCE_IN_ORDER;
+
+        assert_int_equal(belay_source_list(world.loop, list, 3, order, &source), 0);
         for (size_t question = 0; question < 5; question++) {
             source_ask(source, &a);
             settle();
