@@ -41,7 +41,7 @@ void pipe_end(struct pipe_run *run, int status)
     if (run->ending || run->finished)
         return;
     run->ending = true;
-    run->status = status == EXIT_FINE && run->doubtful ? EXIT_PROBLEM : status;
+    run->status = status == EXIT_FINE && run->unsure ? EXIT_PROBLEM : status;
     pipe_in_want(&run->in, 0);
     if (run->stream && !run->lost)
         belay_stream_pause(run->stream);

@@ -196,6 +196,7 @@ static void detach(struct pipe_run *run)
     loss->unsent = pipe_buffer_unsent(&run->buffer);
     run->sent -= loss->cut;
     run->doubtful += loss->doubtful;
+    run->unsure = run->unsure || loss->doubtful || (loss->reset && loss->sent);
     run->stream = NULL;
     run->up = run->ended = run->lost = false;
 }

@@ -59,6 +59,7 @@ struct pipe_run {
 
     uint64_t connections, sent, received, doubtful;
     int64_t begin_ms, moved_ms;
+    bool unsure;   /* whether all that was sent has been read */
     bool troubled; /* it was said that there is no connection */
     bool ending;   /* when the output is written */
     bool finished;

@@ -75,8 +75,10 @@ static void say_loss(struct pipe_run *run, const struct belay_link_event *e)
     add_loss(rest, &run->loss);
     if (!expected && !run->o->once)
         add_next(rest, e->next_ms);
-    say("%s: %.200s%s", name,
-        !run->loss.reset || !e->error ? "the connection was closed" : e->error->text, rest);
+    if (run->loss.reset && e->error)
+        say("%.300s%s", e->error->text, rest);
+    else
+        say("%s: the connection was closed%s", name, rest);
     run->troubled = !expected;
 }
 
