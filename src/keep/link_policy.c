@@ -239,6 +239,7 @@ void bl_lp_init(struct bl_lp *lp, const struct bl_lp_limits *limits, uint64_t se
     lp->started_at = lp->next_at = lp->kept_at = now;
     lp->move_at = lp->check_at = BELAY_NEVER;
     lp->moves = limits->backoff;
+    lp->moves.options.attempts_max = INT32_MAX; /* a link that is up never gives up moving */
 }
 
 /* The delay runs from here. A backoff says its own at the end of the attempt. */
@@ -269,9 +270,7 @@ static void candidate_failed(struct bl_lp *lp)
     uint64_t again = lp->next_at;
 
     if (lp->limits.has_backoff) {
-        uint64_t delay = backoff_delay(lp, &lp->moves);
-
-        again = delay == BELAY_NEVER ? delay : after(lp->started_at, delay);
+        again = after(lp->started_at, backoff_delay(lp, &lp->moves));
         lp->next_at = after(lp->started_at, first_delay(lp));
     }
     if (!lp->draining) {
