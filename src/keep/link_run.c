@@ -94,8 +94,8 @@ static void count(struct belay_link *link, enum bl_lp_state from, enum bl_lp_eve
     link->attempts += (from == BL_LP_TRY && event == BL_LP_GO) || (from == BL_LP_ASKING && asked);
     link->connected += event == BL_LP_OPENED;
     link->moves += event == BL_LP_OPENED && from == BL_LP_MOVING;
-    if (event == BL_LP_FAIL)
-        link->failed[why->stage]++;
+    if (event == BL_LP_FAIL) /* a source of the caller's own may say anything */
+        link->failed[(unsigned)why->stage < BELAY_STAGES_N ? why->stage : BELAY_STAGE_NONE]++;
 }
 
 /* The attempts of a backoff are spent: that, and what the last came to. */

@@ -4,6 +4,7 @@ target_include_directories(link_kit PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_
 target_compile_definitions(link_kit PRIVATE _GNU_SOURCE)
 target_link_libraries(link_kit PRIVATE belay_flags PUBLIC loop_fake test_support belay_static PkgConfig::CMOCKA)
 
-foreach(noun link link_edges)
+belay_test(keep_link_policy SOURCES test_link_policy.c LABELS unit)
+foreach(noun link link_edges link_move)
   belay_test(keep_${noun} SOURCES test_${noun}.c LABELS unit LIBS link_kit)
 endforeach()
