@@ -112,7 +112,7 @@ static void it_starts_and_stops(void **state)
     adopt(on_open);
     k.options.max_connections_per_endpoint = 7;     /* they were copied */
     for (unsigned round = 1; round <= 3; round++) { /* and started again, as often as one likes */
-        struct belay_pool_options effective;
+        struct belay_pool_options effective = belay_pool_options_init();
 
         start();
         assert_int_equal(keeper.started, round);
