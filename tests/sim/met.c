@@ -65,6 +65,13 @@ void met_row(const char *what, const char *name, uint64_t n)
     printf("  %-12s %-36s %12llu\n", what, name, (unsigned long long)n);
 }
 
+void met_heading(const struct met *m)
+{
+    printf("%llu histories, %llu events, %llu turns, %llu dials\n",
+           (unsigned long long)m->histories, (unsigned long long)m->events,
+           (unsigned long long)m->turns, (unsigned long long)m->dials);
+}
+
 void met_print(const struct met *m)
 {
     printf("at least %llu events, %llu peers and %llu kinds of fault in each\n",

@@ -35,6 +35,7 @@ struct met_expected {
 void met_trace(const struct belay_trace *trace, void *met);
 /* What happened in this world, at its end. */
 void met_add(struct met *m, const struct sim_world *w);
+void met_heading(const struct met *m);
 void met_print(const struct met *m);
 void met_row(const char *what, const char *name, uint64_t n);
 /* What was hardly met, printed; how many. A share of all histories is asked for, so few histories ask for little. */

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: MIT */
+/* What is held against a link's attempts and connections, after each turn: when they begin, how many there are, what is current. */
+#include "sim/link_rig.h"
+
+#include <stdlib.h>
+
+#define SLACK_NS   SIM_MS(5) /* of what becomes due, some turns later */
+#define FAR_MS     INT64_C(4000000000)
+#define DEAD_TURNS 4
+
+/* ---- delays ---- */
+
+int64_t link_delay(int32_t failures, void *arg)
+{
+    struct sim_link *l = arg;
+
+    if (l->all->in_call)
+        sim_fail(l->all->w, "link %d: its delay is asked inside a call", l->n);
+    if (!l->probe_lost && failures != l->failures_in_a_row && !l->hurried)
+        sim_fail(l->all->w, "link %d: its delay is asked for %d failures, and %d there were", l->n,
+                 (int)failures, l->failures_in_a_row);
+    l->delays_asked++;
+    l->delay_said_ms = l->base_ms * (1 + failures % 4) - (failures % 5 == 4) * FAR_MS;
+    if (l->delay_said_ms > l->delay_said_most_ms)
+        l->delay_said_most_ms = l->delay_said_ms;
+    return l->delay_said_ms;
+}
+
+static void spread(int64_t delay_ms, int64_t percent, int64_t *least, int64_t *most)
+{
+    *least = delay_ms - delay_ms * percent / 100;
+    *most = delay_ms + delay_ms * percent / 100;
+}
+
+static int64_t or_default(int64_t value, int64_t otherwise)
+{
+    return value == BELAY_NONE ? 0 : value ? value : otherwise;
+}
+
+static void backoff_delay(const struct belay_backoff_options *o, int failures, int64_t *least,
+                          int64_t *most)
+{
+    double max = (double)or_default(o->delay_max_ms, 10000);
+    double delay = (double)or_default(o->delay_ms, 100);
+
+    for (int i = 0; i < failures && delay < max; i++)
+        delay = delay * (double)or_default(o->factor_percent, 200) / 100;
+    if (delay > max)
+        delay = max;
+    spread((int64_t)delay, o->jitter == BELAY_JITTER_NONE ? 0 : or_default(o->spread_percent, 20),
+           least, most);
+    if (o->jitter == BELAY_JITTER_FULL) {
+        *least = 0;
+        *most = (int64_t)delay;
+    }
+    *most += 1;
+}
+
+static void delay_of(const struct sim_link *l, int failures, int64_t *least, int64_t *most)
+{
+    int64_t delay = l->options.retry_delay ? l->delay_said_ms : l->options.retry_delay_ms;
+
+    if (l->options.backoff)
+        backoff_delay(&l->backoff, failures, least, most);
+    else
+        spread(delay > 0 ? delay : 0, or_default(l->options.retry_spread, 30), least, most);
+}
+
+int64_t link_largest_delay(const struct sim_link *l)
+{
+    int64_t least, most;
+
+    if (l->options.backoff)
+        backoff_delay(&l->backoff, 60, &least, &most);
+    else
+        spread(l->options.retry_delay ? l->base_ms * 4 : l->options.retry_delay_ms,
+               or_default(l->options.retry_spread, 30), &least, &most);
+    return most;
+}
+
+/* What is under way may have begun before, or after. */
+void link_oracle_reset(struct sim_link *l)
+{
+    int64_t least, most;
+
+    l->resets++;
+    l->reset_turn = l->all->w->turns;
+    l->failures_in_a_row = 0;
+    l->hurried = true;
+    delay_of(l, 0, &least, &most);
+    if (most > l->delay_most_ms)
+        l->delay_most_ms = most;
+}
+
+void link_oracle_trace(struct links *all, const struct belay_trace *t)
+{
+    if (strcmp(t->noun, "link") != 0 || !t->from || !t->to)
+        return;
+    for (int i = 0; i < all->n; i++) {
+        struct sim_link *l = &all->links[i];
+
+        if (strcmp(t->name, l->name) != 0)
+            continue;
+        if (strcmp(t->to, "asking") == 0) {
+            l->asked_ns = all->w->now_ns;
+            l->asks++;
+        }
+        l->tries += strcmp(t->from, "try") == 0 && strcmp(t->to, "resolving") == 0;
+    }
+}
+
+void link_oracle_hurried(struct sim_link *l, bool kicked)
+{
+    l->hurried = true;
+    l->kicked |= kicked;
+}
+
+/* ---- attempts ---- */
+
+static uint64_t latest(const struct sim_link *l)
+{
+    uint64_t due = l->started_ns + SIM_MS(l->delay_most_ms);
+
+    return (due > l->ended_ns ? due : l->ended_ns) + SLACK_NS + l->all->w->jump_ns;
+}
+
+/* `better`: it was begun as a candidate, while the link was up. */
+static void begun(struct sim_link *l, const struct belay_link_stats *s, bool better)
+{
+    struct sim_world *w = l->all->w;
+    int64_t least, most;
+    int before;
+
+    l->hurried |= l->kicked_turn >= w->turns;
+    delay_of(l, s->failures > 0 ? s->failures - 1 : 0, &least, &most);
+    if (s->attempts > l->attempts + 1 && !l->hurried && !better && !l->options.retry_delay &&
+        SIM_MS(least) > LINK_MOMENT_NS)
+        sim_fail(w, "link %d: %llu attempts in one turn", l->n,
+                 (unsigned long long)(s->attempts - l->attempts));
+    if (l->attempts > 0 && !l->hurried && !better &&
+        w->now_ns + LINK_MOMENT_NS < l->started_ns + SIM_MS(l->delay_least_ms))
+        sim_fail(w, "link %d tries again after %.3f s, and %.3f s is its delay", l->n,
+                 (double)(w->now_ns - l->started_ns) / 1e9, (double)l->delay_least_ms / 1e3);
+    if (l->attempts > 0 && !better && w->now_ns > latest(l))
+        sim_fail(w, "link %d tries again after %.3f s: its delay of %.3f s is long over", l->n,
+                 (double)(w->now_ns - l->started_ns) / 1e9, (double)l->delay_most_ms / 1e3);
+    if (l->attempts > 0 && !better && l->ended_ns > l->started_ns + SIM_MS(l->delay_most_ms))
+        link_did(l, LINK_LATE_ATTEMPT);
+    l->started_ns = better ? l->asked_ns : w->now_ns;
+    /* it may have failed already */
+    before = s->failures - (s->state == BELAY_LINK_WAITING && s->failures > 0);
+    delay_of(l, better ? 0 : before, &l->delay_least_ms, &l->delay_most_ms);
+    if (l->options.retry_delay && l->hurried) { /* it was asked in between */
+        l->delay_said_ms = l->delay_said_most_ms;
+        delay_of(l, 0, &least, &l->delay_most_ms);
+    }
+    l->delay_said_most_ms = 0;
+    l->hurried = l->kicked = false;
+}
+
+static void check_attempts(struct sim_link *l, const struct belay_link_stats *s)
+{
+    struct sim_world *w = l->all->w;
+    uint64_t failed = link_failed(s);
+    bool ended = failed > l->failed || s->connected > l->connected;
+
+    if (ended)
+        l->ended_ns = w->now_ns;
+    if (s->attempts > l->attempts)
+        begun(l, s, l->tries == l->tries_before);
+    if (s->connected > l->connected && l->options.backoff) /* the first delay follows */
+        delay_of(l, 0, &l->delay_least_ms, &l->delay_most_ms);
+    l->tries_before = l->tries;
+    if (s->moves > l->moves)
+        link_did(l, LINK_MOVED);
+    if (s->attempts < s->connected + failed || s->attempts < l->attempts ||
+        s->connected < l->connected || failed < l->failed)
+        sim_fail(w, "link %d counts %llu attempts, %llu connected, %llu failed", l->n,
+                 (unsigned long long)s->attempts, (unsigned long long)s->connected,
+                 (unsigned long long)failed);
+    l->attempts = s->attempts;
+    l->connected = s->connected;
+    l->failed = failed;
+    l->moves = s->moves;
+    l->was_up = l->up;
+}
+
+/* ---- connections ---- */
+
+static bool is_mine(const struct sim_link *l, const struct sim_seen *seen)
+{
+    for (int i = 0; i < l->hosts_n; i++)
+        if (seen->host == l->hosts[i])
+            return true;
+    return false;
+}
+
+static void check_connections(struct sim_link *l)
+{
+    struct sim_world *w = l->all->w;
+    int opening = 0, open = 0;
+
+    BL_LIST_EACH(node, &w->seen)
+    {
+        const struct sim_seen *seen = BL_LIST_OF(node, struct sim_seen, link);
+
+        if (!is_mine(l, seen) || seen->closing || seen->taken)
+            continue;
+        opening += !seen->open;
+        open += seen->open;
+        l->draining |= seen->draining_turn > 0;
+    }
+    if (l->wires)
+        return; /* what is closed takes its time, and addresses race */
+    if (open == 2 || (open == 1 && opening == 1))
+        link_did(l, LINK_TWO);
+    if (opening > 1 || open + opening > 2)
+        sim_fail(w, "link %d dials %d and has %d connections", l->n, opening, open);
+    if (open + opening > 1 && l->options.move_interval_ms <= 0 && !l->draining)
+        sim_fail(w, "link %d has a candidate, and does not move", l->n);
+}
+
+static void check_current(struct sim_link *l, const struct belay_link_stats *s)
+{
+    struct sim_world *w = l->all->w;
+    struct belay_lease lease;
+    struct sim_seen *seen;
+    int r = belay_link_current(l->link, &lease);
+
+    if (r < 0) {
+        if (r != (belay_link_is_closed(l->link) ? BELAY_ECLOSED : BELAY_EAGAIN) &&
+            !(r == BELAY_EAGAIN && l->last_closes))
+            sim_fail(w, "link %d: current: %s", l->n, belay_error_name(r));
+        return;
+    }
+    seen = sim_seen_of_lease(w, lease);
+    if (!belay_lease_valid(lease) || !seen || l->closing)
+        sim_fail(w, "link %d gives a stale lease, or is closed", l->n);
+    if (seen->closing || seen->taken || !is_mine(l, seen))
+        sim_fail(w, "link %d gives a connection that is no more", l->n);
+    if (seen->gone_turn && seen->gone_turn + DEAD_TURNS < w->turns)
+        sim_fail(w, "link %d gives connection %llu, which is dead", l->n,
+                 (unsigned long long)seen->id);
+    if (s->state != BELAY_LINK_UP)
+        sim_fail(w, "link %d has a connection, and is %s", l->n, belay_link_state_name(s->state));
+}
+
+/* ---- when all is quiet ---- */
+
+static void check_waits(struct sim_link *l, const struct belay_link_stats *s)
+{
+    struct sim_world *w = l->all->w;
+    uint32_t waiting = 0;
+
+    BL_LIST_EACH(node, &l->waits)
+    {
+        struct link_wait *wait = BL_LIST_OF(node, struct link_wait, link);
+
+        waiting++;
+        if (wait->deadline_ns != BELAY_NEVER && w->now_ns > wait->deadline_ns + LINK_MOMENT_NS)
+            sim_fail(w, "link %d: somebody waits beyond their time", l->n);
+        if (s->state == BELAY_LINK_UP)
+            sim_fail(w, "link %d is up, and somebody waits for it", l->n);
+        if (wait->or_failed && link_failed(s) > wait->failures)
+            sim_fail(w, "link %d: an attempt failed, and somebody waits for its result", l->n);
+    }
+    if (s->waiting < waiting || s->waiting > waiting + l->blocked)
+        sim_fail(w, "link %d says that %u wait, and %u do", l->n, s->waiting, waiting);
+}
+
+static void check_numbers(struct sim_link *l, const struct belay_link_stats *s)
+{
+    struct sim_world *w = l->all->w;
+    uint64_t up_ns = l->up_total_ns + (l->up ? w->now_ns - l->up_since_ns : 0);
+    int64_t up_ms = (int64_t)(up_ns / 1000000),
+            age = (int64_t)((w->now_ns - l->opened_ns) / 1000000);
+    uint32_t subs = 0;
+
+    for (int i = 0; i < LINK_SUBS_MAX; i++)
+        subs += l->subs[i] != NULL;
+    if (subs != s->subscribers && !belay_link_is_closed(l->link))
+        sim_fail(w, "link %d says that %u hear it, and %u do", l->n, s->subscribers, subs);
+    if ((s->state == BELAY_LINK_UP) != l->up)
+        sim_fail(w, "link %d is %s, and its events say otherwise", l->n,
+                 belay_link_state_name(s->state));
+    if (llabs(s->total_up_ms - up_ms) > 1 + (int64_t)l->ups || llabs(s->age_ms - age) > 1)
+        sim_fail(w, "link %d says that it was up for %lld ms of %lld, and %lld of %lld is true",
+                 l->n, (long long)s->total_up_ms, (long long)s->age_ms, (long long)up_ms,
+                 (long long)age);
+    if (!l->probe_lost && s->failures != l->failures_in_a_row)
+        sim_fail(w, "link %d counts %d failures in a row, and there were %d", l->n,
+                 (int)s->failures, l->failures_in_a_row);
+    if (l->options.retry_delay && l->delays_asked != l->tries + l->asks + l->resets)
+        sim_fail(w, "link %d asked for its delay %llu times in %llu attempts", l->n,
+                 (unsigned long long)l->delays_asked,
+                 (unsigned long long)(l->tries + l->asks + l->resets));
+}
+
+static void check_quiet(struct sim_link *l, const struct belay_link_stats *s)
+{
+    struct sim_world *w = l->all->w;
+    bool open = !belay_link_is_closed(l->link);
+
+    check_waits(l, s);
+    if (l->closing)
+        return;
+    check_numbers(l, s);
+    if (l->probed && open && !l->probe_lost)
+        sim_fail(w, "link %d: a failure was not told: %s", l->n, l->probed->text);
+    if (s->state == BELAY_LINK_WAITING && open && !l->last_closes) {
+        if (l->kicked)
+            sim_fail(w, "link %d was kicked, and waits", l->n);
+        if (w->now_ns > latest(l) && l->attempts > 0)
+            sim_fail(w, "link %d does not try again: %.3f s after its last attempt", l->n,
+                     (double)(w->now_ns - l->started_ns) / 1e9);
+    }
+    if (l->attempts == 0 && w->now_ns > l->opened_ns + LINK_MOMENT_NS)
+        sim_fail(w, "link %d does not begin", l->n);
+}
+
+static void after_turn(struct sim_world *w, void *arg)
+{
+    struct links *all = arg;
+    bool quiet;
+
+    all->checks++;
+    if (!w->loop)
+        return;
+    quiet = sim_is_quiet(w);
+    for (int i = 0; i < all->n; i++) {
+        struct sim_link *l = &all->links[i];
+        struct belay_link_stats s;
+
+        if (!l->link || l->over)
+            continue;
+        link_get_stats(l, &s);
+        check_attempts(l, &s);
+        check_connections(l);
+        check_current(l, &s);
+        if (quiet)
+            check_quiet(l, &s);
+        if (s.state == BELAY_LINK_CLOSED && !l->closing && l->finished_told == l->finished_asked)
+            link_oracle_closed(l);
+    }
+}
+
+/* A connection of the fake connector is being closed. */
+static void on_close(struct sim_seen *seen, void *arg)
+{
+    struct links *all = arg;
+
+    for (int i = 0; i < all->n; i++)
+        if (seen->draining_turn && is_mine(&all->links[i], seen))
+            all->links[i].draining = true;
+}
+
+void link_oracle_attach(struct links *all)
+{
+    all->w->on_close = on_close;
+    all->w->after_turn = after_turn;
+    all->w->after_turn_arg = all;
+}
+
+void link_oracle_opened(struct sim_link *l)
+{
+    l->opened_ns = l->ended_ns = l->all->w->now_ns;
+    l->closing = l->last_closes = l->over = l->episode = l->up = l->was_up = false;
+    l->broken = l->draining = l->probe_lost = l->hurried = l->kicked = l->was_closed = false;
+    l->closed_told = l->finished_told = l->finished_asked = l->failures_in_a_row = 0;
+    l->events = l->attempts = l->failed = l->connected = l->moves = l->delays_asked = 0;
+    l->up_total_ns = l->ups = l->down_turn = 0;
+    l->asks = l->tries = l->tries_before = l->resets = 0;
+    belay_error_free(l->probed);
+    l->probed = NULL;
+}
