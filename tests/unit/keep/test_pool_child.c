@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The pool as a child: opened, drained, closed and missed, as a keeper of children hears of it. */
-#include "base/error.h"
+#include "belay/supervisor.h"
 #include "conn/child.h"
 #include "unit/keep/pool_kit.h"
 
@@ -236,6 +236,68 @@ static void every_allocation_of_a_start_may_fail(void **state)
     bl_child_stop(&keeper.child);
 }
 
+/* ---- under a supervisor ---- */
+
+static void on_supervisor_closed(void *arg)
+{
+    ++*(unsigned *)arg;
+}
+
+static struct belay_supervisor *supervise(void)
+{
+    struct belay_supervisor *supervisor;
+    struct belay_child_spec spec;
+
+    assert_int_equal(belay_supervisor_open(k.loop, NULL, &supervisor, NULL), 0);
+    assert_int_equal(belay_pool_child_spec(&k.options, on_open, &keeper, &spec, NULL), 0);
+    assert_int_equal(belay_supervisor_start_child(supervisor, &spec, NULL, NULL, NULL, NULL), 0);
+    pool_kit_settle(&k);
+    assert_int_equal(keeper.opened, 1);
+    return supervisor;
+}
+
+static void a_supervisor_opens_another_when_it_was_closed(void **state)
+{
+    struct belay_supervisor *supervisor = supervise();
+    struct belay_child_info info = belay_child_info_init();
+    unsigned closed = 0;
+
+    (void)state;
+    assert_true(belay_supervisor_get_child(supervisor, 0, &info));
+    assert_string_equal(info.id, "pool-1");
+    assert_string_equal(info.noun, "pool");
+    assert_ptr_equal(info.object, keeper.pool);
+    belay_pool_close(keeper.pool, NULL, NULL);
+    pool_kit_settle(&k);
+    assert_int_equal(keeper.opened, 2);
+    assert_true(belay_supervisor_get_child(supervisor, 0, &info));
+    assert_int_equal(info.state, BELAY_CHILD_RUNNING);
+    assert_int_equal(info.restarts, 1);
+    assert_ptr_equal(info.object, keeper.pool);
+    belay_supervisor_close(supervisor, on_supervisor_closed, &closed);
+    pool_kit_settle(&k);
+    assert_int_equal(closed, 1);
+    assert_int_equal(keeper.opened, 2);
+}
+
+static void a_supervisor_waits_for_leases_as_long_as_its_spec_says(void **state)
+{
+    struct belay_supervisor *supervisor = supervise();
+    struct belay_peer *peer;
+    struct ask ask = lend(&peer);
+    unsigned closed = 0;
+
+    (void)state;
+    belay_supervisor_close(supervisor, on_supervisor_closed, &closed);
+    pool_kit_pass(&k, 4999);
+    assert_int_equal(closed, 0);
+    assert_true(belay_lease_valid(ask.lease));
+    pool_kit_pass(&k, 1);
+    assert_int_equal(closed, 1);
+    assert_false(belay_lease_valid(ask.lease));
+    belay_peer_unref(peer);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -248,6 +310,8 @@ int main(void)
         TEST(closed_in_on_open_it_has_started_and_ended),
         TEST(impossible_options_are_refused_before_it_starts),
         TEST(every_allocation_of_a_start_may_fail),
+        TEST(a_supervisor_opens_another_when_it_was_closed),
+        TEST(a_supervisor_waits_for_leases_as_long_as_its_spec_says),
     };
     return cmocka_run_group_tests_name("keep_pool_child", tests, NULL, NULL);
 }
