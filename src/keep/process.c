@@ -174,6 +174,7 @@ static int start(const struct start *s, struct belay_process **ret_process,
         return fail(error, BELAY_ENOMEM);
     p->backoff = backoff;
     bl_object_init(&p->object, p->loop, "process", bl_process_close_object);
+    bl_object_set_rank(&p->object, p->loop, BL_RANK_PROCESS);
     if (ret_process)
         belay_process_ref(p); /* before its thread can have ended */
     rc = set_going(p, s, &o, error);

@@ -245,6 +245,10 @@ void bl_process_tell_codes(struct belay_process *process);
  * thread runs. */
 int bl_process_thread_start(struct belay_process *process, int32_t stack_size);
 void bl_process_thread_wake(struct belay_process *process); /* under the lock: `wanted` is set */
+/* What its callback waits for by belay's means ends with BELAY_ECLOSED, until it is allowed again:
+ * under the lock, or without. */
+void bl_process_thread_interrupt(struct belay_process *process);
+void bl_process_thread_allow(struct belay_process *process);
 /* On the loop, after the end was told: true when the thread has left (and was joined); else it
  * calls bl_process_release when it has. */
 bool bl_process_thread_end(struct belay_process *process);

@@ -72,6 +72,8 @@ bool bl_process_finish(struct belay_process *p, enum belay_exit_kind kind,
     if (!ended) {
         if (!p->ending || (killed && !p->killed))
             bl_process_set_exit(p, kind, error);
+        if (p->thread && p->busy && (killed || !p->ending))
+            bl_process_thread_interrupt(p);
         p->ending = true;
         p->killed = p->killed || killed;
         abandoned = killed && p->busy && p->thread;
@@ -211,7 +213,8 @@ void bl_process_tell_end(struct belay_process *p)
     p->over = true;
     bl_timer_stop(&p->due);
     bl_timer_stop(&p->limit);
-    bl_directive_drop(&p->resumed);
+    if (p->has_resumed)
+        bl_directive_drop(&p->resumed);
     bl_registry_forget(p);
     BL_TRACE(p->loop, "process", p->object.id, bl_process_label(p),
              belay_process_state_name(p->was), NULL, belay_exit_name(p->exit.kind));

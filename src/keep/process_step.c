@@ -40,6 +40,8 @@ static enum bl_step end(struct belay_process *p)
     p->busy = true;
     gone = p->ended;
     terminate = !p->killed && !gone && (p->policy.inited || p->policy.pending);
+    if (p->thread && terminate)
+        bl_process_thread_allow(p);
     why = p->exit;
     if (why.error) {
         error = *why.error;

@@ -3,6 +3,7 @@
  * A process on a thread of its own: it steps until there is nothing to do, then sleeps until it is
  * woken or something is due. What the callbacks block on is their own affair; waits that need the
  * loop are patient: where nobody turns it, they sleep until somebody does.
+ * Whoever ends the process interrupts them, until terminate runs.
  *
  * The thread leaves when nothing will run any more, and says so by mail. A process that ended while
  * a callback ran is told of at once; its memory, and its loop, wait for the thread.
@@ -16,6 +17,7 @@ struct bl_process_thread {
     struct belay_process *process;
     struct bl_thread os;
     struct bl_cond wake; /* with the process's lock */
+    struct bl_patience patience;
     struct bl_mail gone; /* the thread leaves */
     bool joined;
     bool awaited; /* the process is released when it is */
@@ -63,7 +65,7 @@ static void run(void *arg)
     enum bl_step step;
 
     current = p;
-    bl_wait_patiently();
+    bl_wait_patiently(&p->thread->patience);
     while ((step = bl_process_step(p)) != BL_STEP_ENDED) {
         if (step == BL_STEP_IDLE)
             sleep_until_wanted(p);
@@ -109,6 +111,16 @@ int bl_process_thread_start(struct belay_process *process, int32_t stack_size)
 void bl_process_thread_wake(struct belay_process *process)
 {
     bl_cond_signal(&process->thread->wake);
+}
+
+void bl_process_thread_interrupt(struct belay_process *process)
+{
+    bl_waits_interrupt(process->loop, &process->thread->patience);
+}
+
+void bl_process_thread_allow(struct belay_process *process)
+{
+    bl_waits_allow(process->loop, &process->thread->patience);
 }
 
 bool bl_process_thread_end(struct belay_process *process)

@@ -2,11 +2,12 @@
 /*
  * The life of a loop: made, closed, ended.
  *
- * Closing goes in steps. Objects that keep others (supervisors) are told to close, and while they
- * do, the loop goes on as it was. Then, or at once where there are none: the caller's timers and
- * watches stop, objects are told to close, posts and offload are refused. In the turns that follow
- * objects end, accepted posts and works run. When all are gone, at the end of a turn: sleepers are woken, rooms freed from the highest,
- * workers joined, the backend detached, and with that the memory is given back.
+ * Closing goes in steps. Supervisors are told to close, then processes, and while they do, the loop
+ * goes on as it was. Then, or at once where there are none: the caller's timers and watches stop,
+ * objects are told to close, posts and offload are refused. In the turns that follow objects end,
+ * accepted posts and works run. When all are gone, at the end of a turn: sleepers are woken, rooms
+ * freed from the highest, workers joined, the backend detached, and with that the memory is given
+ * back.
  */
 #include "base/options.h"
 #include "loop/guard.h"
@@ -136,29 +137,31 @@ void bl_object_init(struct bl_object *object, struct belay_loop *loop, const cha
     object->noun = noun;
     object->close = close;
     object->network_changed = NULL;
-    object->first = false;
+    object->rank = BL_RANK_THING;
+    loop->ranked[BL_RANK_THING]++;
     bl_list_init(&object->link);
     bl_list_push_back(&loop->objects, &object->link);
     if (loop->closing)
         bl_task_post(loop, &loop->close_again);
 }
 
-void bl_object_fini(struct bl_object *object, struct belay_loop *loop)
+void bl_object_set_rank(struct bl_object *object, struct belay_loop *loop, enum bl_rank rank)
 {
-    bl_list_remove(&object->link);
-    if (object->first) {
-        object->first = false;
-        if (--loop->firsts == 0 && loop->closing)
-            bl_task_post(loop, &loop->close_again);
-    }
-    if (loop->closing && !loop->in_turn)
-        bl_loop_changed(loop);
+    loop->ranked[object->rank]--;
+    loop->ranked[rank]++;
+    object->rank = (uint8_t)rank;
 }
 
-void bl_object_close_first(struct bl_object *object, struct belay_loop *loop)
+/* Harmless when it is gone already. */
+void bl_object_fini(struct bl_object *object, struct belay_loop *loop)
 {
-    object->first = true;
-    loop->firsts++;
+    if (!bl_list_linked(&object->link))
+        return;
+    bl_list_remove(&object->link);
+    if (--loop->ranked[object->rank] == 0 && object->rank > BL_RANK_THING && loop->closing)
+        bl_task_post(loop, &loop->close_again);
+    if (loop->closing && !loop->in_turn)
+        bl_loop_changed(loop);
 }
 
 void bl_trace(struct belay_loop *loop, const char *noun, uint64_t id, const char *name,
@@ -210,7 +213,7 @@ void belay_loop_network_changed(struct belay_loop *loop)
 
 /* ---- closing ---- */
 
-/* What ends first has ended. */
+/* What runs code of others has ended. */
 static void shut(struct belay_loop *loop)
 {
     if (loop->shutting)
@@ -222,20 +225,28 @@ static void shut(struct belay_loop *loop)
     bl_waits_refuse(loop);
 }
 
+static int highest_rank(const struct belay_loop *loop)
+{
+    int rank = BL_RANKS_N - 1;
+    while (rank > BL_RANK_THING && loop->ranked[rank] == 0)
+        rank--;
+    return rank;
+}
+
 /* An object may end itself or others while it is told. */
 static void close_objects(void *arg)
 {
     struct belay_loop *loop = arg;
-    bool firsts = loop->firsts > 0;
+    int rank = highest_rank(loop);
     struct bl_list open, *node;
-    if (!firsts)
+    if (rank == BL_RANK_THING)
         shut(loop);
     bl_list_init(&open);
     bl_list_splice(&open, &loop->objects);
     while ((node = bl_list_pop_front(&open))) {
         struct bl_object *object = BL_LIST_OF(node, struct bl_object, link);
         bl_list_push_back(&loop->objects, node);
-        if (!firsts || object->first)
+        if (object->rank == rank)
             object->close(object);
     }
 }

@@ -30,6 +30,14 @@ enum bl_loop_room {
 
 struct bl_object;
 
+/* At the end of a loop objects of a lower rank are closed when those of higher ones have ended. */
+enum bl_rank {
+    BL_RANK_THING,      /* what others use */
+    BL_RANK_PROCESS,    /* runs code that uses them */
+    BL_RANK_SUPERVISOR, /* keeps others, and ends them in its own order */
+    BL_RANKS_N
+};
+
 struct bl_loop_rooms {
     void *ptr;
     void (*free)(struct belay_loop *loop, void *ptr);
@@ -73,12 +81,12 @@ struct belay_loop {
     uint64_t next_id;
 
     struct bl_heap timers;
-    uint64_t deadline_set;  /* what the backend was told */
-    struct bl_list tasks;   /* to run in this turn or the next */
-    struct bl_list flushes; /* to run at the end of the turn */
-    struct bl_list objects; /* open objects: what keeps belay_loop_run going */
-    uint32_t firsts;        /* of them, those that end first */
-    uint32_t users;         /* user timers that are started, user watches, offloaded works */
+    uint64_t deadline_set;       /* what the backend was told */
+    struct bl_list tasks;        /* to run in this turn or the next */
+    struct bl_list flushes;      /* to run at the end of the turn */
+    struct bl_list objects;      /* open objects: what keeps belay_loop_run going */
+    uint32_t ranked[BL_RANKS_N]; /* of them, by rank */
+    uint32_t users;              /* user timers that are started, user watches, offloaded works */
     struct bl_list user_timers, user_watches; /* every belay_timer and belay_watch that was made */
     struct bl_task close_again; /* closes what is left, and what was made while closing */
 
@@ -229,7 +237,7 @@ struct bl_object {
     struct bl_list link;
     uint64_t id;
     const char *noun;
-    bool first;                              /* bl_object_close_first */
+    uint8_t rank;                            /* enum bl_rank */
     void (*close)(struct bl_object *object); /* at belay_loop_close; may be called again */
     /* belay_loop_network_changed, after the rooms have forgotten. Must call nobody back: what does
        comes from a task. NULL after bl_object_init: it does not mind. */
@@ -239,9 +247,9 @@ struct bl_object {
 void bl_object_init(struct bl_object *object, struct belay_loop *loop, const char *noun,
                     void (*close)(struct bl_object *object));
 void bl_object_fini(struct bl_object *object, struct belay_loop *loop); /* it is gone */
-/* It keeps others: at the end of the loop it is closed first, and until it has ended the loop goes
- * on as it was, but that nothing new can be opened. */
-void bl_object_close_first(struct bl_object *object, struct belay_loop *loop);
+/* Of another rank than a thing: until all such have ended the loop goes on as it was, but that
+ * nothing new can be opened. */
+void bl_object_set_rank(struct bl_object *object, struct belay_loop *loop, enum bl_rank rank);
 
 #define BL_TRACE(loop, noun_, id_, name_, from_, to_, cause_)                                      \
     do {                                                                                           \
@@ -277,10 +285,19 @@ struct bl_wait {
     struct bl_parked *parked; /* wait.c: the sleeping thread; NULL on the loop's own */
 };
 int bl_wait(struct bl_wait *wait, int64_t timeout_ms);
-/* From now on the waits of this thread, which is not the loop's, sleep where nobody runs the loop
- * until somebody does, for as long as their time limit. */
-void bl_wait_patiently(void);
 void bl_wait_done(struct bl_wait *wait, int result); /* loop's thread */
+
+/*
+ * What another thread asks of the waits of one that is belay's own: they sleep where nobody runs
+ * the loop until somebody does, and can be interrupted: then those under way, and all that follow
+ * until they are allowed again, end with BELAY_ECLOSED.
+ */
+struct bl_patience {
+    bool interrupted; /* with the lock of threads.h */
+};
+void bl_wait_patiently(struct bl_patience *patience); /* this thread, from now on */
+void bl_waits_interrupt(struct belay_loop *loop, struct bl_patience *patience); /* any thread */
+void bl_waits_allow(struct belay_loop *loop, struct bl_patience *patience);
 
 /* ---- the end of a turn, for loop.c and tests ---- */
 void bl_loop_changed(

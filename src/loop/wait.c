@@ -13,16 +13,17 @@ struct bl_parked {
     struct bl_list link; /* in asked, started or cancels */
     struct bl_wait *wait;
     struct bl_cond wake;
-    bool patient;
+    struct bl_patience *patience; /* NULL: none */
+    int why;                      /* once it is among `cancels`: its result */
     bool started;
     bool finished;
 };
 
-static _Thread_local bool patiently;
+static _Thread_local struct bl_patience *own_patience;
 
-void bl_wait_patiently(void)
+void bl_wait_patiently(struct bl_patience *patience)
 {
-    patiently = true;
+    own_patience = patience;
 }
 
 /* ---- the loop's thread ---- */
@@ -84,6 +85,7 @@ static void sleep_until_finished(struct bl_parked *p, uint64_t limit)
                 atomic_fetch_sub(&t->open, 1);
                 return;
             }
+            p->why = BELAY_ETIMEDOUT;
             bl_list_push_back(&t->cancels, &p->link);
             limit = BELAY_NEVER;
         }
@@ -94,15 +96,17 @@ static int wait_elsewhere(struct bl_wait *wait, int64_t timeout_ms)
 {
     struct belay_loop *loop = wait->loop;
     struct bl_loop_threads *t = loop->threads;
-    struct bl_parked parked = {.wait = wait, .patient = patiently};
+    struct bl_patience *patience = own_patience;
+    struct bl_parked parked = {.wait = wait, .patience = patience};
     if (bl_cond_init(&parked.wake))
         return BELAY_ENOMEM;
     bl_list_init(&parked.link);
     uint64_t limit = timeout_ms < 0 ? BELAY_NEVER : bl_after_ms(bl_sys_monotonic_ns(), timeout_ms);
 
     bl_mutex_lock(&t->lock);
-    if (t->closed || (!t->runners && !patiently)) {
-        wait->result = t->closed ? BELAY_ECLOSED : BELAY_ENOTRUNNING;
+    bool closed = t->closed || (patience && patience->interrupted);
+    if (closed || (!t->runners && !patience)) {
+        wait->result = closed ? BELAY_ECLOSED : BELAY_ENOTRUNNING;
     } else {
         wait->parked = &parked;
         t->sleepers++;
@@ -177,14 +181,23 @@ static void start_parked(struct bl_loop_threads *t, struct bl_parked *p)
         finish(p, rc);
 }
 
+/* Under the lock, which cancelling releases. */
+static void serve_cancels(struct bl_loop_threads *t)
+{
+    struct bl_list *node;
+    while ((node = bl_list_first(&t->cancels))) {
+        struct bl_parked *p = BL_LIST_OF(node, struct bl_parked, link);
+        cancel_parked(t, p, p->why);
+    }
+}
+
 void bl_waits_serve(struct belay_loop *loop)
 {
     struct bl_loop_threads *t = loop->threads;
     bl_mutex_lock(&t->lock);
     atomic_store_explicit(&t->calls, false, memory_order_release);
     struct bl_list *node;
-    while ((node = bl_list_first(&t->cancels)))
-        cancel_parked(t, BL_LIST_OF(node, struct bl_parked, link), BELAY_ETIMEDOUT);
+    serve_cancels(t);
     while ((node = bl_list_first(&t->asked)))
         start_parked(t, BL_LIST_OF(node, struct bl_parked, link));
     bl_mutex_unlock(&t->lock);
@@ -198,11 +211,12 @@ static void end_all(struct bl_loop_threads *t, struct bl_list *list, int result)
         cancel_parked(t, BL_LIST_OF(node, struct bl_parked, link), result);
 }
 
-static struct bl_parked *first_impatient(struct bl_list *list)
+static struct bl_parked *first_of(struct bl_list *list, const struct bl_patience *patience)
 {
-    BL_LIST_EACH (node, list) {
+    BL_LIST_EACH(node, list)
+    {
         struct bl_parked *p = BL_LIST_OF(node, struct bl_parked, link);
-        if (!p->patient)
+        if (p->patience == patience)
             return p;
     }
     return NULL;
@@ -213,10 +227,34 @@ static void end_impatient(struct bl_loop_threads *t)
 {
     struct bl_parked *p;
     bl_mutex_lock(&t->lock);
-    while ((p = first_impatient(&t->asked)) || (p = first_impatient(&t->started)))
+    while ((p = first_of(&t->asked, NULL)) || (p = first_of(&t->started, NULL)))
         cancel_parked(t, p, BELAY_ENOTRUNNING);
-    end_all(t, &t->cancels, BELAY_ETIMEDOUT);
+    serve_cancels(t);
     bl_mutex_unlock(&t->lock);
+}
+
+void bl_waits_interrupt(struct belay_loop *loop, struct bl_patience *patience)
+{
+    struct bl_loop_threads *t = loop->threads;
+    struct bl_parked *p;
+    bl_mutex_lock(&t->lock);
+    patience->interrupted = true;
+    while ((p = first_of(&t->asked, patience)))
+        finish(p, BELAY_ECLOSED);
+    while ((p = first_of(&t->started, patience))) {
+        p->why = BELAY_ECLOSED;
+        bl_list_remove(&p->link);
+        bl_list_push_back(&t->cancels, &p->link);
+        knock(loop);
+    }
+    bl_mutex_unlock(&t->lock);
+}
+
+void bl_waits_allow(struct belay_loop *loop, struct bl_patience *patience)
+{
+    bl_mutex_lock(&loop->threads->lock);
+    patience->interrupted = false;
+    bl_mutex_unlock(&loop->threads->lock);
 }
 
 void bl_waits_refuse(struct belay_loop *loop)
@@ -233,7 +271,7 @@ void bl_waits_end(struct belay_loop *loop, int result)
     bl_mutex_lock(&t->lock);
     end_all(t, &t->asked, result);
     end_all(t, &t->started, result);
-    end_all(t, &t->cancels, BELAY_ETIMEDOUT);
+    serve_cancels(t);
     bl_mutex_unlock(&t->lock);
 }
 

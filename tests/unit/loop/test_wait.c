@@ -8,6 +8,8 @@
 #include "fake_world.h"
 #include "loop/threads.h"
 
+static atomic_bool inner_left; /* the thread that a test starts in the run */
+
 /* An operation that ends after so many milliseconds of the loop's time. */
 struct op {
     struct bl_wait wait;
@@ -143,6 +145,8 @@ static void a_wait_outlives_its_loop(void **state)
 
 /* ---- other threads, on a real loop ---- */
 
+static struct bl_patience patience;
+
 struct caller {
     pthread_t thread;
     struct op op;
@@ -152,13 +156,16 @@ struct caller {
     bool patient;
 };
 
+static struct caller inner;
+
 static void *call(void *arg)
 {
     struct caller *c = arg;
     struct belay_loop *loop = c->op.loop;
     if (c->patient)
-        bl_wait_patiently();
+        bl_wait_patiently(&patience);
     c->result = bl_wait(&c->op.wait, c->timeout_ms);
+    atomic_store(&inner_left, c == &inner);
     if (c->then)
         belay_loop_post(loop, c->then, loop);
     return NULL;
@@ -180,6 +187,8 @@ static struct belay_loop *real_loop(void)
     struct belay_loop *loop;
     assert_int_equal(belay_loop_new(NULL, &loop, NULL), 0);
     atomic_store(&started_ops, 0);
+    atomic_store(&inner_left, false);
+    patience.interrupted = false;
     return loop;
 }
 
@@ -323,7 +332,55 @@ static void a_patient_thread_keeps_to_its_limit(void **state)
     belay_loop_free(loop);
 }
 
-static struct caller inner;
+static void interrupt_when_started(void *arg)
+{
+    struct belay_timer **timer = arg;
+    if (atomic_load(&started_ops) > 0)
+        bl_waits_interrupt(inner.op.loop, &patience);
+    else
+        belay_timer_start(*timer, 1);
+}
+
+static void start_patient_inner(void *arg)
+{
+    inner = (struct caller){.timeout_ms = BELAY_FOREVER, .patient = true, .then = stop_loop};
+    op_init(&inner.op, arg, -1);
+    assert_int_equal(pthread_create(&inner.thread, NULL, call, &inner), 0);
+}
+
+/* The one under way, those that follow, and none after they are allowed again. */
+static void waits_of_a_thread_can_be_interrupted(void **state)
+{
+    (void)state;
+    struct belay_loop *loop = real_loop();
+    struct belay_timer *timer;
+    assert_int_equal(belay_timer_new(loop, interrupt_when_started, &timer, &timer), 0);
+    assert_int_equal(belay_loop_post(loop, start_patient_inner, loop), 0);
+    belay_timer_start(timer, 1);
+    assert_int_equal(belay_loop_run(loop), 0);
+    pthread_join(inner.thread, NULL);
+    assert_int_equal(inner.result, BELAY_ECLOSED);
+    assert_int_equal(inner.op.cancelled, 1);
+    start_patient_inner(loop);
+    pthread_join(inner.thread, NULL);
+    assert_int_equal(inner.result, BELAY_ECLOSED);
+    assert_int_equal(inner.op.started, 0);
+    bl_waits_allow(loop, &patience);
+    start_patient_inner(loop);
+    bl_waits_interrupt(loop, &patience); /* it has asked, or will */
+    pthread_join(inner.thread, NULL);
+    assert_int_equal(inner.result, BELAY_ECLOSED);
+    bl_waits_allow(loop, &patience);
+    atomic_store(&inner_left, false);
+    inner = (struct caller){.timeout_ms = BELAY_FOREVER, .patient = true};
+    op_init(&inner.op, loop, 0);
+    assert_int_equal(pthread_create(&inner.thread, NULL, call, &inner), 0);
+    while (belay_loop_turn(loop, 1) == 0 && !atomic_load(&inner_left))
+        ;
+    pthread_join(inner.thread, NULL);
+    assert_int_equal(inner.result, 42);
+    belay_loop_free(loop);
+}
 
 static void start_inner(void *arg)
 {
@@ -522,6 +579,7 @@ int main(void)
         cmocka_unit_test(an_error_of_the_start_reaches_the_thread),
         cmocka_unit_test(a_patient_thread_waits_until_somebody_runs_the_loop),
         cmocka_unit_test(a_patient_thread_keeps_to_its_limit),
+        cmocka_unit_test(waits_of_a_thread_can_be_interrupted),
         cmocka_unit_test(a_thread_is_released_when_the_run_ends),
         cmocka_unit_test(a_thread_is_released_when_the_loop_ends),
         cmocka_unit_test(each_call_ends_either_by_its_result_or_by_its_limit),
