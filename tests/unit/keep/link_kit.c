@@ -236,6 +236,7 @@ void link_kit_close(struct link_kit *k)
 void link_kit_end(struct link_kit *k)
 {
     if (k->link) {
+        assert_int_equal(link_kit_stats(k).waiting, 0); /* they live on the test's stack */
         belay_link_close(k->link, link_kit_on_closed, k);
         for (int i = 0; k->link && i < PUPPET_CONNS_MAX; i++) {
             link_kit_settle(k);
