@@ -191,6 +191,8 @@ static void detach(struct pipe_run *run)
     unacked = belay_stream_unacked(run->stream);
     if (unacked < 0)
         unacked = run->lost ? INT64_MAX : 0; /* nobody knows */
+    if (run->finished && !run->lost)
+        unacked = 0; /* it is closed here, and the kernel goes on sending */
     loss->doubtful = (uint64_t)unacked < loss->sent ? (uint64_t)unacked : loss->sent;
     loss->cut = pipe_buffer_lost(&run->buffer);
     loss->unsent = pipe_buffer_unsent(&run->buffer);
