@@ -28,25 +28,12 @@ static size_t find_last(const struct belay_link *link, struct belay_endpoint *co
     return SIZE_MAX;
 }
 
-static void refuse(struct belay_link *link, int code, const char *why)
-{
-    struct belay_error error;
-
-    bl_error_set(&error, code, BELAY_STAGE_RESOLVE, "asking for an address of %s: %s",
-                 link->server_name, why);
-    bl_link_fail(link, &error);
-}
-
 static void take_answer(struct belay_link *link, struct belay_endpoint *const *endpoints, size_t n)
 {
     size_t at = bl_lp_pick(&link->lp, n, find_last(link, endpoints, n));
     struct belay_endpoint *endpoint = endpoints[at];
     struct bl_lp_facts facts = {.same = link->address && is_last(link, endpoint)};
 
-    if (bl_endpoint_loop(endpoint) != link->loop) {
-        refuse(link, BELAY_EINVAL, "the source gave one of another loop");
-        return;
-    }
     if (bl_lp_wants_better(&link->lp) && facts.same) {
         bl_link_feed(link, BL_LP_STAY, (struct bl_lp_facts){0}, NULL);
         return;
@@ -56,23 +43,18 @@ static void take_answer(struct belay_link *link, struct belay_endpoint *const *e
     bl_link_feed(link, BL_LP_ADDRESS, facts, NULL);
 }
 
-/* A source of the caller's own may say anything. */
+/* The source has seen to it that the answer is whole. */
 static void on_answer(struct belay_endpoint *const *endpoints, size_t n,
                       const struct belay_error *error, void *arg)
 {
     struct belay_link *link = arg;
-    bool whole = endpoints && n > 0;
 
     link->query = NULL;
     bl_link_heed(link);
     if (!bl_lp_expects(&link->lp, BL_LP_ADDRESS))
         return;
-    for (size_t i = 0; whole && i < n; i++)
-        whole = endpoints[i] != NULL;
     if (error)
         bl_link_fail(link, error);
-    else if (!whole)
-        refuse(link, BELAY_ENONAME, "the source gave none");
     else
         take_answer(link, endpoints, n);
 }
