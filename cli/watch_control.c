@@ -158,7 +158,6 @@ void watch_control_event(struct watch_site *site, const struct belay_link_event 
     }
     tell(site, event);
     look(run);
-    live_draw();
 }
 
 void watch_control_ended(struct watch_site *site)

@@ -40,6 +40,14 @@ struct watch_event {
     int64_t next_ms; /* -1: does not matter, or never */
 };
 
+/* Whether an address says more than the name of the service, which may be nearly the same. */
+bool watch_address_tells(const char *address, const char *name);
+/*
+ * What happened, without what stands beside it anyway: name, address, and how long the only address
+ * was tried. At most `size` bytes; returns `out`.
+ */
+const char *watch_short_error(char *out, size_t size, const char *text, const char *address,
+                              const char *name);
 /* "attempting_to_connect" */
 const char *watch_event_name(enum belay_link_event_type type);
 /* "up", "down", "connecting", "ended" */

@@ -98,17 +98,19 @@ void watch_page_event(struct page *p, const struct watch_event *e)
                        : e->type == BELAY_LINK_FAILED_TO_CONNECT   ? "failed to connect"
                                                                    : watch_event_name(e->type);
     const char *stage = e->error && e->error->stage ? tally_stage_name((int)e->error->stage) : "";
+    char text[BELAY_ERROR_TEXT_MAX];
 
     add_time(p, e->time_ms);
     page_addf(p, PAGE_BOLD, "%s", e->name);
     page_add(p, PAGE_PLAIN, "  ");
     page_add(p, colour_of(e->type), what);
-    if (e->address && strcmp(e->address, e->name) != 0)
+    if (e->address && watch_address_tells(e->address, e->name))
         page_addf(p, PAGE_PLAIN, "%s%s", e->type == BELAY_LINK_OBTAINED_ADDRESS ? " " : " to ",
                   e->address);
     if (e->error)
         page_addf(p, PAGE_PLAIN, ": %s%s%s", stage, *stage ? ": " : "",
-                  text_happened(e->error->text, e->address ? e->address : e->name));
+                  watch_short_error(text, sizeof text, e->error->text, e->address ? e->address : "",
+                                    e->name));
     if (e->next_ms >= 0)
         page_addf(p, PAGE_DIM, " (next try in %.1f s)", (double)e->next_ms / 1000);
     page_newline(p);

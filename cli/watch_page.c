@@ -31,14 +31,40 @@ const char *watch_state_name(const struct watch_row *row)
     return row->up ? "up" : row->ended ? "ended" : row->busy || !row->down ? "connecting" : "down";
 }
 
+bool watch_address_tells(const char *address, const char *name)
+{
+    size_t a = strlen(address), n = strlen(name);
+
+    if (a == 0 || strncmp(name, address, a) == 0)
+        return false; /* the name has a path */
+    return n > a || strcmp(address + a - n, name) != 0;
+}
+
+const char *watch_short_error(char *out, size_t size, const char *text, const char *address,
+                              const char *name)
+{
+    const char *happened = *address ? text_happened(text, address) : text;
+    const char *tried;
+    int len;
+
+    if (happened == text)
+        happened = text_happened(text, name);
+    tried = strstr(happened, " (tried ");
+    len = tried && !strchr(tried, ',') ? (int)(tried - happened) : (int)strlen(happened);
+    snprintf(out, size, "%.*s", len, happened);
+    return out;
+}
+
 const char *watch_page_span(char out[TEXT_FIGURE_MAX], int64_t ms)
 {
     long long s = (long long)ms / 1000;
 
     if (s < 60)
         snprintf(out, TEXT_FIGURE_MAX, "%lld s", s);
-    else if (s < 3600)
+    else if (s < 600)
         snprintf(out, TEXT_FIGURE_MAX, "%lld min %02lld s", s / 60, s % 60);
+    else if (s < 3600)
+        snprintf(out, TEXT_FIGURE_MAX, "%lld min", s / 60);
     else if (s < 86400)
         snprintf(out, TEXT_FIGURE_MAX, "%lld h %02lld min", s / 3600, s % 3600 / 60);
     else
@@ -46,13 +72,20 @@ const char *watch_page_span(char out[TEXT_FIGURE_MAX], int64_t ms)
     return out;
 }
 
-static const char *share(char out[TEXT_FIGURE_MAX], double uptime)
+/* 100 % is said of what never fell, though the first attempt took its time. */
+static bool never_fell(const struct watch_row *row)
 {
-    double percent = uptime * 100;
+    return row->uptime >= 1 || (row->up && !row->failed);
+}
 
-    if (percent > 99.9 && uptime < 1)
-        percent = 99.9; /* 100 % is said of what never fell */
-    snprintf(out, TEXT_FIGURE_MAX, uptime >= 1 || percent < 0.05 ? "%.0f %%" : "%.1f %%", percent);
+static const char *share(char out[TEXT_FIGURE_MAX], const struct watch_row *row)
+{
+    double percent = never_fell(row) ? 100 : row->uptime * 100;
+
+    if (percent > 99.9 && percent < 100)
+        percent = 99.9;
+    snprintf(out, TEXT_FIGURE_MAX, percent >= 100 || percent < 0.05 ? "%.0f %%" : "%.1f %%",
+             percent);
     return out;
 }
 
@@ -62,8 +95,10 @@ static const char *next_try(char out[TEXT_FIGURE_MAX], const struct watch_row *r
         return "";
     if (row->next_ms < 10000)
         snprintf(out, TEXT_FIGURE_MAX, "in %.1f s", (double)row->next_ms / 1000);
-    else
+    else if (row->next_ms < 100000)
         snprintf(out, TEXT_FIGURE_MAX, "in %lld s", (long long)row->next_ms / 1000);
+    else
+        snprintf(out, TEXT_FIGURE_MAX, "in %lld m", (long long)row->next_ms / 60000);
     return out;
 }
 
@@ -76,9 +111,9 @@ static const struct {
     size_t width;
     bool left; /* its text begins where it begins */
 } columns[COLUMNS] = {
-    [COL_STATE] = {"state", 10, true},   [COL_FOR] = {"for", 11, false},
+    [COL_STATE] = {"state", 10, true},   [COL_FOR] = {"for", 10, false},
     [COL_UPTIME] = {"uptime", 6, false}, [COL_RECONNECTS] = {"reconnects", 10, false},
-    [COL_NEXT] = {"next try", 9, false},
+    [COL_NEXT] = {"next try", 8, false},
 };
 
 /* Which is left out first where there is no room. */
@@ -119,7 +154,7 @@ static void fit(struct table *t, const struct watch_facts *f)
     for (size_t i = 0; i < sizeof expendable / sizeof expendable[0]; i++) {
         size_t least = t->name_width < NAME_LEAST ? t->name_width : NAME_LEAST;
 
-        if (taken(t) + (i == 0 ? t->name_width : least) <= width)
+        if (taken(t) + least <= width)
             break;
         t->shown[expendable[i]] = false;
     }
@@ -132,6 +167,10 @@ static void add_cell(struct table *t, size_t *at, int column, enum page_colour c
 {
     if (!t->shown[column])
         return;
+    if (!*text) {
+        *at += GAP + columns[column].width;
+        return;
+    }
     *at += GAP;
     if (columns[column].left) {
         page_pad(t->page, *at);
@@ -183,8 +222,8 @@ static void add_row(struct table *t, const struct watch_row *row)
     add_name(t, row->name);
     add_cell(t, &at, COL_STATE, colour_of(row), watch_state_name(row));
     add_cell(t, &at, COL_FOR, PAGE_PLAIN, watch_page_span(text, row->for_ms));
-    add_cell(t, &at, COL_UPTIME, row->uptime < 1 && known ? PAGE_YELLOW : PAGE_PLAIN,
-             known ? share(text, row->uptime) : "");
+    add_cell(t, &at, COL_UPTIME, known && !never_fell(row) ? PAGE_YELLOW : PAGE_PLAIN,
+             known ? share(text, row) : "");
     add_cell(t, &at, COL_RECONNECTS, PAGE_PLAIN,
              text_count(text, row->connects > 1 ? row->connects - 1 : 0));
     add_cell(t, &at, COL_NEXT, PAGE_PLAIN, next_try(text, row));
@@ -195,7 +234,7 @@ static void add_row(struct table *t, const struct watch_row *row)
 
 static bool has_address(const struct watch_row *row)
 {
-    return row->address[0] && strcmp(row->address, row->name) != 0;
+    return watch_address_tells(row->address, row->name);
 }
 
 static void add_address(struct page *p, const struct watch_row *row)
@@ -209,12 +248,13 @@ static void add_address(struct page *p, const struct watch_row *row)
 static void add_error(struct page *p, const struct watch_row *row)
 {
     const char *stage = row->stage > 0 ? tally_stage_name(row->stage) : "";
-    char age[TEXT_FIGURE_MAX];
+    char age[TEXT_FIGURE_MAX], text[BELAY_ERROR_TEXT_MAX];
 
     page_pad(p, MARK_WIDTH + 2);
     page_add(p, row->up ? PAGE_PLAIN : PAGE_RED, stage);
     page_addf(p, PAGE_DIM, "%s%s: ", *stage ? ", " : "", text_age(age, row->age_ms));
-    page_add(p, PAGE_PLAIN, text_happened(row->error, row->address[0] ? row->address : row->name));
+    page_add(p, PAGE_PLAIN,
+             watch_short_error(text, sizeof text, row->error, row->address, row->name));
     page_newline(p);
 }
 
