@@ -206,12 +206,12 @@ static enum bl_step apply(struct belay_process *p, enum bl_pr_callback callback,
                           struct belay_directive d, struct bl_letter *letter)
 {
     struct leftovers left = {.letter = letter};
-    bool gone;
+    bool gone, legal = bl_pr_is_legal(callback, &d);
 
     BL_PROCESS_DEBUG(p, "%s returned %s", bl_pr_callback_name(callback), bl_pr_do_name(d.what));
-    if (d.has_reply && letter && bl_pr_is_legal(callback, &d))
+    if (letter && legal && d.has_reply)
         belay_from_reply(letter->from, belay_message_take(&d.reply));
-    if (letter && d.what != BELAY_DO_POSTPONE)
+    if (letter && !(legal && d.what == BELAY_DO_POSTPONE))
         belay_message_destroy(&letter->message);
     bl_mutex_lock(&p->lock);
     p->busy = false;

@@ -39,6 +39,7 @@ void print_table(const struct printed_table *t)
 
 static void (*const nouns[])(void) = {
     print_link,
+    print_process,
 };
 
 int main(void)

@@ -24,5 +24,6 @@ struct printed_table {
 void print_table(const struct printed_table *table);
 
 void print_link(void);
+void print_process(void);
 
 #endif
