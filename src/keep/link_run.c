@@ -276,6 +276,10 @@ void bl_link_lose(struct belay_link *link, enum belay_reason reason, const struc
 {
     bl_link_heed(link);
     if (bl_lp_expects(&link->lp, BL_LP_LOST)) {
+        if (why && why->final) { /* the connector wants no further attempt */
+            link->spent = true;
+            step(link, BL_LP_FINISH, no_facts, NULL);
+        }
         link->reason = (uint8_t)reason;
         step(link, BL_LP_LOST, no_facts, why);
     }
