@@ -21,8 +21,6 @@ int64_t link_delay(int32_t failures, void *arg)
                  (int)failures, l->failures_in_a_row);
     l->delays_asked++;
     l->delay_said_ms = l->base_ms * (1 + failures % 4) - (failures % 5 == 4) * FAR_MS;
-    if (l->delay_said_ms > l->delay_said_most_ms)
-        l->delay_said_most_ms = l->delay_said_ms;
     return l->delay_said_ms;
 }
 
@@ -78,35 +76,21 @@ int64_t link_largest_delay(const struct sim_link *l)
     return most;
 }
 
-/* What is under way may have begun before, or after. */
+/* ---- attempts: their beginnings and ends are told by the trace ---- */
+
+/* What is under way is told otherwise: its delay may be the former one, or the first. */
 void link_oracle_reset(struct sim_link *l)
 {
     int64_t least, most;
 
     l->resets++;
     l->reset_turn = l->all->w->turns;
-    l->failures_in_a_row = 0;
+    if (!belay_link_is_closed(l->link))
+        l->failures_in_a_row = 0;
     l->hurried = true;
     delay_of(l, 0, &least, &most);
     if (most > l->delay_most_ms)
         l->delay_most_ms = most;
-}
-
-void link_oracle_trace(struct links *all, const struct belay_trace *t)
-{
-    if (strcmp(t->noun, "link") != 0 || !t->from || !t->to)
-        return;
-    for (int i = 0; i < all->n; i++) {
-        struct sim_link *l = &all->links[i];
-
-        if (strcmp(t->name, l->name) != 0)
-            continue;
-        if (strcmp(t->to, "asking") == 0) {
-            l->asked_ns = all->w->now_ns;
-            l->asks++;
-        }
-        l->tries += strcmp(t->from, "try") == 0 && strcmp(t->to, "resolving") == 0;
-    }
 }
 
 void link_oracle_hurried(struct sim_link *l, bool kicked)
@@ -115,8 +99,6 @@ void link_oracle_hurried(struct sim_link *l, bool kicked)
     l->kicked |= kicked;
 }
 
-/* ---- attempts ---- */
-
 static uint64_t latest(const struct sim_link *l)
 {
     uint64_t due = l->started_ns + SIM_MS(l->delay_most_ms);
@@ -124,65 +106,96 @@ static uint64_t latest(const struct sim_link *l)
     return (due > l->ended_ns ? due : l->ended_ns) + SLACK_NS + l->all->w->jump_ns;
 }
 
-/* `better`: it was begun as a candidate, while the link was up. */
-static void begun(struct sim_link *l, const struct belay_link_stats *s, bool better)
+static void check_delay(struct sim_link *l)
 {
     struct sim_world *w = l->all->w;
-    int64_t least, most;
-    int before;
 
-    l->hurried |= l->kicked_turn >= w->turns;
-    delay_of(l, s->failures > 0 ? s->failures - 1 : 0, &least, &most);
-    if (s->attempts > l->attempts + 1 && !l->hurried && !better && !l->options.retry_delay &&
-        SIM_MS(least) > LINK_MOMENT_NS)
-        sim_fail(w, "link %d: %llu attempts in one turn", l->n,
-                 (unsigned long long)(s->attempts - l->attempts));
-    if (l->attempts > 0 && !l->hurried && !better &&
+    if (!l->hurried && l->kicked_turn < w->turns &&
         w->now_ns + LINK_MOMENT_NS < l->started_ns + SIM_MS(l->delay_least_ms))
         sim_fail(w, "link %d tries again after %.3f s, and %.3f s is its delay", l->n,
                  (double)(w->now_ns - l->started_ns) / 1e9, (double)l->delay_least_ms / 1e3);
-    if (l->attempts > 0 && !better && w->now_ns > latest(l))
+    if (w->now_ns > latest(l))
         sim_fail(w, "link %d tries again after %.3f s: its delay of %.3f s is long over", l->n,
                  (double)(w->now_ns - l->started_ns) / 1e9, (double)l->delay_most_ms / 1e3);
-    if (l->attempts > 0 && !better && l->ended_ns > l->started_ns + SIM_MS(l->delay_most_ms))
+    if (l->ended_ns > l->started_ns + SIM_MS(l->delay_most_ms))
         link_did(l, LINK_LATE_ATTEMPT);
-    l->started_ns = better ? l->asked_ns : w->now_ns;
-    /* it may have failed already */
-    before = s->failures - (s->state == BELAY_LINK_WAITING && s->failures > 0);
-    delay_of(l, better ? 0 : before, &l->delay_least_ms, &l->delay_most_ms);
-    if (l->options.retry_delay && l->hurried) { /* it was asked in between */
-        l->delay_said_ms = l->delay_said_most_ms;
-        delay_of(l, 0, &least, &l->delay_most_ms);
-    }
-    l->delay_said_most_ms = 0;
+}
+
+static void begun(struct sim_link *l)
+{
+    struct belay_link_stats s;
+
+    link_get_stats(l, &s);
+    if (l->begun++ > 0)
+        check_delay(l);
+    l->tries++;
+    l->found_told = false;
+    l->started_ns = l->all->w->now_ns;
+    delay_of(l, s.failures, &l->delay_least_ms, &l->delay_most_ms);
     l->hurried = l->kicked = false;
+}
+
+/* A candidate's attempt began when the source was asked. */
+static void candidate_begun(struct sim_link *l)
+{
+    l->begun++;
+    l->started_ns = l->asked_ns;
+    delay_of(l, 0, &l->delay_least_ms, &l->delay_most_ms);
+    l->hurried = l->kicked = false;
+}
+
+static void went(struct sim_link *l, const char *from, const char *to, const char *cause)
+{
+    uint64_t now = l->all->w->now_ns;
+#define FROM(state) (strcmp(from, state) == 0)
+#define TO(state)   (strcmp(to, state) == 0)
+
+    if (TO("asking")) {
+        l->asked_ns = now;
+        l->asks++;
+    } else if (FROM("try") && TO("resolving")) {
+        begun(l);
+    } else if (FROM("asking") && (TO("moving") || TO("resolving") ||
+                                  (TO("up") && cause && strcmp(cause, "stay") != 0))) {
+        candidate_begun(l);
+    }
+    if (FROM("found") && TO("dialing") && !l->found_told) {
+        link_did(l, LINK_SAME_ADDRESS);
+        if (!l->address)
+            sim_fail(l->all->w, "link %d dials, and no address was told", l->n);
+    }
+    if (TO("failed") || TO("start") || TO("up"))
+        l->ended_ns = now;
+    if (TO("up") && !FROM("asking") && l->options.backoff)
+        delay_of(l, 0, &l->delay_least_ms, &l->delay_most_ms); /* the first, after a success */
+#undef FROM
+#undef TO
+}
+
+void link_oracle_trace(struct links *all, const struct belay_trace *t)
+{
+    if (strcmp(t->noun, "link") != 0 || !t->from || !t->to)
+        return;
+    for (int i = 0; i < all->n; i++)
+        if (strcmp(t->name, all->links[i].name) == 0 && all->links[i].link)
+            went(&all->links[i], t->from, t->to, t->cause);
 }
 
 static void check_attempts(struct sim_link *l, const struct belay_link_stats *s)
 {
     struct sim_world *w = l->all->w;
     uint64_t failed = link_failed(s);
-    bool ended = failed > l->failed || s->connected > l->connected;
 
-    if (ended)
-        l->ended_ns = w->now_ns;
-    if (s->attempts > l->attempts)
-        begun(l, s, l->tries == l->tries_before);
-    if (s->connected > l->connected && l->options.backoff) /* the first delay follows */
-        delay_of(l, 0, &l->delay_least_ms, &l->delay_most_ms);
-    l->tries_before = l->tries;
     if (s->moves > l->moves)
         link_did(l, LINK_MOVED);
-    if (s->attempts < s->connected + failed || s->attempts < l->attempts ||
+    if (s->attempts != l->begun || s->attempts < s->connected + failed ||
         s->connected < l->connected || failed < l->failed)
-        sim_fail(w, "link %d counts %llu attempts, %llu connected, %llu failed", l->n,
-                 (unsigned long long)s->attempts, (unsigned long long)s->connected,
-                 (unsigned long long)failed);
-    l->attempts = s->attempts;
+        sim_fail(w, "link %d counts %llu attempts, %llu connected, %llu failed; it began %llu",
+                 l->n, (unsigned long long)s->attempts, (unsigned long long)s->connected,
+                 (unsigned long long)failed, (unsigned long long)l->begun);
     l->connected = s->connected;
     l->failed = failed;
     l->moves = s->moves;
-    l->was_up = l->up;
 }
 
 /* ---- connections ---- */
@@ -241,6 +254,11 @@ static void check_current(struct sim_link *l, const struct belay_link_stats *s)
     if (seen->gone_turn && seen->gone_turn + DEAD_TURNS < w->turns)
         sim_fail(w, "link %d gives connection %llu, which is dead", l->n,
                  (unsigned long long)seen->id);
+    if (seen->sick_ns && l->options.check_interval_ms > 0 &&
+        w->now_ns > seen->sick_ns + w->jump_ns + SLACK_NS +
+                        SIM_MS(l->options.check_interval_ms + l->options.check_timeout_ms))
+        sim_fail(w, "link %d has not noticed for %.3f s that its connection is dead", l->n,
+                 (double)(w->now_ns - seen->sick_ns) / 1e9);
     if (s->state != BELAY_LINK_UP)
         sim_fail(w, "link %d has a connection, and is %s", l->n, belay_link_state_name(s->state));
 }
@@ -290,10 +308,10 @@ static void check_numbers(struct sim_link *l, const struct belay_link_stats *s)
     if (!l->probe_lost && s->failures != l->failures_in_a_row)
         sim_fail(w, "link %d counts %d failures in a row, and there were %d", l->n,
                  (int)s->failures, l->failures_in_a_row);
-    if (l->options.retry_delay && l->delays_asked != l->tries + l->asks + l->resets)
+    if (l->options.retry_delay &&
+        (l->delays_asked < l->tries + l->asks || l->delays_asked > l->tries + l->asks + l->resets))
         sim_fail(w, "link %d asked for its delay %llu times in %llu attempts", l->n,
-                 (unsigned long long)l->delays_asked,
-                 (unsigned long long)(l->tries + l->asks + l->resets));
+                 (unsigned long long)l->delays_asked, (unsigned long long)(l->tries + l->asks));
 }
 
 static void check_quiet(struct sim_link *l, const struct belay_link_stats *s)
@@ -310,11 +328,11 @@ static void check_quiet(struct sim_link *l, const struct belay_link_stats *s)
     if (s->state == BELAY_LINK_WAITING && open && !l->last_closes) {
         if (l->kicked)
             sim_fail(w, "link %d was kicked, and waits", l->n);
-        if (w->now_ns > latest(l) && l->attempts > 0)
+        if (w->now_ns > latest(l) && l->begun > 0)
             sim_fail(w, "link %d does not try again: %.3f s after its last attempt", l->n,
                      (double)(w->now_ns - l->started_ns) / 1e9);
     }
-    if (l->attempts == 0 && w->now_ns > l->opened_ns + LINK_MOMENT_NS)
+    if (l->begun == 0 && w->now_ns > l->opened_ns + LINK_MOMENT_NS)
         sim_fail(w, "link %d does not begin", l->n);
 }
 
@@ -354,8 +372,24 @@ static void on_close(struct sim_seen *seen, void *arg)
             all->links[i].draining = true;
 }
 
+/* The first attempt at an address that was told is made there. */
+static void on_dial(struct sim_seen *seen, void *arg)
+{
+    struct links *all = arg;
+
+    for (int i = 0; i < all->n; i++) {
+        struct sim_link *l = &all->links[i];
+
+        if (l->link && is_mine(l, seen) && l->episode && !l->up && !l->closing && l->address &&
+            strcmp(belay_endpoint_host(l->address), seen->host->name) != 0)
+            sim_fail(all->w, "link %d dials %s, and has told %s", l->n, seen->host->name,
+                     belay_endpoint_name(l->address));
+    }
+}
+
 void link_oracle_attach(struct links *all)
 {
+    all->w->on_dial = on_dial;
     all->w->on_close = on_close;
     all->w->after_turn = after_turn;
     all->w->after_turn_arg = all;
@@ -364,12 +398,12 @@ void link_oracle_attach(struct links *all)
 void link_oracle_opened(struct sim_link *l)
 {
     l->opened_ns = l->ended_ns = l->all->w->now_ns;
-    l->closing = l->last_closes = l->over = l->episode = l->up = l->was_up = false;
+    l->closing = l->last_closes = l->over = l->episode = l->up = false;
     l->broken = l->draining = l->probe_lost = l->hurried = l->kicked = l->was_closed = false;
     l->closed_told = l->finished_told = l->finished_asked = l->failures_in_a_row = 0;
-    l->events = l->attempts = l->failed = l->connected = l->moves = l->delays_asked = 0;
-    l->up_total_ns = l->ups = l->down_turn = 0;
-    l->asks = l->tries = l->tries_before = l->resets = 0;
+    l->events = l->begun = l->failed = l->connected = l->moves = l->delays_asked = 0;
+    l->up_total_ns = l->ups = 0;
+    l->asks = l->tries = l->resets = l->reset_turn = l->kicked_turn = 0;
     belay_error_free(l->probed);
     l->probed = NULL;
 }

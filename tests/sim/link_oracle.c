@@ -93,6 +93,7 @@ static void on_obtained(struct sim_link *l, const struct belay_link_event *e)
         sim_fail(l->all->w, "link %d: it obtained %s, which nobody has given", l->n,
                  belay_endpoint_name(e->address));
     set_address(l, e->address);
+    l->found_told = true;
     link_did(l, LINK_OBTAINED);
 }
 
@@ -166,10 +167,10 @@ static void on_disconnected(struct sim_link *l, const struct belay_link_event *e
         check_lease(l, lease, "who moves");
     if (moved && l->options.move_interval_ms <= 0 && !l->draining)
         sim_fail(w, "link %d moves, and nobody said so", l->n);
+    if (e->error && e->error->code == BELAY_EUNHEALTHY)
+        link_did(l, LINK_CHECKED);
     l->up = l->episode = l->broken = false;
     l->up_total_ns += w->now_ns - l->up_since_ns;
-    l->ended_ns = w->now_ns;
-    l->down_turn = w->turns;
     link_did(l, w->now_ns - l->started_ns < SIM_MS(l->delay_least_ms) ? LINK_FLAP : LINK_LONG_LIFE);
     link_did(l, LINK_DISCONNECTED);
 }
@@ -249,7 +250,7 @@ static void check_refusal(struct link_wait *wait, const struct belay_error *erro
         link_did(l, LINK_WAIT_TOLD);
     } else if (error->code == BELAY_ETIMEDOUT && late) {
         link_did(l, LINK_WAIT_TIMED_OUT);
-    } else if (!belay_link_is_closed(l->link) || l->closing) {
+    } else if (!belay_link_is_closed(l->link) || (l->closing && !l->was_closed)) {
         sim_fail(w, "link %d: one who waits%s is told without reason: %s", l->n,
                  wait->or_failed ? " for the next result" : "", error->text);
     }
@@ -287,10 +288,12 @@ static void check_why(struct sim_link *l)
 
     if (l->closing || l->last_closes)
         return;
-    if (most != BELAY_FOREVER && l->options.backoff && !said &&
-        (l->probe_lost || l->failures_in_a_row == (most > 0 ? most : 0) + 1))
+    if (said && last.code == BELAY_EGIVENUP) {
         link_did(l, LINK_GAVE_UP);
-    else if (said)
+        if (!l->options.backoff || most == BELAY_FOREVER ||
+            (!l->probe_lost && l->failures_in_a_row != (most > 0 ? most : 0) + 1))
+            sim_fail(l->all->w, "link %d gives up after %d failures", l->n, l->failures_in_a_row);
+    } else if (said)
         link_did(l, LINK_FINAL);
     else
         sim_fail(l->all->w, "link %d ended by itself, after %d failures", l->n,

@@ -138,6 +138,7 @@ void link_kick(struct sim_link *l)
     if (!l->link || l->over)
         return;
     link_get_stats(l, &s);
+    sim_note(l->all->w, "link %d: kicked", l->n);
     LINK_DO(l, belay_link_kick(l->link));
     if (s.state == BELAY_LINK_WAITING) {
         link_did(l, LINK_KICK);
@@ -154,6 +155,7 @@ void link_reset(struct sim_link *l)
     if (!l->link || l->over)
         return;
     link_get_stats(l, &s);
+    sim_note(l->all->w, "link %d: its backoff is reset", l->n);
     LINK_DO(l, belay_link_reset_backoff(l->link));
     if (s.state == BELAY_LINK_WAITING)
         link_did(l, LINK_RESET);

@@ -137,6 +137,7 @@ struct sim_link {
     /* what the events told */
     uint64_t events, told_order; /* how many; the last subscriber who heard the last one */
     bool episode, up;
+    bool found_told;                /* the address of the attempt under way */
     struct belay_endpoint *address; /* the last of this episode */
     struct belay_error *error;      /* likewise */
     struct belay_lease lease;
@@ -149,16 +150,15 @@ struct sim_link {
     struct belay_error *probed; /* a failure that an event is still to tell of */
     bool probe_lost;            /* there was no memory for one: less is known from then on */
 
-    /* attempts, as the statistics and the delay function count them */
-    uint64_t attempts, failed, connected, moves, delays_asked;
-    uint64_t started_ns, ended_ns, down_turn;
+    /* attempts, as trace, statistics and the delay function tell of them */
+    uint64_t begun, failed, connected, moves, delays_asked;
+    uint64_t started_ns, ended_ns;
     int64_t delay_least_ms, delay_most_ms; /* of the last attempt */
-    int64_t delay_said_ms, delay_said_most_ms; /* by the function: last, and since the last attempt */
-    uint64_t tries_before;                 /* the last turn */
-    uint64_t asked_ns;                     /* when it asked its source while up (trace) */
+    int64_t delay_said_ms,
+        delay_said_most_ms; /* by the function: last, and since the last attempt */
+    uint64_t asked_ns;      /* when it asked its source while up (trace) */
     uint64_t reset_turn, kicked_turn;
     uint64_t asks, tries, resets; /* how often it did; tried; was told to forget */
-    bool was_up;                  /* after the last turn */
     bool hurried;                 /* kick or reset_backoff since the last attempt */
     bool kicked;                  /* ... and it is to try now */
     bool was_closed;              /* it had ended when it was closed */
