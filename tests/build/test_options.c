@@ -14,7 +14,10 @@
 #include "belay/belay.h"
 #include "conn/conn.h"
 #include "keep/cache.h"
+#include "keep/link.h"
 #include "keep/pool.h"
+#include "keep/process.h"
+#include "keep/supervisor.h"
 #include "net/tls.h"
 #include "support/test.h"
 #ifdef TEST_HTTP
@@ -103,6 +106,91 @@ static int take_pool(const void *given, void *effective, struct belay_error *err
     memcpy(effective, &pool->options, sizeof pool->options);
     belay_pool_close(pool, NULL, NULL);
     assert_int_equal(belay_loop_turn(loop, 0), 0);
+    return 0;
+}
+
+static void check(struct belay_conn *conn, void *arg)
+{
+    (void)arg;
+    belay_conn_checked(conn, 0);
+}
+
+static int take_link(const void *given, void *effective, struct belay_error *error)
+{
+    static const struct belay_connector_ops ops = {.size = sizeof ops, .check = check};
+    struct belay_link_options *o = calloc(1, sizeof(union given));
+    struct belay_link *link;
+    int rc;
+
+    assert_non_null(o);
+    memcpy(o, given, sizeof(union given));
+    if (o->size >= offsetof(struct belay_link_options, dial))
+        o->connector.ops = &ops; /* checks have somebody to ask */
+    rc = belay_link_open_to(endpoint, o, &link, error);
+    free(o);
+    if (rc < 0)
+        return rc;
+    memcpy(effective, &link->options, sizeof link->options);
+    belay_link_close(link, NULL, NULL);
+    assert_int_equal(belay_loop_turn(loop, 0), 0);
+    return 0;
+}
+
+static int take_process(const void *given, void *effective, struct belay_error *error)
+{
+    struct belay_backoff backoff;
+
+    return bl_process_options_resolve(effective, given, &backoff, error);
+}
+
+static int take_supervisor(const void *given, void *effective, struct belay_error *error)
+{
+    struct belay_supervisor *s;
+    int rc = belay_supervisor_open(loop, given, &s, error);
+
+    if (rc < 0)
+        return rc;
+    memcpy(effective, &s->options, sizeof s->options);
+    belay_supervisor_close(s, NULL, NULL);
+    assert_int_equal(belay_loop_turn(loop, 0), 0);
+    return 0;
+}
+
+static int start_nothing(struct belay_loop *of, struct belay_child *child, void *arg)
+{
+    (void)of;
+    (void)child;
+    (void)arg;
+    return BELAY_EIGNORED;
+}
+
+static void stop_nothing(struct belay_child *child, void *object, void *arg)
+{
+    (void)child;
+    (void)object;
+    (void)arg;
+}
+
+static int take_child(const void *given, void *effective, struct belay_error *error)
+{
+    static const struct belay_child_ops ops = {
+        .size = sizeof ops, .noun = "nothing", .start = start_nothing, .stop = stop_nothing};
+    struct belay_child_spec *o;
+    struct bl_child_spec taken;
+    union given spec;
+    int rc;
+
+    memcpy(&spec, given, sizeof spec);
+    o = (struct belay_child_spec *)(void *)spec.bytes;
+    if (o->size >= offsetof(struct belay_child_spec, arg))
+        o->ops = &ops;
+    rc = bl_child_spec_take(&taken, &loop->mem, o, error);
+    if (rc < 0)
+        return rc;
+    o = effective;
+    o->restart = (enum belay_restart)taken.restart;
+    o->shutdown_ms = taken.shutdown_ms;
+    bl_child_spec_drop(&taken, &loop->mem);
     return 0;
 }
 
@@ -250,7 +338,23 @@ static int take_check(const void *given, void *effective, struct belay_error *er
 }
 #endif
 
-enum { BACKOFF, DIAL, POOL, ACQUIRE, CACHE, LOOP, TLS, HTTP, REQUEST, CHECK, SUBJECTS };
+enum {
+    BACKOFF,
+    DIAL,
+    POOL,
+    ACQUIRE,
+    CACHE,
+    LINK,
+    PROCESS,
+    SUPERVISOR,
+    CHILD,
+    LOOP,
+    TLS,
+    HTTP,
+    REQUEST,
+    CHECK,
+    SUBJECTS
+};
 
 static const struct subject subjects[SUBJECTS] = {
     [BACKOFF] = {.name = "belay_backoff_options",
@@ -275,6 +379,22 @@ static const struct subject subjects[SUBJECTS] = {
                .file = "src/keep/cache.c",
                .size = sizeof(struct belay_cache_options),
                .take = take_cache},
+    [LINK] = {.name = "belay_link_options",
+              .file = "src/keep/link_options.c",
+              .size = sizeof(struct belay_link_options),
+              .take = take_link},
+    [PROCESS] = {.name = "belay_process_options",
+                 .file = "src/keep/process_options.c",
+                 .size = sizeof(struct belay_process_options),
+                 .take = take_process},
+    [SUPERVISOR] = {.name = "belay_supervisor_options",
+                    .file = "src/keep/supervisor.c",
+                    .size = sizeof(struct belay_supervisor_options),
+                    .take = take_supervisor},
+    [CHILD] = {.name = "belay_child_spec",
+               .file = "src/conn/child.c",
+               .size = sizeof(struct belay_child_spec),
+               .take = take_child},
     [LOOP] = {.name = "belay_loop_options",
               .file = "src/loop/loop_options.c",
               .size = sizeof(struct belay_loop_options),
@@ -315,15 +435,18 @@ struct promise {
         subject, #field, offsetof(struct structure, field),                                        \
             sizeof(((struct structure *)0)->field), __VA_ARGS__                                    \
     }
-#define B(...) P(BACKOFF, belay_backoff_options, __VA_ARGS__)
-#define D(...) P(DIAL, belay_dial_options, __VA_ARGS__)
-#define O(...) P(POOL, belay_pool_options, __VA_ARGS__)
-#define C(...) P(CACHE, belay_cache_options, __VA_ARGS__)
-#define L(...) P(LOOP, belay_loop_options, __VA_ARGS__)
-#define T(...) P(TLS, belay_tls_options, __VA_ARGS__)
-#define H(...) P(HTTP, belay_http_options, __VA_ARGS__)
-#define R(...) P(REQUEST, belay_http_request_options, __VA_ARGS__)
-#define K(...) P(CHECK, belay_http_check, __VA_ARGS__)
+#define B(...)  P(BACKOFF, belay_backoff_options, __VA_ARGS__)
+#define D(...)  P(DIAL, belay_dial_options, __VA_ARGS__)
+#define O(...)  P(POOL, belay_pool_options, __VA_ARGS__)
+#define C(...)  P(CACHE, belay_cache_options, __VA_ARGS__)
+#define LK(...) P(LINK, belay_link_options, __VA_ARGS__)
+#define PR(...) P(PROCESS, belay_process_options, __VA_ARGS__)
+#define SV(...) P(SUPERVISOR, belay_supervisor_options, __VA_ARGS__)
+#define L(...)  P(LOOP, belay_loop_options, __VA_ARGS__)
+#define T(...)  P(TLS, belay_tls_options, __VA_ARGS__)
+#define H(...)  P(HTTP, belay_http_options, __VA_ARGS__)
+#define R(...)  P(REQUEST, belay_http_request_options, __VA_ARGS__)
+#define K(...)  P(CHECK, belay_http_check, __VA_ARGS__)
 
 static const struct promise promises[] = {
     /* field, default, none, forever, least, most */
@@ -374,6 +497,28 @@ static const struct promise promises[] = {
     C(max_inactive, I32, NO, I32, 1, I32),
     C(max_inactive_per_peer, I32, NO, I32, 1, I32),
     C(close_timeout_ms, 2000, 0, I64, 1, DAY),
+
+    LK(retry_delay_ms, 10000, 0, NO, 1, DAY),
+    LK(retry_spread, 30, 0, NO, 1, 100),
+    LK(attempt_timeout_ms, 30000, NO, I64, 1, YEAR),
+    LK(check_interval_ms, I64, NO, I64, 1, YEAR),
+    LK(check_timeout_ms, 5000, NO, I64, 1, YEAR),
+    LK(move_interval_ms, I64, NO, I64, 1, YEAR),
+    LK(max_waiters, 10000, NO, I32, 1, I32),
+
+    PR(stack_size, 0, NO, NO, 65536, 1 << 30),
+    PR(start_timeout_ms, I64, NO, I64, 1, YEAR),
+    PR(mailbox_max, 1024, NO, NO, 1, 10000000),
+    PR(mailbox_full, BELAY_MAILBOX_REFUSE, NO, NO, BELAY_MAILBOX_DROP_OLDEST,
+       BELAY_MAILBOX_DROP_OLDEST),
+
+    SV(strategy, BELAY_ONE_FOR_ONE, NO, NO, BELAY_ONE_FOR_ALL, BELAY_DYNAMIC),
+    SV(intensity, 3, 0, NO, 1, 10000),
+    SV(period_ms, 5000, NO, NO, 1, YEAR),
+    SV(max_children, 10000, NO, I32, 1, I32),
+    P(CHILD, belay_child_spec, restart, BELAY_RESTART_PERMANENT, NO, NO, BELAY_RESTART_PERMANENT,
+      BELAY_RESTART_TEMPORARY),
+    P(CHILD, belay_child_spec, shutdown_ms, 5000, 0, I64, 1, YEAR),
 
     L(log_level, BELAY_LOG_WARN, NO, NO, BELAY_LOG_OFF, BELAY_LOG_DEBUG),
     L(dns_timeout_ms, 1000, NO, NO, 1, HOUR),
