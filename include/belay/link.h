@@ -16,7 +16,9 @@
  * When it dials. The delay between two attempts counts from start to start: a connection that lived
  * for longer than the delay is dialled again at once when it dies, one that flaps is throttled to
  * one attempt per delay. Of the addresses that the source gives it takes the first; after every
- * failure and every disconnect it moves on to the next.
+ * failure and every disconnect it moves on to the one behind the last, wherever that stands in the
+ * new answer. A connection whose peer has said that it will close (belay_conn_draining) is replaced
+ * before it does.
  *
  * Its transitions, as a table: docs/transitions.md.
  */
@@ -36,7 +38,11 @@ struct belay_link;
 struct belay_link_waiter;       /* one pending belay_link_connected */
 struct belay_link_subscription; /* one belay_link_subscribe */
 
-/* An *episode* begins with ATTEMPTING_TO_CONNECT and ends with DISCONNECTED. */
+/*
+ * An *episode* begins with ATTEMPTING_TO_CONNECT and ends with DISCONNECTED. A move to another
+ * address is told as DISCONNECTED (without an error) and, at once, all of the next episode, whose
+ * connection is current already.
+ */
 enum belay_link_event_type {
     BELAY_LINK_ATTEMPTING_TO_CONNECT = 1, /* once per episode, not at each retry */
     BELAY_LINK_OBTAINED_ADDRESS,          /* if it is not the last of this episode again */
@@ -50,7 +56,8 @@ struct belay_link_event {
     enum belay_link_event_type type;
     struct belay_endpoint *address;  /* NULL in ATTEMPTING, and where none was obtained */
     const struct belay_error *error; /* FAILED; DISCONNECTED: why, NULL when it was closed here */
-    struct belay_lease lease;        /* CONNECTED: what belay_link_current gives */
+    struct belay_lease lease;        /* CONNECTED: what belay_link_current gives; stale if somebody
+                                        who was told before has ended it */
     int32_t failures;                /* attempts in a row that failed, this one included */
     int64_t next_ms; /* FAILED, DISCONNECTED: until the next attempt; BELAY_FOREVER: none will be */
 };
@@ -70,19 +77,21 @@ struct belay_link_options {
     struct belay_connector connector;      /* zero: plain streams */
     const struct belay_dial_options *dial; /* NULL: the defaults */
     int64_t retry_delay_ms;                /* 10,000, from start to start of attempts */
-    int32_t retry_spread;             /* 30: per cent around the delay, at random; BELAY_NONE */
-    belay_link_delay_fn *retry_delay; /* asked instead of retry_delay_ms; NULL */
+    int32_t retry_spread;                  /* 30: per cent around the delay, at random */
+    belay_link_delay_fn *retry_delay;      /* NULL: none; is asked instead of retry_delay_ms */
     void *retry_delay_arg;
-    const struct belay_backoff_options *backoff; /* instead of the four above, with its own jitter;
-                                                    when its attempts are spent the link ends */
+    const struct belay_backoff_options *backoff; /* NULL: none; instead of the four above, with its
+                                                    own jitter; when its attempts are spent the link
+                                                    ends */
     int64_t attempt_timeout_ms; /* 30,000: one attempt in all, the look-up included */
     int64_t check_interval_ms;  /* BELAY_FOREVER: the connection is checked as often while up, by
-                                   its connector's `check`: for those without a descriptor */
+                                   its connector's `check`, which must not mind that it is in
+                                   use: for those without a stream */
     int64_t check_timeout_ms;   /* 5,000, for the answer to a check */
     int64_t move_interval_ms;   /* BELAY_FOREVER: while up the source is asked as often, and where
                                    the address in use is not the first of its answer any more, the
                                    link moves there: it connects first, then closes the former */
-    belay_link_event_fn *on_event; /* NULL: none */
+    belay_link_event_fn *on_event; /* NULL: none; hears of every event, before subscribers */
     void *event_arg;
     int32_t max_waiters; /* of belay_link_connected; 10,000 */
 };
@@ -104,16 +113,18 @@ BELAY_API int belay_link_open_to(struct belay_endpoint *endpoint,
 /*
  * Ends it. An attempt is cancelled, without an event; a live connection is closed, and DISCONNECTED
  * goes out; who waits is answered with BELAY_ECLOSED; then on_closed (may be NULL), last. That the
- * other side closed a connection never closes a link.
+ * other side closed a connection never closes a link. One that ended by itself (of a final error, or a
+ * backoff that is spent) is closed, but it is there until this is called.
  */
 BELAY_API void belay_link_close(struct belay_link *link, belay_fn *on_closed, void *arg);
 /* No further attempt: the link ends when its connection does (with DISCONNECTED), or now if there
- * is none. The connection is left alone until then. */
+ * is none, and then it is gone. The connection is left alone until then. */
 BELAY_API void belay_link_close_when_current_closes(struct belay_link *link);
 /* As those of pools (belay/pool.h): who did not ask for the end may watch for it. */
 BELAY_API struct belay_link *belay_link_ref(struct belay_link *link);
 BELAY_API void belay_link_unref(struct belay_link *link);
-BELAY_API bool belay_link_is_closed(const struct belay_link *link); /* from close on */
+/* From close on, or from its end. */
+BELAY_API bool belay_link_is_closed(const struct belay_link *link);
 BELAY_API int belay_link_close_finished(struct belay_link *link, belay_fn *fn, void *arg);
 
 /*
@@ -159,7 +170,7 @@ BELAY_API void belay_link_reset_backoff(struct belay_link *link);
 /*
  * Events from now on, also for others than on_event; in order of subscription, after on_event.
  * May be called in a callback, unsubscribing itself included. A subscription ends with the link, or
- * earlier by unsubscribe. BELAY_ENOMEM, BELAY_ECLOSED, BELAY_EINVAL (no fn).
+ * earlier by unsubscribe. BELAY_ENOMEM, BELAY_ECLOSED, BELAY_EINVAL (no fn or ret_subscription).
  */
 BELAY_API int belay_link_subscribe(struct belay_link *link, belay_link_event_fn *fn, void *arg,
                                    struct belay_link_subscription **ret_subscription);
