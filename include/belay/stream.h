@@ -104,6 +104,11 @@ BELAY_API int64_t belay_stream_unacked(const struct belay_stream *stream);
 BELAY_API void belay_stream_close(struct belay_stream *stream, int64_t limit_ms,
                                   belay_fn *on_closed, void *arg);
 
+/* The same for those who block: returns when the descriptor is closed. An error (BELAY_ENOTRUNNING,
+ * BELAY_EDEADLK, BELAY_ECLOSED: it is being closed already) has not closed it. NULL is closed
+ * already. ANY THREAD; a process's own thread is not interrupted in it. */
+BELAY_API int belay_stream_close_wait(struct belay_stream *stream, int64_t limit_ms);
+
 /* The address at the other end, and ours. BELAY_ENOTSUP where there is none. */
 BELAY_API int belay_stream_peer_addr(const struct belay_stream *stream, struct belay_addr *ret);
 BELAY_API int belay_stream_local_addr(const struct belay_stream *stream, struct belay_addr *ret);

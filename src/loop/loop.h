@@ -271,7 +271,7 @@ void bl_trace(struct belay_loop *loop, const char *noun, uint64_t id, const char
  * BELAY_ETIMEDOUT, BELAY_EDEADLK (the loop's thread: inside a callback, or the loop is the
  * caller's), BELAY_ENOTRUNNING (another thread: nobody runs the loop, or it was stopped meanwhile)
  * or BELAY_ECLOSED. A timeout below 0 is no limit. ANY THREAD. The caller sets loop, start and
- * cancel, and zero in the rest.
+ * cancel, `certain` perhaps, and zero in the rest.
  *
  * The loop counts as run by belay_loop_run and by a bl_wait on its own thread while they last; for
  * ever once belay_loop_turn or belay_loop_descriptor was called; always where it is the caller's.
@@ -281,6 +281,7 @@ struct bl_wait {
     int (*start)(struct bl_wait *wait);
     void (*cancel)(struct bl_wait *wait);
     int result;
+    bool certain; /* never interrupted (bl_waits_interrupt): it soon ends by itself */
     bool done;
     struct bl_parked *parked; /* wait.c: the sleeping thread; NULL on the loop's own */
 };

@@ -104,7 +104,7 @@ static int wait_elsewhere(struct bl_wait *wait, int64_t timeout_ms)
     uint64_t limit = timeout_ms < 0 ? BELAY_NEVER : bl_after_ms(bl_sys_monotonic_ns(), timeout_ms);
 
     bl_mutex_lock(&t->lock);
-    bool closed = t->closed || (patience && patience->interrupted);
+    bool closed = t->closed || (patience && patience->interrupted && !wait->certain);
     if (closed || (!t->runners && !patience)) {
         wait->result = closed ? BELAY_ECLOSED : BELAY_ENOTRUNNING;
     } else {
@@ -216,7 +216,7 @@ static struct bl_parked *first_of(struct bl_list *list, const struct bl_patience
     BL_LIST_EACH(node, list)
     {
         struct bl_parked *p = BL_LIST_OF(node, struct bl_parked, link);
-        if (p->patience == patience)
+        if (p->patience == patience && !(patience && p->wait->certain))
             return p;
     }
     return NULL;

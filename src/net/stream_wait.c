@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading and writing for those who block. While such a call lasts the stream's callbacks are its
- * own; between two calls there are none, and what comes is held.
+ * Reading, writing and closing for those who block. While such a call lasts the stream's callbacks
+ * are its own; between two calls there are none, and what comes is held.
  */
 #include "net/stream.h"
 
@@ -145,4 +145,47 @@ int belay_stream_write_wait(struct belay_stream *stream, const void *data, size_
     if (!data && len > 0)
         return BELAY_EINVAL;
     return bl_wait(&w.wait, timeout_ms);
+}
+
+/* ---- closing ---- */
+
+struct close_wait {
+    struct bl_wait wait;
+    struct belay_stream *stream;
+    int64_t limit_ms;
+};
+
+static void on_closed(void *arg)
+{
+    bl_wait_done(arg, 0);
+}
+
+static int start_close(struct bl_wait *wait)
+{
+    struct close_wait *w = BL_CONTAINER(wait, struct close_wait, wait);
+
+    if (w->stream->closing)
+        return BELAY_ECLOSED;
+    belay_stream_close(w->stream, w->limit_ms, on_closed, wait);
+    return 0;
+}
+
+/* It goes on without the caller. */
+static void leave_close(struct bl_wait *wait)
+{
+    BL_CONTAINER(wait, struct close_wait, wait)->stream->then.on_closed = NULL;
+}
+
+int belay_stream_close_wait(struct belay_stream *stream, int64_t limit_ms)
+{
+    struct close_wait w = {
+        .wait = {.start = start_close, .cancel = leave_close, .certain = true},
+        .stream = stream,
+        .limit_ms = limit_ms,
+    };
+
+    if (!stream)
+        return 0;
+    w.wait.loop = bl_stream_loop(stream);
+    return bl_wait(&w.wait, BELAY_FOREVER);
 }

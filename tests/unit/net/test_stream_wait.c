@@ -201,15 +201,52 @@ static void another_thread_may_talk(void **state)
     pthread_join(asker, NULL);
 }
 
+static void closing_sends_what_was_written_and_waits_for_it(void **state)
+{
+    struct belay_stream *s;
+    struct belay_addr peer;
+    char data[8];
+    int fd, other = net_kit_pair(&peer, &fd);
+
+    (void)state;
+    k.opened++;
+    assert_int_equal(bl_stream_new(k.loop, fd, &peer, NULL, &s), 0);
+    assert_int_equal(belay_stream_write(s, "bye", 3), 0);
+    assert_int_equal(belay_stream_close_wait(s, 10000), 0);
+    assert_int_equal(recv(other, data, sizeof data, MSG_WAITALL), 3);
+    assert_int_equal(recv(other, data, sizeof data, 0), 0);
+    close(other);
+    assert_int_equal(belay_stream_close_wait(NULL, 0), 0);
+}
+
+static void what_is_being_closed_cannot_be_closed_again(void **state)
+{
+    struct belay_stream *s;
+    struct belay_addr peer;
+    int fd, other = net_kit_pair(&peer, &fd);
+
+    (void)state;
+    k.opened++;
+    assert_int_equal(bl_stream_new(k.loop, fd, &peer, NULL, &s), 0);
+    belay_stream_close(s, 0, NULL, NULL);
+    assert_int_equal(belay_stream_close_wait(s, 0), BELAY_ECLOSED);
+    close(other);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(what_comes_is_read_in_pieces),      TEST(nothing_within_the_limit_is_a_timeout),
-        TEST(the_end_comes_after_the_last_byte), TEST(a_dead_stream_says_so),
-        TEST(a_long_write_waits_for_room),       TEST(a_write_that_nobody_reads_ends_at_its_limit),
+        TEST(what_comes_is_read_in_pieces),
+        TEST(nothing_within_the_limit_is_a_timeout),
+        TEST(the_end_comes_after_the_last_byte),
+        TEST(a_dead_stream_says_so),
+        TEST(a_long_write_waits_for_room),
+        TEST(a_write_that_nobody_reads_ends_at_its_limit),
         TEST(another_thread_may_talk),
+        TEST(closing_sends_what_was_written_and_waits_for_it),
+        TEST(what_is_being_closed_cannot_be_closed_again),
     };
     return cmocka_run_group_tests_name("net_stream_wait", tests, NULL, NULL);
 }
