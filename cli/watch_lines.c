@@ -111,8 +111,10 @@ void watch_page_event(struct page *p, const struct watch_event *e)
         page_addf(p, PAGE_PLAIN, ": %s%s%s", stage, *stage ? ": " : "",
                   watch_short_error(text, sizeof text, e->error->text, e->address ? e->address : "",
                                     e->name));
-    if (e->next_ms >= 0)
+    if (e->next_ms >= 50)
         page_addf(p, PAGE_DIM, " (next try in %.1f s)", (double)e->next_ms / 1000);
+    else if (e->next_ms >= 0)
+        page_add(p, PAGE_DIM, " (next try now)");
     page_newline(p);
 }
 

@@ -120,10 +120,23 @@ static void print_page(struct watch_run *run, struct page *page, FILE *to)
     bytes_free(&page->text);
 }
 
+/* -v without --events: what becomes of the links is told with the rest. */
+static void say_event(const struct watch_event *event)
+{
+    struct page page = {.width = 0};
+
+    watch_page_event(&page, event);
+    page.text.data[page.text.len - 1] = '\0'; /* the newline */
+    say_plain("* %s", page.text.data);
+    bytes_free(&page.text);
+}
+
 void watch_show_event(struct watch_run *run, const struct watch_event *event)
 {
     struct page page = {.colours = !live_is_on() && say_has_colours(1)};
 
+    if (run->o->client.verbose == 1 && !run->o->events)
+        say_event(event);
     if (run->o->client.json) {
         run->stdout_gone = run->stdout_gone || !watch_json_event(event);
         return;

@@ -137,13 +137,6 @@ static int open_services(struct watch_run *run)
     return status;
 }
 
-/* What failed is in the table, the events and the summary. */
-static void silence_log(const struct watch_run *run)
-{
-    if (run->o->client.verbose == 0 && !getenv("BELAY_LOG"))
-        belay_log_set_level(run->loop, "persistent-connection-to", BELAY_LOG_OFF);
-}
-
 int watch_world_open(struct watch_run *run)
 {
     struct client_options *o = (struct client_options *)&run->o->client;
@@ -159,7 +152,6 @@ int watch_world_open(struct watch_run *run)
         status = client_open_loop(o, &run->loop);
     if (status != EXIT_FINE)
         return status;
-    silence_log(run);
     status = client_open_tls(o, run->loop, &run->tls);
     if (status == EXIT_FINE)
         status = client_open_proxies(o, run->loop);

@@ -293,6 +293,14 @@ class Watch(harness.Case):
             run = self.watch("--for", "50ms", "-q", "127.0.0.1:1", status=1)
             self.assertEqual((run.stdout, run.stderr), (b"", b""))
 
+    def test_verbose_tells_of_attempts_and_their_reasons(self):
+        with Peer() as peer:
+            err = self.watch("--for", "50ms", "-v", peer.address, "127.0.0.1:1", status=1).stderr.decode()
+            self.assertRegex(err, r"(?m)^\* connection \d+: dialing tcp://127.0.0.1:1$")
+            self.assertRegex(err, r"(?m)^\* [\d:.]+  127.0.0.1:1  failed to connect: connect: connection refused \(next try ")
+            err = self.watch("--for", "50ms", "-vv", peer.address).stderr.decode()
+            self.assertRegex(err, r"(?m) link \d+ tcp://127.0.0.1:\d+: dialing -> up")
+
     def test_json_is_alone_on_standard_output(self):
         run = self.watch("--for", "50ms", "--json", "127.0.0.1:1", status=1)
         for line in run.stdout.splitlines():
