@@ -3,7 +3,7 @@
 
 import statistics
 
-from rows import BYTES, NS_UNITS, RATE, UNITS
+from rows import BYTES, CALLS, KEPT, NS_UNITS, RATE, STORM, UNITS
 
 
 class Results:
@@ -77,14 +77,24 @@ def _percent(value):
 
 def _extra_columns(results, row, name):
     """What a unit has beside its figure: (title, text, name in JSON, value)."""
-    if row.unit == RATE:
+    if row.unit in (RATE, CALLS):
         rate = results.share(row, name, "requests", "wall_s")
         client = results.share(row, name, "cpu_s", "wall_s")
+        columns = (("per second", _figure(rate, RATE), "per_second", rate),
+                   ("client CPU", _percent(client), "client_cpu", client))
+        if row.unit == CALLS:
+            return columns
         server = results.middle(row, name, "server_share")
-        return (("per second", _figure(rate, RATE), "per_second", rate),
-                ("client CPU", _percent(client), "client_cpu", client),
-                ("server CPU", _percent(server), "server_cpu", server))
-    if row.unit == BYTES:
+        return columns + (("server CPU", _percent(server), "server_cpu", server),)
+    if row.unit == STORM:
+        cpu = results.share(row, name, "cpu_s", "storms")
+        rate = results.share(row, name, "requests", "cpu_s")
+        refused = results.share(row, name, "refused", "storms")
+        cpu = None if cpu is None else 1e3 * cpu
+        return (("client CPU ms", _figure(cpu, RATE), "cpu_ms", cpu),
+                ("per client CPU second", _figure(rate, RATE), "per_cpu_second", rate),
+                ("refused attempts", _figure(refused, RATE), "refused", refused))
+    if row.unit in (BYTES, KEPT):
         rss = results.middle(row, name, "rss_per_conn")
         return (("resident", _figure(rss, BYTES), "rss_per_conn", rss),)
     return ()

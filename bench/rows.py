@@ -12,6 +12,7 @@ import time
 from server import prepare_child
 
 RATE, NANOSECONDS, BYTES = "rate", "ns", "bytes"
+CALLS, KEPT, STORM = "calls", "kept", "storm"
 
 NS_WAITER, NS_EXPIRY, NS_TOGETHER = "ns-waiter", "ns-expiry", "ns-together"
 NS_UNITS = (NANOSECONDS, NS_WAITER, NS_EXPIRY, NS_TOGETHER)
@@ -23,6 +24,9 @@ UNITS = {
     NS_EXPIRY: "ns per connection",
     NS_TOGETHER: "ns of time per acquire and release of all threads",
     BYTES: "bytes of heap per connection",
+    CALLS: "per client CPU second",
+    KEPT: "bytes of heap for each",
+    STORM: "ms until all are up",
 }
 
 GROWTH_SECONDS = 0.5  # each size of a series is measured for as long, or for less
@@ -44,14 +48,17 @@ class Target:
 
 class Row:
     """
-    `clients` are (name, how, mode), how a program of bench/ or "wrk"; the floor comes second, or is
-    belay itself. Rows of one `series` differ by `inflight` alone, and become one table.
+    `clients` are (name, how, mode), how a program of bench/, "wrk" or "elixir"; the floor comes
+    second, or is belay itself. Rows of one `series` differ by `inflight` alone, and become one
+    table. What is not `pinned` runs on all cores.
     """
 
-    def __init__(self, key, title, unit, clients, targets, tls=False, inflight=64, series=None):
+    def __init__(self, key, title, unit, clients, targets, tls=False, inflight=64, series=None,
+                 pinned=True):
         self.key, self.title, self.unit = key, title, unit
         self.clients, self.targets = clients, targets
         self.tls, self.inflight, self.series = tls, inflight, series
+        self.pinned = pinned and unit != NS_TOGETHER
         self.floor = clients[min(1, len(clients) - 1)][0]
 
 
@@ -115,6 +122,45 @@ ROWS += (
         _threads("-one"), (), inflight=2),
 )
 
+
+
+def _storm(mode, floor="storm"):
+    return [("belay", "belay_storm", mode), ("bare", "bare_storm", floor)]
+
+
+LINKS = 5000
+ROWS += (
+    Row("storm-first", "5,000 links connect for the first time", STORM,
+        _storm("storm-first", "storm-first"), (), inflight=LINKS),
+    Row("storm", "5,000 links whose server restarts, tried each ms", STORM, _storm("storm"), (),
+        inflight=LINKS),
+    Row("storm-jitter", "the same, tried each ms give or take 30 %", STORM,
+        _storm("storm-jitter"), (), inflight=LINKS),
+    Row("storm-wait", "the same, all tried at once after 300 ms", STORM,
+        _storm("storm-wait", "storm-wait"), (), inflight=LINKS),
+    Row("kept-link", "link that is up, beside its stream alone", KEPT,
+        [("belay", "belay_kept", "kept-link"), ("stream alone", "belay_kept", "kept-stream")], (),
+        inflight=LINKS),
+    Row("kept-process", "process that waits", KEPT,
+        [("belay", "belay_kept", "kept-process"), ("GenServer", "elixir", "kept-process"),
+         ("belay, hibernated", "belay_kept", "kept-hibernated"),
+         ("GenServer, hibernated", "elixir", "kept-hibernated")], (), inflight=LINKS),
+    Row("calls", "calls of a process on the loop, one by one", CALLS,
+        [("belay", "belay_calls", "calls"), ("GenServer", "elixir", "calls"),
+         ("belay, 64 at a time", "belay_calls", "calls-many")], ()),
+    Row("casts", "casts, 63 and a call", CALLS,
+        [("belay", "belay_calls", "casts"), ("GenServer", "elixir", "casts")], ()),
+    Row("casts-own", "casts, 63 and a call, to a process on a thread of its own", CALLS,
+        [("belay", "belay_calls", "casts-own"),
+         ("GenServer, two schedulers", "elixir", "casts")], (), inflight=2, pinned=False),
+    Row("calls-own", "calls of a process on a thread of its own, from another", CALLS,
+        [("belay", "belay_calls", "calls-own"), ("mutex and condition", "bare_calls", "calls-own"),
+         ("GenServer, two schedulers", "elixir", "calls")], (), inflight=2, pinned=False),
+    Row("calls-loop", "calls of a process on the loop, from another thread", CALLS,
+        [("belay", "belay_calls", "calls-loop"), ("epoll and condition", "bare_calls", "calls-loop"),
+         ("GenServer, two schedulers", "elixir", "calls")], (), inflight=2, pinned=False),
+)
+
 ENDPOINTS = (1, 100, 10000, 100000)
 ROWS += tuple(
     list(_series("one", "one of N endpoints", NANOSECONDS, [("belay", "belay_scale", "one", None)],
@@ -144,7 +190,7 @@ ROWS += tuple(
 
 def find_program(build, how):
     """The path of a client, or None where it was not built or installed."""
-    if how == "wrk":
+    if how in ("wrk", "elixir"):
         folders = os.environ.get("PATH", "/usr/bin").split(":")
     else:
         folders = [os.path.join(build, "bench")]
@@ -169,10 +215,12 @@ class Runner:
         path = find_program(self.build, how)
         if how == "wrk":
             argv = self._wrk(path, row, inflight)
+        elif how == "elixir":
+            argv = _elixir(path, row) + self._own(path, row, mode, inflight)[1:]
         else:
             argv = self._own(path, row, mode, inflight)
         begin, server_begin = time.monotonic(), self.server.cpu_s()
-        output, cpu_s = self._spawn(argv, None if row.unit == NS_TOGETHER else self.core)
+        output, cpu_s = self._spawn(argv, self.core if row.pinned else None)
         server_share = (self.server.cpu_s() - server_begin) / (time.monotonic() - begin)
         sample = _read_wrk(output, cpu_s) if how == "wrk" else _read_own(output)
         sample["server_share"] = server_share
@@ -217,6 +265,14 @@ class Runner:
         return output, (after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
 
 
+def _elixir(path, row):
+    """As many schedulers as threads are compared with; they sleep when there is nothing to do."""
+    schedulers = 1 if row.pinned else 2
+    flags = "+S %d:%d +sbwt none +sbwtdcpu none +sbwtdio none" % (schedulers, schedulers)
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "genserver.exs")
+    return [path, "--erl", flags, script]
+
+
 def _read_own(output):
     try:
         return json.loads(output)
@@ -233,8 +289,10 @@ def _read_wrk(output, cpu_s):
 
 
 def _value(row, mode, sample):
-    if row.unit == BYTES:
+    if row.unit in (BYTES, KEPT):
         return sample["heap_per_conn"]
+    if row.unit == STORM:
+        return 1e3 * sample["wall_s"] / sample["storms"]
     if sample["requests"] <= 0 or sample["cpu_s"] <= 0:
         raise ClientError("no work was counted")
     if mode == "connect-resumed" and sample.get("resumed", 0) < 0.99 * sample["requests"]:

@@ -15,7 +15,7 @@ import tempfile
 import time
 
 import report
-from rows import BYTES, ROWS, ClientError, Runner, find_program
+from rows import BYTES, KEPT, ROWS, STORM, ClientError, Runner, find_program
 from server import Nginx, ServerError
 
 
@@ -102,6 +102,7 @@ def describe_machine(options, cores):
         "OpenSSL": first_match(r"OpenSSL (\S+)", "openssl", "version"),
         "wrk": first_match(r"wrk (?:debian/)?(\S+)", "wrk", "-v"),
         "libcurl": first_match(r"^(\S+)", "pkg-config", "--modversion", "libcurl"),
+        "Elixir": first_match(r"Elixir (\S+)", "elixir", "--version"),
         "apr-util": first_match(r"^([0-9]\S*)", "pkg-config", "--modversion", "apr-util-1"),
     }
     try:
@@ -139,7 +140,8 @@ def run_all(options, runner, nofile, progress):
                 results.fail(row, name, "%s is not there" % how)
     for number in range(options.rounds):
         for row in options.rows:
-            inflight = min(row.inflight, nofile - 100) if row.unit == BYTES else row.inflight
+            opens_many = row.unit in (BYTES, KEPT, STORM)
+            inflight = min(row.inflight, nofile - 200) if opens_many else row.inflight
             turn = number % len(row.clients)  # no client always follows the same one
             for client in row.clients[turn:] + row.clients[:turn]:
                 name = client[0]
