@@ -109,6 +109,8 @@ static bool add_address(struct service *s, const char *text, size_t len, struct 
     if (!set_once(&s->path, path_of(address), "path", address, why))
         return false;
     address[path_at(address)] = '\0';
+    if (strchr(address, '@'))
+        return complain(why, "credentials are given by -u NAME:PASSWORD, not in an address");
     return true;
 }
 

@@ -31,12 +31,24 @@ const char *watch_state_name(const struct watch_row *row)
     return row->up ? "up" : row->ended ? "ended" : row->busy || !row->down ? "connecting" : "down";
 }
 
+/* Without the port that its scheme has anyway. */
+static size_t significant(const char *address)
+{
+    size_t len = strlen(address);
+    const char *port = strncmp(address, "http://", 7) == 0    ? ":80"
+                       : strncmp(address, "https://", 8) == 0 ? ":443"
+                                                              : "";
+    size_t n = strlen(port);
+
+    return len > n && strcmp(address + len - n, port) == 0 ? len - n : len;
+}
+
 bool watch_address_tells(const char *address, const char *name)
 {
-    size_t a = strlen(address), n = strlen(name);
+    size_t a = significant(address), n = strlen(name);
 
-    if (a == 0 || strncmp(name, address, a) == 0)
-        return false; /* the name has a path */
+    if (a == 0 || strncmp(name, address, a) == 0 || strncmp(name, "unix:", 5) == 0)
+        return false; /* the name has a path, or slashes more */
     return n > a || strcmp(address + a - n, name) != 0;
 }
 

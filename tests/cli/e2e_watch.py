@@ -443,6 +443,7 @@ class Watch(harness.Case):
             (["db=" + good + ",tls://a:1"], "scheme"),
             (["db="], "empty"),
             (["srv:"], "empty"),
+            (["http://user:secret@a/"], "-u NAME:PASSWORD"),
             (["file:"], "empty"),
             (["-i", "missing"], "missing"),
             (["-4", "tcp://[::1]:1"], "IPv4"),

@@ -271,6 +271,10 @@ static void an_address_is_told_where_it_is_not_the_name(void **state)
     (void)state;
     assert_false(watch_address_tells("tcp://db:1", "db:1"));
     assert_false(watch_address_tells("http://db:1", "http://db:1/health"));
+    assert_false(watch_address_tells("http://db:80", "http://db/"));
+    assert_false(watch_address_tells("https://db:443", "https://db"));
+    assert_false(watch_address_tells("unix:/run/s", "unix:///run/s"));
+    assert_true(watch_address_tells("http://db:8080", "http://db:80/"));
     assert_false(watch_address_tells("", "db"));
     assert_true(watch_address_tells("tcp://10.0.0.1:1", "db"));
 }
