@@ -169,8 +169,12 @@ static void on_answer(struct belay_lease lease, const struct belay_error *error,
 static int start(struct bl_wait *wait)
 {
     struct blocked *b = BL_CONTAINER(wait, struct blocked, wait);
+    int rc = add(b->link, b->timeout_ms, b->or_failed, &b->waiter, on_answer, b);
 
-    return add(b->link, b->timeout_ms, b->or_failed, &b->waiter, on_answer, b);
+    if (rc < 0)
+        bl_error_set(&b->error, rc, BELAY_STAGE_QUEUE, "waiting for a connection to %s: %s",
+                     b->link->server_name, belay_strerror(rc));
+    return rc;
 }
 
 static void cancel(struct bl_wait *wait)
@@ -194,9 +198,9 @@ static int wait_for(struct belay_link *link, int64_t timeout_ms, bool or_failed,
     }
     if (b.error.code == rc && error)
         *error = b.error;
-    else
-        bl_error_set(error, rc, BELAY_STAGE_QUEUE, "waiting for a connection to %s: %s",
-                     link->server_name, belay_strerror(rc));
+    else /* the link may be gone by now */
+        bl_error_set(error, rc, BELAY_STAGE_QUEUE, "waiting for a connection: %s",
+                     belay_strerror(rc));
     return rc;
 }
 
