@@ -25,14 +25,23 @@ int client_refuse(const char *what, const struct belay_error *error)
 }
 
 /* Connections and files need descriptors; the soft limit is often as low as 1,024. */
+static struct rlimit descriptors; /* as they were; 0: untouched */
+
 static void raise_descriptor_limit(void)
 {
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        descriptors = limit;
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
     }
+}
+
+void client_restore_limits(void)
+{
+    if (descriptors.rlim_max)
+        setrlimit(RLIMIT_NOFILE, &descriptors);
 }
 
 int client_open_loop(const struct client_options *o, struct belay_loop **ret)

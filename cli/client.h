@@ -12,8 +12,10 @@
 /* A failure of making things: bad input is one of usage. */
 int client_refuse(const char *what, const struct belay_error *error);
 
-/* BELAY_LOG and -v are obeyed. */
+/* BELAY_LOG and -v are obeyed. As many descriptors may be open as the system lets. */
 int client_open_loop(const struct client_options *o, struct belay_loop **ret);
+/* As it was before, for a program that takes this one's place. */
+void client_restore_limits(void);
 
 /* *ret stays NULL where no TLS is needed. */
 int client_open_tls(const struct client_options *o, struct belay_loop *loop,

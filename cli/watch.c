@@ -68,7 +68,10 @@ static int watch(struct watch_options *options)
     request_plan_free(&run->plan);
     watch_options_free(options);
     free(run);
-    return command ? errand_become(command) : status;
+    if (!command)
+        return status;
+    client_restore_limits();
+    return errand_become(command);
 }
 
 int watch_main(int argc, char **argv)

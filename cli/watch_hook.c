@@ -50,10 +50,10 @@ bool watch_hook_is_busy(const struct watch_run *run)
     return run->hook.errand || run->hook.first;
 }
 
-static void say_failure(struct watch_hook *hook, const char *what)
+static void say_failure(struct watch_hook *hook, const char *how, const char *why)
 {
     if (!hook->failed)
-        say("running --exec: the command %s (said once)", what);
+        say("running --exec: the command %s%s (said once)", how, why);
     hook->failed = true;
 }
 
@@ -64,9 +64,9 @@ static void on_done(int status, bool late, void *arg)
 
     run->hook.errand = NULL;
     if (late)
-        say_failure(&run->hook, "was killed after 30 s");
+        say_failure(&run->hook, "was killed after 30 s", "");
     else if (status != 0)
-        say_failure(&run->hook, errand_describe(how, status));
+        say_failure(&run->hook, errand_describe(how, status), "");
     run_next(run);
     if (!watch_hook_is_busy(run))
         watch_control_idle(run);
@@ -87,7 +87,7 @@ static void run_next(struct watch_run *run)
         hook->errand = errand_start(run->loop, run->o->exec, variables, 4, live_is_on(), LIMIT_MS,
                                     on_done, run, &why);
         if (!hook->errand)
-            say_failure(hook, why.text);
+            say_failure(hook, "could not be started: ", why.text);
         told_free(told);
     }
 }

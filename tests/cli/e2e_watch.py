@@ -140,6 +140,13 @@ class Watch(harness.Case):
             blocked, ignored = (int(line.split()[1], 16) for line in run.stdout.decode().splitlines())
             self.assertEqual((blocked, ignored & 1 << signal.SIGPIPE - 1), (0, 0))
 
+    def test_the_command_has_the_limits_of_its_parent(self):
+        with Peer() as peer:
+            run = subprocess.run(["sh", "-c", 'ulimit -S -n 300; exec "$@"', "sh", harness.BELAY, "watch", peer.address,
+                                  "--", "sh", "-c", "ulimit -S -n"],
+                                 capture_output=True, timeout=harness.LIMIT, env=harness.environment())
+            self.assertEqual((run.returncode, run.stdout), (0, b"300\n"))
+
     def test_without_success_it_does_not_run(self):
         run = self.watch("-m", "100ms", "127.0.0.1:1", "--", "echo", "it runs", status=1)
         self.assertNotIn(b"it runs", run.stdout)
