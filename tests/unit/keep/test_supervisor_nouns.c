@@ -136,7 +136,7 @@ static int set_up(void **state)
     puppet_init(&wires);
     wires.capacity = 1;
     assert_int_equal(belay_endpoint_parse(k.loop, "tcp://a.test:1", &endpoint, NULL), 0);
-    assert_int_equal(belay_source_list(k.loop, &endpoint, 1, false, &source), 0);
+    assert_int_equal(belay_source_list(k.loop, &endpoint, 1, BELAY_SOURCE_IN_ORDER, &source), 0);
     return 0;
 }
 
@@ -187,7 +187,7 @@ static void the_end_of_the_loop_does_the_same(void **state)
     assert_journal(&k, "terminate w shutdown, link down, exit shutdown");
     kit_begin(&k);
     assert_int_equal(belay_endpoint_parse(k.loop, "tcp://a.test:1", &endpoint, NULL), 0);
-    assert_int_equal(belay_source_list(k.loop, &endpoint, 1, false, &source), 0);
+    assert_int_equal(belay_source_list(k.loop, &endpoint, 1, BELAY_SOURCE_IN_ORDER, &source), 0);
 }
 
 static void a_process_that_dies_takes_its_group_with_it(void **state)
@@ -386,7 +386,8 @@ static void every_allocation_of_a_tree_fails_once(void **state)
         puppet_init(&wires);
         wires.capacity = 1;
         assert_int_equal(belay_endpoint_parse(k.loop, "tcp://a.test:1", &endpoint, NULL), 0);
-        assert_int_equal(belay_source_list(k.loop, &endpoint, 1, false, &source), 0);
+        assert_int_equal(belay_source_list(k.loop, &endpoint, 1, BELAY_SOURCE_IN_ORDER, &source),
+                         0);
         kit_open(&k, BELAY_ONE_FOR_ALL);
         struct belay_child_spec l = link_spec(NULL);
         failing_alloc_once(&k.alloc, n++);
