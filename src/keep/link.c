@@ -180,6 +180,8 @@ void belay_link_unref(struct belay_link *link)
     if (link->on_closed || !bl_list_empty(&link->watchers) || bl_list_linked(&link->object.link))
         return; /* the task has somebody to tell, and lets go afterwards */
     loop = link->loop;
+    BL_TRACE(loop, "link", link->object.id, link->server_name, bl_lp_state_name(link->lp.state),
+             NULL, "");
     bl_task_cancel(&link->run);
     bl_error_copy_clear(&link->error, &loop->mem);
     bl_free(&loop->mem, link->server_name);

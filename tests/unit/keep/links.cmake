@@ -5,7 +5,7 @@ target_compile_definitions(link_kit PRIVATE _GNU_SOURCE)
 target_link_libraries(link_kit PRIVATE belay_flags PUBLIC loop_fake test_support belay_static PkgConfig::CMOCKA)
 
 belay_test(keep_link_policy SOURCES test_link_policy.c LABELS unit)
-foreach(noun link link_edges link_move link_callbacks link_waits link_odd link_memory)
+foreach(noun link link_edges link_move link_callbacks link_waits link_odd link_memory link_child)
   belay_test(keep_${noun} SOURCES test_${noun}.c LABELS unit LIBS link_kit)
 endforeach()
 belay_test(keep_link_real SOURCES test_link_real.c LABELS unit LIBS conn_kit test_support)
