@@ -50,12 +50,14 @@ struct belay_child_ops {
     /*
      * Starts it, and answers by belay_child_started, belay_child_ignored or belay_child_failed, at
      * once or later; afterwards by belay_child_ended, once, when it has ended by itself or after
-     * stop. An error is the same as belay_child_failed with its code.
+     * stop. An error is the same as belay_child_failed with its code. What was answered is acted
+     * upon in a later turn; after its last answer the child is not to be used any more.
      */
     int (*start)(struct belay_loop *loop, struct belay_child *child, void *arg);
 
-    /* Ends it, in its own time; belay_child_ended follows. Never fails. Also while it starts: then
-     * `object` is NULL, and belay_child_ended is the only answer awaited. */
+    /* Ends it, in its own time; belay_child_ended follows. Called once at most, and never fails.
+     * Also while it starts: then `object` is NULL, and belay_child_ended is the only answer
+     * awaited. */
     void (*stop)(struct belay_child *child, void *object, void *arg);
 
     /* Its time to stop has passed, or it has none: the same, at once. NULL: `stop` is waited for as
@@ -67,9 +69,9 @@ struct belay_child_ops {
 };
 
 /*
- * Copied when it is given to a supervisor, its strings too; whether that succeeds or fails, `arg` is
- * the supervisor's from then on, and `free(arg)` is called once when it is done with. A spec that is
- * given to nobody is dropped with belay_child_spec_free.
+ * Copied when it is given to a supervisor, its strings too; whether that succeeds or fails, `arg`
+ * is the supervisor's from then on, and `free(arg)` is called once when it is done with. A spec
+ * that is given to nobody is dropped with belay_child_spec_free.
  */
 struct belay_child_spec {
     size_t size;
@@ -82,6 +84,7 @@ struct belay_child_spec {
 };
 BELAY_OPTIONS_INIT(belay_child_spec)
 
+/* Empties it; harmless on one that is empty. */
 BELAY_API void belay_child_spec_free(struct belay_child_spec *spec);
 
 /* ---- the answers: loop thread ---- */

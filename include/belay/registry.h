@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * belay/registry.h - processes by name. Each loop has a registry of its own; further ones keep
- * names apart, and one of the caller's own (OTP's `via`) is a table of three functions. Loop thread.
+ * names apart, and one of the caller's own (OTP's `via`) is a table of three functions. Loop
+ * thread.
  */
 #ifndef BELAY_REGISTRY_H
 #define BELAY_REGISTRY_H
@@ -29,8 +30,8 @@ BELAY_API void belay_registry_free(struct belay_registry *registry);
 
 /*
  * A process may have several names; all go at its end. `registry` NULL: the loop's. BELAY_EEXISTS:
- * the name is taken (`error` says by whom); BELAY_ENOPROC: it has ended; BELAY_EINVAL: an empty name or
- * one with control characters; BELAY_ENOMEM.
+ * the name is taken (`error` says by whom); BELAY_ENOPROC: it has ended; BELAY_EINVAL: an empty
+ * name or one with control characters; BELAY_ENOMEM.
  */
 BELAY_API int belay_process_register(struct belay_process *process, struct belay_registry *registry,
                                      const char *name, struct belay_error *error);
