@@ -87,8 +87,8 @@ BELAY_API int belay_loop_new(const struct belay_loop_options *options, struct be
 /*
  * Closes what is still open on the loop (each object's on_closed runs), then ends it. Supervisors
  * end first, with all that they keep (belay/supervisor.h), then processes; meanwhile nothing new
- * can be opened, and all else goes on. Then timers and watches stop at once and are freed with the loop; posts and
- * works that were accepted still run.
+ * can be opened, and all else goes on. Then timers and watches stop at once and are freed with the
+ * loop; posts and works that were accepted still run.
  * On a caller's uv_loop_t it completes while that loop runs, and that loop does not end by itself
  * before; `on_closed` (may be NULL) runs once.
  */
