@@ -4,10 +4,10 @@
  *
  *   calls          process and caller on the loop, the answer by callback
  *   calls-many     the same, --inflight calls at a time
- *   calls-own      a process on a thread of its own, called from the main thread
- *   calls-loop     a process on a loop that another thread runs, called from the main thread
  *   casts          process on the loop: casts in batches, a call at the end of each
- *   casts-own      the same to a process on a thread of its own, from the main thread
+ *   calls-loop     a process on a loop that another thread runs, called from the main thread
+ *   calls-own      the same, to a process on a thread of its own
+ *   casts-own      casts in batches, a call at the end of each, to such a process
  */
 #include <belay/belay.h>
 #include <pthread.h>
@@ -24,7 +24,7 @@ struct bench {
     struct belay_process *process;
     struct bench_meter meter;
     unsigned in_flight;
-    bool over;
+    bool over, own_thread;
     atomic_bool ready, stop;
     pthread_t thread;
 };
@@ -58,12 +58,12 @@ static const struct belay_behaviour counter = {.size = sizeof counter,
                                                .handle_cast = handle_cast};
 static uintptr_t count;
 
-static void start(struct bench *b, bool own_thread)
+static void start(struct bench *b)
 {
     struct belay_process_options o = belay_process_options_init();
     struct belay_error error;
 
-    o.own_thread = own_thread;
+    o.own_thread = b->own_thread;
     o.mailbox_max = 2 * BATCH;
     if (belay_loop_new(NULL, &b->loop, NULL) < 0)
         bench_die("no loop");
@@ -166,7 +166,7 @@ static void *run_loop(void *arg)
 {
     struct bench *b = arg;
 
-    start(b, false);
+    start(b);
     belay_loop_turn(b->loop, 0); /* it is run from now on */
     b->ready = true;
     while (!b->stop)
@@ -178,12 +178,13 @@ static void *run_loop(void *arg)
 
 static void run_across(struct bench *b, const struct bench_options *options)
 {
+    b->own_thread = strcmp(options->mode, "calls-loop") != 0;
     if (pthread_create(&b->thread, NULL, run_loop, b) != 0)
         bench_die("no thread");
     while (!b->ready)
         ;
     bench_meter_start(&b->meter, options);
-    run_blocking(b, false);
+    run_blocking(b, strcmp(options->mode, "casts-own") == 0);
     b->stop = true;
     pthread_join(b->thread, NULL);
 }
@@ -192,20 +193,16 @@ int main(int argc, char **argv)
 {
     struct bench_options options;
     struct bench b = {.loop = NULL};
-    bool own_thread;
 
     bench_options_parse(&options, argc, argv, "calls");
-    if (strcmp(options.mode, "calls-loop") == 0) {
+    if (strchr(options.mode, '-') && strcmp(options.mode, "calls-many") != 0) {
         run_across(&b, &options);
         bench_report("belay", options.mode, &b.meter);
         return 0;
     }
-    own_thread = strstr(options.mode, "-own") != NULL;
-    start(&b, own_thread);
+    start(&b);
     bench_meter_start(&b.meter, &options);
-    if (own_thread)
-        run_blocking(&b, strcmp(options.mode, "casts-own") == 0);
-    else if (strcmp(options.mode, "casts") == 0)
+    if (strcmp(options.mode, "casts") == 0)
         run_casts(&b);
     else if (strcmp(options.mode, "calls-many") == 0)
         run_on_loop(&b, options.inflight);
