@@ -67,7 +67,7 @@ struct belay_process {
     /* ---- under the lock ---- */
     struct bl_mailbox mailbox;
     struct bl_pr policy; /* written by the executor alone, which reads it without */
-    const struct belay_behaviour *behaviour; /* likewise */
+    const struct belay_behaviour *_Atomic behaviour; /* likewise; its name is anybody's to read */
     struct bl_letter backoff_letter;
     struct belay_directive resumed; /* came for what is pending */
     bool may_resume, has_resumed;
