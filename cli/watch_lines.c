@@ -105,7 +105,10 @@ void watch_page_event(struct page *p, const struct watch_event *e)
     page_add(p, PAGE_PLAIN, "  ");
     page_add(p, colour_of(e->type), what);
     if (e->address && watch_address_tells(e->address, e->name))
-        page_addf(p, PAGE_PLAIN, "%s%s", e->type == BELAY_LINK_OBTAINED_ADDRESS ? " " : " to ",
+        page_addf(p, PAGE_PLAIN, "%s%s",
+                  e->type == BELAY_LINK_OBTAINED_ADDRESS ? " "
+                  : e->type == BELAY_LINK_DISCONNECTED   ? " from "
+                                                         : " to ",
                   e->address);
     if (e->error)
         page_addf(p, PAGE_PLAIN, ": %s%s%s", stage, *stage ? ": " : "",

@@ -184,6 +184,8 @@ void watch_show_end(struct watch_run *run)
     watch_facts_take(run, &facts);
     if (facts.goal && !run->reached && !run->interrupted_by)
         say_why(run, &facts);
+    for (size_t i = 0; i < facts.n; i++)
+        facts.rows[i].next_ms = -1; /* there will be none */
     if (say_is_terminal(fd))
         terminal_size(&page.width, &lines);
     page.width -= page.width > 1; /* in the last column a terminal may wrap */

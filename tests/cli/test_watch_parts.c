@@ -308,6 +308,17 @@ static void an_event_is_a_line(void **state)
     assert_non_null(strstr(page.text.data,
                            "  a  failed to connect to tcp://b:2: tls: no (next try in 0.9 s)\n"));
     bytes_free(&page.text);
+    event.type = BELAY_LINK_DISCONNECTED;
+    event.next_ms = 0;
+    watch_page_event(&page, &event);
+    assert_non_null(
+        strstr(page.text.data, "  a  disconnected from tcp://b:2: tls: no (next try now)\n"));
+    bytes_free(&page.text);
+    event = (struct watch_event){
+        .type = BELAY_LINK_CONNECTED, .name = "b:2", .address = "tcp://b:2", .next_ms = -1};
+    watch_page_event(&page, &event);
+    assert_non_null(strstr(page.text.data, "  b:2  connected\n"));
+    bytes_free(&page.text);
 }
 
 int main(void)
