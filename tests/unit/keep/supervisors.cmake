@@ -9,5 +9,7 @@ foreach(noun supervisor supervisor_life supervisor_loop supervisor_memory superv
   belay_test(keep_${noun} SOURCES test_${noun}.c LABELS unit LIBS supervisor_kit)
 endforeach()
 
+belay_test(keep_supervisor_threads SOURCES test_supervisor_threads.c LABELS unit)
+
 # Names of processes.
 belay_test(keep_registry SOURCES test_registry.c LABELS unit LIBS process_kit)
