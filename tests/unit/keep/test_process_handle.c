@@ -23,12 +23,6 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void start_over(void)
-{
-    tear_down(NULL);
-    set_up(NULL);
-}
-
 static const int32_t replied = 77;
 
 static struct belay_directive reply(void)
@@ -194,8 +188,6 @@ static void call_stop_tells_the_caller_how_it_ended(void **state)
 
 /* ---- handle_cast and handle_info are alike ---- */
 
-static const enum bl_pr_callback silent[] = {BL_PR_CAST, BL_PR_INFO};
-
 static void send(enum bl_pr_callback callback, int32_t tag)
 {
     if (callback == BL_PR_CAST)
@@ -214,77 +206,125 @@ static void saw(enum bl_pr_callback callback, const char *rest)
     a.log[0] = '\0';
 }
 
-static void cast_and_info_noreply_go_on(void **state)
+static void goes_on(enum bl_pr_callback callback)
 {
-    (void)state;
-    for (unsigned i = 0; i < 2; i++) {
-        start_over();
-        send(silent[i], 5);
-        saw(silent[i], "5");
-        assert_true(belay_process_is_alive(a.process));
-    }
+    send(callback, 5);
+    saw(callback, "5");
+    assert_true(belay_process_is_alive(a.process));
 }
 
-static void cast_and_info_noreply_with_a_timeout_get_it_as_a_message(void **state)
+static void times_out(enum bl_pr_callback callback)
 {
-    (void)state;
-    for (unsigned i = 0; i < 2; i++) {
-        start_over();
-        actor_says(&a, silent[i], belay_with_timeout(belay_do_noreply(), 6));
-        send(silent[i], 5);
-        process_kit_pass(&k, 5);
-        saw(silent[i], "5");
-        process_kit_pass(&k, 1);
-        actor_saw(&a, "info:-1");
-    }
+    actor_says(&a, callback, belay_with_timeout(belay_do_noreply(), 6));
+    send(callback, 5);
+    process_kit_pass(&k, 5);
+    saw(callback, "5");
+    process_kit_pass(&k, 1);
+    actor_saw(&a, "info:-1");
 }
 
-static void cast_and_info_noreply_with_hibernate_hibernate(void **state)
+static void hibernates(enum bl_pr_callback callback)
 {
-    (void)state;
-    for (unsigned i = 0; i < 2; i++) {
-        start_over();
-        actor_says(&a, silent[i], belay_with_hibernate(belay_do_noreply()));
-        send(silent[i], 5);
-        saw(silent[i], "5 hibernate");
-    }
+    actor_says(&a, callback, belay_with_hibernate(belay_do_noreply()));
+    send(callback, 5);
+    saw(callback, "5 hibernate");
 }
 
-static void cast_and_info_connect_connect(void **state)
+static void connects(enum bl_pr_callback callback)
 {
-    (void)state;
-    for (unsigned i = 0; i < 2; i++) {
-        start_over();
-        actor_says(&a, silent[i], belay_do_connect(counted(4)));
-        send(silent[i], 5);
-        saw(silent[i], "5 connect:4");
-        actor_is(&a, BELAY_PROCESS_CONNECTED);
-    }
+    actor_says(&a, callback, belay_do_connect(counted(4)));
+    send(callback, 5);
+    saw(callback, "5 connect:4");
+    actor_is(&a, BELAY_PROCESS_CONNECTED);
 }
 
-static void cast_and_info_disconnect_disconnect(void **state)
+static void disconnects(enum bl_pr_callback callback)
 {
-    (void)state;
-    for (unsigned i = 0; i < 2; i++) {
-        start_over();
-        actor_says(&a, silent[i], belay_do_disconnect(counted(4)));
-        send(silent[i], 5);
-        saw(silent[i], "5 disconnect:4");
-        actor_is(&a, BELAY_PROCESS_DISCONNECTED);
-    }
+    actor_says(&a, callback, belay_do_disconnect(counted(4)));
+    send(callback, 5);
+    saw(callback, "5 disconnect:4");
+    actor_is(&a, BELAY_PROCESS_DISCONNECTED);
 }
 
-static void cast_and_info_stop_end_it(void **state)
+static void ends(enum bl_pr_callback callback)
+{
+    actor_says(&a, callback, belay_do_stop(NULL, BELAY_EXIT_NORMAL, NULL));
+    send(callback, 5);
+    saw(callback, "5 terminate(normal)");
+    actor_ended(&a, BELAY_EXIT_NORMAL, 0);
+    assert_string_equal(k.log, "");
+}
+
+static void cast_noreply_goes_on(void **state)
 {
     (void)state;
-    for (unsigned i = 0; i < 2; i++) {
-        start_over();
-        actor_says(&a, silent[i], belay_do_stop(NULL, BELAY_EXIT_NORMAL, NULL));
-        send(silent[i], 5);
-        saw(silent[i], "5 terminate(normal)");
-        actor_ended(&a, BELAY_EXIT_NORMAL, 0);
-        assert_string_equal(k.log, "");
-    }
+    goes_on(BL_PR_CAST);
+}
+
+static void cast_noreply_with_a_timeout_gets_it_as_a_message(void **state)
+{
+    (void)state;
+    times_out(BL_PR_CAST);
+}
+
+static void cast_noreply_with_hibernate_hibernates(void **state)
+{
+    (void)state;
+    hibernates(BL_PR_CAST);
+}
+
+static void cast_connect_connects(void **state)
+{
+    (void)state;
+    connects(BL_PR_CAST);
+}
+
+static void cast_disconnect_disconnects(void **state)
+{
+    (void)state;
+    disconnects(BL_PR_CAST);
+}
+
+static void cast_stop_ends_it(void **state)
+{
+    (void)state;
+    ends(BL_PR_CAST);
+}
+
+static void info_noreply_goes_on(void **state)
+{
+    (void)state;
+    goes_on(BL_PR_INFO);
+}
+
+static void info_noreply_with_a_timeout_gets_it_as_a_message(void **state)
+{
+    (void)state;
+    times_out(BL_PR_INFO);
+}
+
+static void info_noreply_with_hibernate_hibernates(void **state)
+{
+    (void)state;
+    hibernates(BL_PR_INFO);
+}
+
+static void info_connect_connects(void **state)
+{
+    (void)state;
+    connects(BL_PR_INFO);
+}
+
+static void info_disconnect_disconnects(void **state)
+{
+    (void)state;
+    disconnects(BL_PR_INFO);
+}
+
+static void info_stop_ends_it(void **state)
+{
+    (void)state;
+    ends(BL_PR_INFO);
 }
 
 /* ---- format_status in the log of an abnormal end ---- */
@@ -341,12 +381,18 @@ int main(void)
         TEST(call_disconnect_leaves_the_reply_to_disconnect),
         TEST(call_stop_with_a_reply_replies_and_ends),
         TEST(call_stop_tells_the_caller_how_it_ended),
-        TEST(cast_and_info_noreply_go_on),
-        TEST(cast_and_info_noreply_with_a_timeout_get_it_as_a_message),
-        TEST(cast_and_info_noreply_with_hibernate_hibernate),
-        TEST(cast_and_info_connect_connect),
-        TEST(cast_and_info_disconnect_disconnect),
-        TEST(cast_and_info_stop_end_it),
+        TEST(cast_noreply_goes_on),
+        TEST(cast_noreply_with_a_timeout_gets_it_as_a_message),
+        TEST(cast_noreply_with_hibernate_hibernates),
+        TEST(cast_connect_connects),
+        TEST(cast_disconnect_disconnects),
+        TEST(cast_stop_ends_it),
+        TEST(info_noreply_goes_on),
+        TEST(info_noreply_with_a_timeout_gets_it_as_a_message),
+        TEST(info_noreply_with_hibernate_hibernates),
+        TEST(info_connect_connects),
+        TEST(info_disconnect_disconnects),
+        TEST(info_stop_ends_it),
         TEST(info_stop_error_logs_the_state_in_words),
         TEST(a_format_status_that_writes_too_much_is_cut),
     };
