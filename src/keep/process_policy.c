@@ -284,8 +284,7 @@ static void start(struct bl_pr *pr, enum bl_pr_callback callback, enum belay_do 
 {
     if (what == BELAY_DO_PENDING || what == BELAY_DO_IGNORE || what == BELAY_DO_STOP)
         return;
-    if (callback == BL_PR_INIT)
-        pr->inited = true;
+    pr->inited = true;
     if (callback == BL_PR_CONNECT || !pr->sync || what != BELAY_DO_CONNECT)
         pr->started = true;
 }

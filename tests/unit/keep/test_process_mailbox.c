@@ -373,6 +373,18 @@ static void it_does_not_hibernate_while_there_is_mail(void **state)
     assert_int_equal(stats_of(&a).hibernations, 0);
 }
 
+static void a_later_directive_takes_hibernation_back(void **state)
+{
+    (void)state;
+    actor_begin(&a);
+    actor_says(&a, BL_PR_CAST, belay_with_hibernate(belay_do_noreply()));
+    actor_says(&a, BL_PR_CAST, belay_do_postpone());
+    cast(&a, 1);
+    cast(&a, 2);
+    process_kit_settle(&k);
+    actor_saw(&a, "init started cast:1 cast:2");
+}
+
 static void hibernation_leaves_timers_alone(void **state)
 {
     (void)state;
@@ -407,6 +419,7 @@ int main(void)
         TEST(messages_of_belays_own_tags_are_refused),
         TEST(hibernation_gives_the_mailboxs_memory_back),
         TEST(it_does_not_hibernate_while_there_is_mail),
+        TEST(a_later_directive_takes_hibernation_back),
         TEST(hibernation_leaves_timers_alone),
     };
 

@@ -202,6 +202,87 @@ static void everything_has_a_name(void **state)
     assert_string_equal(belay_process_state_name((enum belay_process_state)99), "unknown");
 }
 
+/* ---- what comes next ---- */
+
+static void apply(struct bl_pr *pr, enum bl_pr_callback callback, struct belay_directive d)
+{
+    bool bad;
+
+    bl_pr_apply(pr, callback, &d, 0, &bad);
+    assert_false(bad);
+}
+
+static struct bl_pr after_init(struct belay_directive d, bool serve)
+{
+    struct bl_pr pr;
+
+    bl_pr_init(&pr, serve, false);
+    bl_pr_begin(&pr, BL_PR_RUN_INIT);
+    apply(&pr, BL_PR_INIT, d);
+    return pr;
+}
+
+static void init_comes_first_but_for_the_end(void **state)
+{
+    struct bl_pr_facts facts = {.mail = true, .resumed = true};
+    struct bl_pr pr;
+
+    (void)state;
+    bl_pr_init(&pr, false, false);
+    assert_int_equal(bl_pr_next(&pr, &facts, 0), BL_PR_RUN_INIT);
+    assert_int_equal(bl_pr_due(&pr, &facts), BELAY_NEVER);
+    facts.ending = true;
+    assert_int_equal(bl_pr_next(&pr, &facts, 0), BL_PR_RUN_END);
+}
+
+/* On a thread of its own the loop tells the starter while the thread waits. */
+static void nothing_is_done_before_the_starter_knows_but_ending(void **state)
+{
+    struct bl_pr_facts facts = {.mail = true, .held = true};
+    struct bl_pr pr = after_init(belay_do_connect(belay_message_tag(1)), true);
+
+    (void)state;
+    assert_int_equal(bl_pr_next(&pr, &facts, 0), BL_PR_NOTHING);
+    facts.held = false;
+    assert_int_equal(bl_pr_next(&pr, &facts, 0), BL_PR_RUN_CONNECT);
+    facts.held = facts.ending = true;
+    assert_int_equal(bl_pr_next(&pr, &facts, 0), BL_PR_RUN_END);
+    pr = after_init(belay_do_backoff(0), true);
+    facts.ending = false;
+    assert_int_equal(bl_pr_next(&pr, &facts, 0), BL_PR_NOTHING);
+    assert_int_equal(bl_pr_due(&pr, &facts), BELAY_NEVER);
+}
+
+static void what_is_due_is_the_nearest_of_both_times(void **state)
+{
+    struct bl_pr_facts facts = {.mail = false};
+    struct bl_pr pr = after_init(belay_with_timeout(belay_do_backoff(7), 5), false);
+
+    (void)state;
+    assert_int_equal(bl_pr_due(&pr, &facts), BL_MS(5));
+    bl_pr_begin(&pr, BL_PR_RUN_TIMEOUT);
+    assert_int_equal(bl_pr_due(&pr, &facts), BL_MS(7));
+    bl_pr_begin(&pr, BL_PR_RUN_BACKOFF);
+    assert_int_equal(bl_pr_due(&pr, &facts), BELAY_NEVER);
+}
+
+static void nothing_is_due_while_something_is_pending(void **state)
+{
+    struct bl_pr_facts facts = {.mail = true};
+
+    (void)state;
+    for (int serve = 0; serve < 2; serve++) {
+        struct bl_pr pr = after_init(belay_do_connect(belay_message_tag(1)), serve);
+
+        bl_pr_begin(&pr, BL_PR_RUN_CONNECT);
+        apply(&pr, BL_PR_CONNECT, belay_do_pending());
+        assert_int_equal(bl_pr_next(&pr, &facts, 0), serve ? BL_PR_RUN_MAIL : BL_PR_NOTHING);
+        if (serve)
+            apply(&pr, BL_PR_CAST, belay_with_timeout(belay_do_noreply(), 5));
+        assert_int_equal(bl_pr_due(&pr, &facts), serve ? BL_MS(5) : BELAY_NEVER);
+    }
+}
+
 /* ---- nonsense in every callback, over a loop ---- */
 
 static struct process_kit k;
@@ -300,6 +381,10 @@ int main(void)
         cmocka_unit_test(there_is_a_rule_for_whatever_may_be_returned_and_no_other),
         cmocka_unit_test(each_rule_does_what_its_directive_says),
         cmocka_unit_test(everything_has_a_name),
+        cmocka_unit_test(init_comes_first_but_for_the_end),
+        cmocka_unit_test(nothing_is_done_before_the_starter_knows_but_ending),
+        cmocka_unit_test(what_is_due_is_the_nearest_of_both_times),
+        cmocka_unit_test(nothing_is_due_while_something_is_pending),
         cmocka_unit_test(nonsense_ends_the_process_and_nothing_else_does),
         cmocka_unit_test(terminate_is_called_after_nonsense_unless_init_said_it),
     };
