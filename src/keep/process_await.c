@@ -131,7 +131,7 @@ int bl_loop_await_for_reply(struct bl_loop_await *a, struct belay_message *messa
 void bl_loop_await_for_state(struct bl_loop_await *a, enum belay_process_state state)
 {
     struct belay_process *p = a->process;
-    int rc = bl_await_state(p->table, &p->awaits, &a->await, &p->shown, state);
+    int rc = bl_await_state(p->table, &p->awaits, &a->await, &p->shown, (int32_t)state);
 
     if (rc) {
         a->await.waits = false;
