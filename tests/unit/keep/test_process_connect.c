@@ -322,6 +322,18 @@ static void a_policy_whose_attempts_are_spent_waits_for_ever(void **state)
     assert_non_null(strstr(k.log, "not to be tried again"));
 }
 
+static void a_reason_is_that_of_one_attempt(void **state)
+{
+    (void)state;
+    a.during = fails;
+    actor_says(&a, BL_PR_CONNECT, belay_do_backoff(10)); /* before that of `fails` */
+    reach(BY_INIT);
+    a.during = NULL;
+    k.log[0] = '\0';
+    process_kit_pass(&k, 10);
+    assert_non_null(strstr(k.log, "(2 in a row): no reason was given"));
+}
+
 static void a_backoff_that_gives_no_reason_is_logged_too(void **state)
 {
     (void)state;
@@ -353,6 +365,7 @@ int main(void)
         TEST(disconnect_stop_error_ends_it_and_is_logged_as_error),
         TEST(failed_connects_are_counted_logged_and_forgotten),
         TEST(a_policy_whose_attempts_are_spent_waits_for_ever),
+        TEST(a_reason_is_that_of_one_attempt),
         TEST(a_backoff_that_gives_no_reason_is_logged_too),
     };
 

@@ -232,6 +232,18 @@ static void a_process_may_stop_itself_in_a_callback(void **state)
     assert_int_equal(stopped, 1);
 }
 
+static void who_is_told_to_stop_ends_as_it_was_told(void **state)
+{
+    (void)state;
+    a.during = stop_itself;
+    actor_begin(&a);
+    actor_says(&a, BL_PR_CAST, belay_do_stop(NULL, BELAY_EXIT_ERROR, NULL));
+    cast(&a, 1);
+    process_kit_settle(&k);
+    actor_saw(&a, "init started cast:1 terminate(shutdown)");
+    actor_ended(&a, BELAY_EXIT_SHUTDOWN, 0);
+}
+
 static void kill_itself(struct actor *actor, enum bl_pr_callback callback,
                         struct belay_message *message)
 {
@@ -428,6 +440,7 @@ int main(void)
         TEST(a_stop_without_time_kills),
         TEST(a_stop_before_init_ends_it_without_callbacks),
         TEST(a_process_may_stop_itself_in_a_callback),
+        TEST(who_is_told_to_stop_ends_as_it_was_told),
         TEST(a_process_may_kill_itself_in_a_callback),
         TEST(stop_wait_is_back_when_it_has_ended),
         TEST(stop_after_the_end_tells_too),

@@ -163,6 +163,15 @@ static void resume_at_once(struct actor *actor, enum bl_pr_callback callback,
     (void)actor;
 }
 
+static void resume_with_a_message(struct actor *actor, enum bl_pr_callback callback,
+                                  struct belay_message *message)
+{
+    (void)message;
+    (void)actor;
+    if (callback == BL_PR_CONNECT)
+        resume(belay_do_connect(counted(5)));
+}
+
 static void a_resume_may_come_before_the_callback_has_returned(void **state)
 {
     (void)state;
@@ -178,7 +187,7 @@ static void a_resume_may_come_before_the_callback_has_returned(void **state)
 static void a_resume_that_the_callback_did_not_wait_for_is_dropped(void **state)
 {
     (void)state;
-    a.during = resume_at_once;
+    a.during = resume_with_a_message;
     actor_says(&a, BL_PR_INIT, belay_do_connect(counted(1)));
     actor_says(&a, BL_PR_CONNECT, belay_do_backoff(BELAY_FOREVER));
     actor_start(&a);
