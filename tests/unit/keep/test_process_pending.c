@@ -268,7 +268,7 @@ static void a_resume_that_a_stop_outruns_is_dropped(void **state)
 {
     (void)state;
     connect_slowly();
-    resume(belay_do_stop(NULL, BELAY_EXIT_NORMAL, NULL));
+    resume(belay_do_connect(counted(5)));
     belay_process_stop(a.process, BELAY_EXIT_SHUTDOWN, NULL, BELAY_FOREVER, NULL, NULL);
     process_kit_settle(&k);
     actor_ended(&a, BELAY_EXIT_SHUTDOWN, 0);
