@@ -59,7 +59,7 @@ static size_t put_line(struct pipe_buffer *b, const char *data, size_t len)
         b->after_cr = data[before - 1] == '\r';
     if (!end)
         return before;
-    put(b, "\r\n" + b->after_cr, 2u - b->after_cr);
+    put(b, &"\r\n"[b->after_cr], 2u - b->after_cr);
     b->after_cr = false;
     return before + 1;
 }
