@@ -103,7 +103,8 @@ class Errors(harness.Case):
 
     def test_commands_are_told_apart(self):
         for args, words in [([], "belay help"), (["gte"], "did you mean get?"), ([URL], "belay get URL"),
-                            (["watch"], "not in this version yet"), (["help", "nope"], "no such command"),
+                            (["grpc"], "not in this version yet"),
+                            (["watch"], "belay watch HOST:PORT"), (["help", "nope"], "no such command"),
                             (["--nope"], "--nope")]:
             run = self.belay(*args)
             self.assertEqual(run.returncode, 2)
