@@ -32,7 +32,7 @@ static const bool legal[BL_PHASES_N][BL_PHASES_N] = {
 };
 
 /* What waits to be told to the keeper. */
-enum { TELL_OPENED = 1, TELL_CHANGED = 2, TELL_CHECKED = 4, TELL_END = 8 };
+enum { TELL_OPENED = 1, TELL_CHANGED = 2, TELL_CHECKED = 4, TELL_END = 8, TELL_IDLE = 16 };
 
 static void run_task(void *arg);
 static void on_timer(void *arg);
@@ -139,7 +139,6 @@ static void start_session(struct belay_conn *c)
 {
     step(c, BL_PHASE_SESSION, "");
     if (bl_conn_is_plain(c)) {
-        bl_conn_guard_plain(c);
         belay_conn_open_done(c, NULL, 1);
         return;
     }
@@ -404,7 +403,12 @@ static void run_task(void *arg)
     if (what & TELL_OPENED) {
         c->opened = true;
         c->keeper_ops->opened(c, c->keeper);
+        if (bl_conn_is_plain(c) && !c->closing)
+            tell(c, TELL_IDLE); /* but first the keeper's task, which may lend it: what the peer
+                                   says first, perhaps with the end of the handshake, is held */
     }
+    if ((what & TELL_IDLE) && c->users == 0 && c->phase == BL_PHASE_OPEN && c->stream)
+        bl_conn_guard_plain(c);
     if ((what & TELL_CHECKED) && !c->closing)
         c->keeper_ops->checked(c, c->check_result, c->keeper);
     if (what & (TELL_OPENED | TELL_CHECKED))
