@@ -32,8 +32,9 @@ static void lost(struct parcel *parcel)
     struct toys *all = parcel->all;
     struct parcel *oldest = NULL;
 
-    if (toy->ended || toy->ending || toy->exits > 0)
-        return;
+    toy_settle(toy);
+    if (toy_may_end(toy) || (all->posting && parcel->call && parcel->call->blocked))
+        return; /* or refused */
     BL_LIST_EACH(node, &toy->mail)
     {
         struct parcel *p = BL_LIST_OF(node, struct parcel, queue);
@@ -41,7 +42,14 @@ static void lost(struct parcel *parcel)
         if (!oldest && is_droppable(p))
             oldest = p;
     }
-    if (!all->in_call || toy->options.mailbox_full != BELAY_MAILBOX_DROP_OLDEST || all->dropped)
+    if (parcel->kind == CB_CAST && toy->behaviour == 2 && !all->in_call && !all->posting &&
+        &parcel->queue == bl_list_first(&toy->mail)) {
+        toy_did(all, TOY_UNHANDLED);
+        toy_expect_end(toy, true, BELAY_EXIT_ERROR, BELAY_EUNHANDLED);
+        return;
+    }
+    if (!(all->in_call || all->posting) || toy->options.mailbox_full != BELAY_MAILBOX_DROP_OLDEST ||
+        all->dropped)
         sim_fail(all->w, "toy %d: message %llu was destroyed before it was handled", toy->n,
                  (unsigned long long)parcel->id);
     if (parcel->state == PARCEL_QUEUED && parcel != oldest)
@@ -76,6 +84,7 @@ struct parcel *parcel_new(struct toys *all)
     parcel->all = all;
     parcel->id = ++all->next_id;
     parcel->kind = CB_NONE;
+    all->dropped = NULL;
     bl_list_init(&parcel->queue);
     bl_list_push_back(&all->parcels, &parcel->link);
     return parcel;
@@ -144,8 +153,7 @@ static void posted(struct toy *toy, struct parcel *parcel, uint32_t before, int 
         BL_LIST_EACH(node, &toy->mail)
         if (drops && is_droppable(BL_LIST_OF(node, struct parcel, queue)))
             sim_fail(all->w, "toy %d refuses a message instead of the oldest", toy->n);
-    } else if (!(r == BELAY_ENOPROC && (toy->ended || toy->ending || toy->exits > 0)) &&
-               !(r == BELAY_ENOMEM && all->lenient)) {
+    } else if (!(r == BELAY_ENOPROC && toy_may_end(toy)) && !(r == BELAY_ENOMEM && all->lenient)) {
         sim_fail(all->w, "toy %d: a message is refused: %s, with %u in its mailbox", toy->n,
                  belay_error_name(r), before);
     }
@@ -191,6 +199,7 @@ static void check_failure(struct toy_call *call, const struct belay_error *error
     struct toys *all = call->all;
     bool late = all->w->now_ns + TOY_MOMENT_NS >= call->deadline_ns;
 
+    toy_settle(toy);
     if (!error || error->code >= 0 || !error->text[0])
         sim_fail(all->w, "a call is answered by neither reply nor error");
     if (call->replied && !late)
@@ -198,8 +207,7 @@ static void check_failure(struct toy_call *call, const struct belay_error *error
                  error->text);
     if (error->code == BELAY_ETIMEDOUT && late)
         toy_did(all, TOY_CALL_TIMED_OUT);
-    else if (error->code == BELAY_ENOPROC &&
-             (!belay_process_is_alive(toy->p) || toy->ended || toy->ending))
+    else if (error->code == BELAY_ENOPROC && (!belay_process_is_alive(toy->p) || toy_may_end(toy)))
         toy_did(all, TOY_CALL_ENDED);
     else
         sim_fail(all->w, "call %llu fails without reason: %s", (unsigned long long)call->id,
@@ -277,10 +285,13 @@ void toy_call_wait(struct toy *toy, int64_t timeout_ms)
 
     toy_did(all, TOY_CALL_BLOCKED);
     call->blocked = true;
+    all->posting = true;
+    all->dropped = NULL;
     parcel->posted_ns = all->w->now_ns;
     parcel->state = PARCEL_QUEUED; /* unless it is refused */
     bl_list_push_back(&toy->mail, &parcel->queue);
     r = belay_process_call_wait(p, parcel_message(parcel, 1), timeout_ms, &reply, &error);
+    all->posting = false;
     if (r == 0) {
         answer = parcel_of(&reply);
         if (!answer || answer->call != call || !answer->is_reply)
@@ -326,7 +337,8 @@ void toy_check_calls(struct toy *toy, bool quiet)
         if (!quiet || call->blocked)
             continue;
         if (call->replied)
-            sim_fail(w, "call %llu was replied to, and hears nothing", (unsigned long long)call->id);
+            sim_fail(w, "call %llu was replied to, and hears nothing",
+                     (unsigned long long)call->id);
         if (toy->ended)
             sim_fail(w, "toy %d has ended, and call %llu waits", toy->n,
                      (unsigned long long)call->id);
@@ -366,7 +378,7 @@ void toy_reply_later(struct toy_call *call)
     struct belay_message reply;
     int r;
 
-    if (call->toy->ended || call->toy->ending || call->toy->exits > 0 || (first && !waits && late))
+    if (toy_may_end(call->toy) || (first && !waits && late))
         return;
     if (waits != first)
         sim_fail(all->w, "call %llu: somebody waits %d, replied %d", (unsigned long long)call->id,
@@ -390,7 +402,8 @@ void parcel_arrive(struct toy *toy, struct belay_message *message, enum toy_call
     struct parcel *head = first ? BL_LIST_OF(first, struct parcel, queue) : NULL;
 
     if (!parcel || parcel->to != toy || parcel->kind != kind)
-        sim_fail(all->w, "toy %d: callback %d gets a message that is not for it", toy->n, (int)kind);
+        sim_fail(all->w, "toy %d: callback %d gets a message that is not for it", toy->n,
+                 (int)kind);
     if (parcel != head)
         sim_fail(all->w, "toy %d: message %llu is delivered, and %llu is the next", toy->n,
                  (unsigned long long)parcel->id, (unsigned long long)(head ? head->id : 0));
@@ -402,7 +415,7 @@ void parcel_arrive(struct toy *toy, struct belay_message *message, enum toy_call
             parcel->call->arrived = true;
             parcel->call->from = from;
         }
-        if (belay_from_waits(from) != (parcel->call != NULL) &&
+        if (belay_from_waits(from) != (parcel->call && !parcel->call->replied) &&
             (!parcel->call || all->w->now_ns + TOY_MOMENT_NS < parcel->call->deadline_ns))
             sim_fail(all->w, "toy %d: call %llu: waits %d, and should %d", toy->n,
                      (unsigned long long)parcel->id, belay_from_waits(from), parcel->call != NULL);

@@ -80,16 +80,25 @@ void toy_expect_end(struct toy *toy, bool surely, enum belay_exit_kind kind, int
     toy->exits += !surely;
 }
 
+void toy_expect_no_end(struct toy *toy)
+{
+    toy->ends_n--;
+    toy->exits--;
+}
+
 void toy_ended(struct toy *toy, struct belay_exit why)
 {
     struct sim_world *w = toy->all->w;
     bool expected = false;
 
+    toy_settle(toy);
     for (int i = 0; i < toy->ends_n; i++)
         expected |= toy->ends[i].kind == why.kind &&
                     (!toy->ends[i].code || (why.error && why.error->code == toy->ends[i].code));
     if (toy->depth || toy->ended)
         sim_fail(w, "toy %d ends: twice %d, in a callback %d", toy->n, toy->ended, toy->depth);
+    /* as one it is linked to, or because it took too long to start */
+    expected |= toy_may_end_otherwise(toy);
     if (!expected)
         sim_fail(w, "toy %d ended as %s: %s", toy->n, belay_exit_name(why.kind),
                  why.error ? why.error->text : "no error");
@@ -109,9 +118,8 @@ static void arm(struct toy *toy, const struct belay_directive *d)
     uint64_t now = toy->all->w->now_ns;
 
     toy->hibernate = d->hibernate;
-    toy->idle_at = d->has_timeout && d->timeout_ms != BELAY_FOREVER
-                       ? now + SIM_MS(d->timeout_ms)
-                       : BELAY_NEVER;
+    toy->idle_at = d->has_timeout && d->timeout_ms != BELAY_FOREVER ? now + SIM_MS(d->timeout_ms)
+                                                                    : BELAY_NEVER;
     if (!IS(d, BACKOFF))
         return;
     toy->backoffs_n++;
@@ -187,6 +195,10 @@ static void apply(struct toy *toy, enum toy_callback cb, const struct belay_dire
     }
     if (cb == CB_INIT)
         toy->init_done = true;
+    if (cb != CB_INIT || !IS(d, CONNECT) || !toy->options.sync_connect)
+        toy->started = true;
+    if (toy->started)
+        toy->start_limit_ns = BELAY_NEVER;
     if (cb == CB_CONNECT || cb == CB_DISCONNECT)
         redeliver(toy);
     if (IS(d, POSTPONE)) {
@@ -208,7 +220,7 @@ void toy_resumed(struct toy *toy, const struct belay_directive *directive)
 }
 
 /* The directive of a resume takes effect in a later turn, before any other callback. */
-static void take_effect(struct toy *toy)
+void toy_settle(struct toy *toy)
 {
     enum toy_callback cb = toy->pending;
 
@@ -264,15 +276,15 @@ static void enter_answer(struct toy *toy, enum toy_callback cb, int32_t tag)
         !(toy->pending == CB_CONNECT && toy->options.serve_while_connecting))
         sim_fail(w, "toy %d: a message is handled while callback %d is pending", toy->n,
                  (int)toy->pending);
-    if (!toy->init_done || (toy->start_asked && !toy->started_told))
+    if (!toy->started || (toy->start_asked && !toy->started_told))
         sim_fail(w, "toy %d: a message is handled before it has started", toy->n);
     if (toy->pending == CB_CONNECT)
         toy_did(toy->all, TOY_SERVED_PENDING);
     if (tag == BELAY_TAG_TIMEOUT) {
         toy_did(toy->all, TOY_TIMEOUT);
         if (toy->idle_at > w->now_ns || cb != CB_INFO || !bl_list_empty(&toy->mail))
-            sim_fail(w, "toy %d: its idle timeout, armed %d, comes before its time, or mail", toy->n,
-                     toy->idle_at != BELAY_NEVER);
+            sim_fail(w, "toy %d: its idle timeout, armed %d, comes before its time, or mail",
+                     toy->n, toy->idle_at != BELAY_NEVER);
     }
     toy->idle_at = BELAY_NEVER;
     toy->hibernate = false;
@@ -291,7 +303,7 @@ void toy_enter(struct toy *toy, enum toy_callback cb, int behaviour, int32_t tag
     if (toy->depth++ || toy->ended || toy->terminated)
         sim_fail(w, "toy %d: callback %d runs in another one, or after the end %d", toy->n, (int)cb,
                  toy->ended);
-    take_effect(toy);
+    toy_settle(toy);
     if (toy->ending)
         sim_fail(w, "toy %d: callback %d runs, and it is to end", toy->n, (int)cb);
     if (behaviour != toy->behaviour)
@@ -319,7 +331,9 @@ void toy_enter(struct toy *toy, enum toy_callback cb, int behaviour, int32_t tag
 void toy_leave(struct toy *toy, enum toy_callback cb, const struct belay_directive *directive)
 {
     toy->depth--;
-    sim_note(toy->all->w, "toy %d: callback %d returns %d", toy->n, (int)cb, (int)directive->what);
+    sim_note(toy->all->w, "toy %d: callback %d returns %d%s%s", toy->n, (int)cb,
+             (int)directive->what, directive->has_timeout ? ", timeout" : "",
+             directive->hibernate ? ", hibernate" : "");
     if (!toy->ending)
         apply(toy, cb, directive);
 }
@@ -362,9 +376,9 @@ static void check_stats(struct toy *toy)
 
 static bool is_blocked(const struct toy *toy)
 {
-    return !toy->begun || (toy->pending != CB_NONE &&
-                           !(toy->pending == CB_CONNECT && toy->options.serve_while_connecting &&
-                             (toy->started_told || !toy->start_asked)));
+    return !toy->begun ||
+           (toy->pending != CB_NONE &&
+            !(toy->pending == CB_CONNECT && toy->options.serve_while_connecting && toy->started));
 }
 
 static void check_timers(struct toy *toy)
@@ -391,9 +405,9 @@ void toy_check(struct toy *toy, bool quiet)
     toy_check_calls(toy, quiet);
     if (toy->ended || !quiet)
         return;
-    if (toy->ending || toy->exits > 0)
+    if (toy->ending || (toy->exits > 0 && toy->pending == CB_NONE))
         sim_fail(w, "toy %d is to end, and does not", toy->n);
-    take_effect(toy);
+    toy_settle(toy);
     if (!toy->p || toy->ending)
         return;
     if (!belay_process_is_alive(toy->p))
@@ -410,6 +424,7 @@ static void after_turn(struct sim_world *w, void *arg)
     bool quiet;
 
     all->checks++;
+    all->posting = false;
     if (!w->loop)
         return;
     quiet = sim_is_quiet(w);

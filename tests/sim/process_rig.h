@@ -80,15 +80,7 @@ enum toy_deed {
         TOY_DEEDS_N
 };
 
-enum toy_callback {
-    CB_INIT,
-    CB_CONNECT,
-    CB_DISCONNECT,
-    CB_CALL,
-    CB_CAST,
-    CB_INFO,
-    CB_NONE
-};
+enum toy_callback { CB_INIT, CB_CONNECT, CB_DISCONNECT, CB_CALL, CB_CAST, CB_INFO, CB_NONE };
 
 struct toys;
 struct toy;
@@ -131,6 +123,7 @@ struct toy_watch { /* one monitor, of a toy or of the rig */
     struct bl_list link;
     struct toy *toy, *by; /* by NULL: a function */
     struct belay_monitor *monitor;
+    struct belay_process *process;
 };
 
 struct toy_wait { /* one wait_until */
@@ -138,6 +131,7 @@ struct toy_wait { /* one wait_until */
     struct toy *toy;
     enum belay_process_state state;
     uint64_t deadline_ns, visits;
+    struct belay_process *process;
 };
 
 struct toy {
@@ -152,29 +146,31 @@ struct toy {
 
     /* the model */
     enum belay_process_state state;
-    bool begun, init_done, started_told;
-    bool start_asked; /* with a callback */
-    int depth;                  /* a callback runs */
-    enum toy_callback pending;  /* CB_NONE: none is */
-    bool resumed;               /* with: */
+    bool begun, init_done, started, started_told;
+    bool start_asked;          /* with a callback */
+    int depth;                 /* a callback runs */
+    enum toy_callback pending; /* CB_NONE: none is */
+    bool resumed;              /* with: */
     struct belay_directive resume;
-    enum toy_callback next;     /* CB_CONNECT or CB_DISCONNECT comes next; CB_NONE */
-    uint64_t next_id;           /* of its info */
+    enum toy_callback next; /* CB_CONNECT or CB_DISCONNECT comes next; CB_NONE */
+    uint64_t next_id;       /* of its info */
     uint64_t backoff_at, idle_at;
     bool hibernate;
     int32_t attempts;
     bool ending; /* it is to end: terminate or on_exit comes next */
     int exits;   /* signals that may have ended it, at any moment until all is quiet */
-    bool terminated, ended;
+    bool terminated, ended, killed;
+    uint64_t traps_due, downs_due; /* messages of belay's own that are to come */
     struct toy_end {
         enum belay_exit_kind kind;
-        int code; /* of its error; 0: any */
+        int code;         /* of its error; 0: any */
     } ends[TOY_ENDS_MAX]; /* how it may have ended */
     int ends_n;
-    int behaviour;              /* which of them is its */
+    int behaviour; /* which of them is its */
     int stops_asked, stops_told;
     uint64_t start_limit_ns;
-    uint64_t visits[BELAY_PROCESS_ENDED + 1], visits_n; /* the number of the last visit of each state */
+    uint64_t visits[BELAY_PROCESS_ENDED + 1],
+        visits_n;                   /* the number of the last visit of each state */
     struct bl_list mail, postponed; /* parcels */
     struct parcel *hand;            /* what is handled */
     struct bl_list calls, waits, watches;
@@ -199,7 +195,8 @@ struct toys {
     struct bl_list kept; /* parcels that a callback took and keeps */
     uint64_t next_id;
     int in_call;
-    bool lenient, reckless, healed;
+    bool posting; /* a blocking call, before it waits */
+    bool lenient, reckless;
     struct toy_tie ties[TOYS_MAX * TOYS_MAX];
     int ties_n;
     uint64_t checks;
@@ -211,7 +208,7 @@ static inline void toy_did(struct toys *all, enum toy_deed deed)
     all->met->deeds[deed]++;
 }
 
-#define TOY_GET(all, expression)                                                                 \
+#define TOY_GET(all, expression)                                                                   \
     __extension__({                                                                                \
         (all)->in_call++;                                                                          \
         __typeof__(expression) result_ = (expression);                                             \
@@ -252,12 +249,16 @@ void toy_model_init(struct toy *toy);
 /* A callback begins: with the info of connect and disconnect, the tag of handle_info. */
 void toy_enter(struct toy *toy, enum toy_callback callback, int behaviour, int32_t tag);
 /* ... and returns. */
-void toy_leave(struct toy *toy, enum toy_callback callback, const struct belay_directive *directive);
+void toy_leave(struct toy *toy, enum toy_callback callback,
+               const struct belay_directive *directive);
 /* It is to end so; or may (`surely` false), and will have when all is quiet. */
 void toy_expect_end(struct toy *toy, bool surely, enum belay_exit_kind kind, int code);
+void toy_expect_no_end(struct toy *toy); /* the last was not to be */
 void toy_ended(struct toy *toy, struct belay_exit why);
 void toy_set_state(struct toy *toy, enum belay_process_state state);
 void toy_resumed(struct toy *toy, const struct belay_directive *directive);
+/* What a resume said has taken effect, by all that is seen. */
+void toy_settle(struct toy *toy);
 void toy_check(struct toy *toy, bool quiet);
 void toy_attach(struct toys *all);
 
@@ -269,6 +270,10 @@ void toy_unwatch(struct toy *toy);
 void toy_wait_until(struct toy *toy);
 void toy_on_signal(struct toy *toy, const struct belay_message *message);
 void toy_ties_end(struct toy *toy, struct belay_exit why);
+void toy_watches_end(struct toy *toy);
+/* Killed, or its start takes too long, or one of those it is linked to has ended: a signal is on its way. */
+bool toy_may_end_otherwise(const struct toy *toy);
+bool toy_may_end(struct toy *toy); /* so, or as was expected */
 void toy_check_ties(struct toy *toy);
 
 /* process_life.c */

@@ -3,6 +3,8 @@
  * The toys' behaviour: each callback tells the model that it runs, and returns what chance says, now and then what makes no
  * sense there. A connect may dial the toy's host; then the connection is its until disconnect or the end.
  */
+#include <stdio.h>
+
 #include "sim/process_rig.h"
 
 /* ---- its connection ---- */
@@ -147,12 +149,12 @@ static struct belay_directive ways(struct toy *toy, enum toy_callback cb)
         break;
     }
     dice = sim_below(w, 100);
-    return dice < 60   ? belay_do_noreply()
-           : dice < 72 ? belay_do_connect(info(toy->all))
-           : dice < 84 ? belay_do_disconnect(info(toy->all))
+    return dice < 60                ? belay_do_noreply()
+           : dice < 72              ? belay_do_connect(info(toy->all))
+           : dice < 84              ? belay_do_disconnect(info(toy->all))
            : dice < 97 && toy->hand ? belay_do_postpone()
-           : dice < 98 ? stop(toy)
-                       : belay_do_noreply();
+           : dice < 98              ? stop(toy)
+                                    : belay_do_noreply();
 }
 
 static bool may_wait(const struct belay_directive *d)
@@ -235,8 +237,8 @@ static void check_info(struct toy *toy, struct belay_message *message)
 
 static struct belay_directive do_connect(struct toy *toy, struct belay_message *message, int which)
 {
-    check_info(toy, message);
     toy_enter(toy, CB_CONNECT, which, message->tag);
+    check_info(toy, message);
     toy_did(toy->all, message->tag == BELAY_TAG_BACKOFF ? TOY_CONNECT_BACKOFF : TOY_CONNECT);
     in_callback(toy);
     if (dials(toy))
@@ -247,8 +249,8 @@ static struct belay_directive do_connect(struct toy *toy, struct belay_message *
 static struct belay_directive do_disconnect(struct toy *toy, struct belay_message *message,
                                             int which)
 {
-    check_info(toy, message);
     toy_enter(toy, CB_DISCONNECT, which, message->tag);
+    check_info(toy, message);
     toy_did(toy->all, TOY_DISCONNECT);
     toy_hang_up(toy);
     in_callback(toy);
@@ -283,7 +285,8 @@ static void do_terminate(struct belay_process *p, struct belay_exit why, void *s
     struct toy *toy = state;
 
     (void)p;
-    if (toy->terminated || toy->ended || toy->depth || (!toy->ending && toy->exits == 0))
+    toy_settle(toy);
+    if (toy->terminated || toy->ended || toy->depth || !toy_may_end(toy))
         sim_fail(toy->all->w, "toy %d: terminate: before %d, ended %d, expected %d", toy->n,
                  toy->terminated, toy->ended, toy->ending);
     if (why.kind == BELAY_EXIT_ERROR && !why.error)
@@ -294,13 +297,12 @@ static void do_terminate(struct belay_process *p, struct belay_exit why, void *s
 
 static int do_code_change(struct toy *toy, const struct belay_behaviour *former, int which)
 {
+    toy_settle(toy);
     if (former != toy_behaviours[toy->behaviour] || toy->depth)
         sim_fail(toy->all->w, "toy %d: code_change in a callback, or from another behaviour",
                  toy->n);
     if (toy->ended || toy->pending == CB_DISCONNECT || toy->pending == CB_INIT)
         sim_fail(toy->all->w, "toy %d: code_change between no two messages", toy->n);
-    toy->idle_at = BELAY_NEVER;
-    toy->hibernate = false;
     if (sim_chance(toy->all->w, 25)) {
         toy_did(toy->all, TOY_CODE_REFUSED);
         return BELAY_EINVAL;
@@ -315,7 +317,7 @@ static void do_format(struct belay_process *p, bool ending, char *out, size_t si
     struct toy *toy = state;
 
     (void)p, (void)ending;
-    if (toy->depth)
+    if (toy->depth && !toy->all->in_call) /* unless that callback asks for it */
         sim_fail(toy->all->w, "toy %d: format_status in a callback", toy->n);
     snprintf(out, size, "toy %d", toy->n);
 }
@@ -325,10 +327,12 @@ static void do_hibernate(struct belay_process *p, void *state)
     struct toy *toy = state;
 
     (void)p;
+    toy_settle(toy);
     if (!toy->hibernate || toy->depth || !bl_list_empty(&toy->mail))
-        sim_fail(toy->all->w, "toy %d hibernates: told to %d, in a callback %d", toy->n,
-                 toy->hibernate, toy->depth);
+        sim_fail(toy->all->w, "toy %d hibernates: told to %d, in a callback %d, no mail %d", toy->n,
+                 toy->hibernate, toy->depth, bl_list_empty(&toy->mail));
     toy->hibernate = false;
+    sim_note(toy->all->w, "toy %d hibernates", toy->n);
     toy_did(toy->all, TOY_HIBERNATED);
 }
 
@@ -364,19 +368,18 @@ static void do_hibernate(struct belay_process *p, void *state)
         (void)p, (void)extra;                                                                      \
         return do_code_change(state, former, n);                                                   \
     }                                                                                              \
-    static const struct belay_behaviour behaviour_##n = {                                          \
-        .size = sizeof behaviour_##n,                                                              \
-        .name = "toy",                                                                             \
-        .init = do_init,                                                                           \
-        .connect = connect_##n,                                                                    \
-        .disconnect = disconnect_##n,                                                              \
-        .handle_call = call_##n,                                                                   \
-        .handle_info = info_##n,                                                                   \
-        .terminate = do_terminate,                                                                 \
-        .code_change = code_change_##n,                                                            \
-        .format_status = do_format,                                                                \
-        .hibernate = do_hibernate,                                                                 \
-        __VA_ARGS__}
+    static const struct belay_behaviour behaviour_##n = {.size = sizeof behaviour_##n,             \
+                                                         .name = "toy",                            \
+                                                         .init = do_init,                          \
+                                                         .connect = connect_##n,                   \
+                                                         .disconnect = disconnect_##n,             \
+                                                         .handle_call = call_##n,                  \
+                                                         .handle_info = info_##n,                  \
+                                                         .terminate = do_terminate,                \
+                                                         .code_change = code_change_##n,           \
+                                                         .format_status = do_format,               \
+                                                         .hibernate = do_hibernate,                \
+                                                         __VA_ARGS__}
 
 #define CAST(n)                                                                                    \
     static struct belay_directive cast_##n(struct belay_process *p, struct belay_message *m,       \
@@ -393,4 +396,4 @@ BEHAVIOUR(1, .handle_cast = cast_1);
 BEHAVIOUR(2, .handle_cast = NULL); /* it ends by the first cast */
 
 const struct belay_behaviour *const toy_behaviours[TOY_BEHAVIOURS] = {&behaviour_0, &behaviour_1,
-                                                                       &behaviour_2};
+                                                                      &behaviour_2};
