@@ -182,8 +182,8 @@ struct belay_http_request_options {
     const struct belay_http_callbacks *callbacks; /* must outlive the request */
     /* On this connection (of a link, say) and no other: without replays, and with max_redirects
        refused. It is not given back; when the request was cut short, or its response was the last,
-       the connection ends. BELAY_EAGAIN from belay_http_request: it carries as many as it can;
-       BELAY_ESTALE; BELAY_EINVAL: it is not one of HTTP, or another client's. NULL: a connection of
+       the connection ends. BELAY_EAGAIN from belay_http_request: it carries as many as it can,
+       a check being one; BELAY_ESTALE; BELAY_EINVAL: it is not one of HTTP, or another client's. NULL: a connection of
        the client's pool. */
     const struct belay_lease *lease;
 };
