@@ -326,7 +326,7 @@ static int check_new(struct bl_session *session, struct bl_check **ret, struct b
 
 static int start(struct bl_session *session, bool opening, struct belay_error *error)
 {
-    struct bl_check *c;
+    struct bl_check *c = NULL;
     int rc = check_new(session, &c, error);
 
     if (rc < 0)

@@ -33,7 +33,7 @@ static int find_session(struct belay_http *http, const struct belay_lease *lease
 int bl_request_use_lease(struct belay_http_request *r, const struct belay_lease *lease,
                          struct belay_error *error)
 {
-    struct bl_session *session;
+    struct bl_session *session = NULL;
     int rc = find_session(r->http, lease, &session, error);
 
     if (rc < 0)

@@ -131,7 +131,7 @@ int bl_supervised_add(struct belay_supervisor *s, struct bl_child_spec *spec,
                       belay_supervisor_fn *fn, void *arg, struct bl_supervised **ret,
                       struct belay_error *error)
 {
-    struct bl_supervised *c;
+    struct bl_supervised *c = NULL;
     int rc = admit(s, spec, error);
 
     if (rc == 0) {
