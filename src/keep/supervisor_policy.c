@@ -63,13 +63,12 @@ struct bl_sp_child *bl_sp_next(struct bl_sp *sp, enum bl_sp_todo *ret_todo)
     return c;
 }
 
+/* A stopped one. */
 static void forget(struct bl_sp *sp, struct bl_sp_child *c)
 {
     if (sp->cursor == &c->link)
         sp->cursor = c->link.prev;
     bl_list_remove(&c->link);
-    bl_list_remove(&c->place);
-    c->state = BL_SP_STOPPED;
     c->forgotten = true;
     sp->children_n--;
     decide(sp, c, BL_SP_FORGET);
@@ -277,10 +276,9 @@ static void begin_group(struct bl_sp *sp, uint64_t first)
     sp->cursor = sp->children.prev;
 }
 
-/* A child that does not run is to be started again. */
+/* A child that has run is started again, unless that is once too often. */
 static void again(struct bl_sp *sp, struct bl_sp_child *c, uint64_t now)
 {
-    c->cause = BL_SP_AGAIN;
     if (!count_restart(sp, now)) {
         sp->gave_up = true;
         bl_sp_end(sp, BELAY_EXIT_ERROR, now);
@@ -316,7 +314,6 @@ void bl_sp_failed(struct bl_sp *sp, struct bl_sp_child *c, bool ignored, uint64_
     } else if (c->state == BL_SP_STARTING) {
         leave(sp, c);
         c->failed = !ignored && cause == BL_SP_AGAIN;
-        c->cause = BL_SP_AGAIN;
         if (c->failed && !in_group(sp, c)) /* as all are at the end */
             again(sp, c, now);
         else if (!sp->ending && (ignored ? !is_kept(sp, c) : cause == BL_SP_FIRST))
@@ -370,7 +367,6 @@ bool bl_sp_restart(struct bl_sp *sp, struct bl_sp_child *c, uint64_t now)
 {
     if (c->state != BL_SP_STOPPED || sp->ending || c->forgotten)
         return false;
-    c->stay = false;
     wait(sp, c, BL_SP_ASKED);
     advance(sp, now);
     return true;

@@ -451,9 +451,13 @@ static void restarts_are_counted_and_shown(void **state)
     assert_int_equal(stats().restarts, 2);
     toy_up(&toys[0]);
     assert_int_equal(info_of("a").state, BELAY_CHILD_RUNNING);
-    assert_journal(&k, ""); /* whoever asked for the first start was told of that */
+    assert_journal(&k, "");               /* whoever asked for the first start was told of that */
+    toy_ends(&toys[0], BELAY_EXIT_ERROR); /* one start more, which has not failed yet */
+    assert_int_equal(info_of("a").state, BELAY_CHILD_STARTING);
+    assert_journal(&k, "start a");
     assert_string_equal(k.log, "supervisor: a has ended: it broke\n"
-                               "supervisor: a did not start: it would not start\n");
+                               "supervisor: a did not start: it would not start\n"
+                               "supervisor: a has ended: it broke\n");
 }
 
 /* ---- what the trace sees ---- */
