@@ -120,8 +120,7 @@ static void on_changed(struct belay_conn *conn, const struct belay_error *lost, 
     struct belay_link *link = keeper;
     const struct bl_conn_facts *facts = bl_conn_facts(conn);
 
-    if (conn != link->current)
-        return;
+    BL_ASSERT(conn == link->current); /* of the others only `closed` is told */
     if (lost) {
         bl_link_lose(link, (enum belay_reason)facts->lost_reason, lost);
         return;
@@ -138,8 +137,8 @@ static void on_checked(struct belay_conn *conn, int result, void *keeper)
 {
     struct belay_link *link = keeper;
 
-    if (conn == link->current)
-        bl_link_find(link, result == 0 ? BL_LP_GOOD : BL_LP_BAD);
+    BL_ASSERT(conn == link->current);
+    bl_link_find(link, result == 0 ? BL_LP_GOOD : BL_LP_BAD);
 }
 
 static void on_closed(struct belay_conn *conn, void *keeper)

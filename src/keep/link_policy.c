@@ -435,12 +435,15 @@ enum bl_lp_alarm bl_lp_due(const struct bl_lp *lp, uint64_t now)
     return try_at(lp) <= now ? BL_LP_ALARM_TRY : BL_LP_ALARM_NONE;
 }
 
+uint64_t bl_lp_wakes_busy(const struct bl_lp *lp)
+{
+    return lp->check_at < limit_at(lp) ? lp->check_at : limit_at(lp);
+}
+
 uint64_t bl_lp_wakes(const struct bl_lp *lp)
 {
-    uint64_t at = limit_at(lp);
+    uint64_t at = bl_lp_wakes_busy(lp);
 
-    if (lp->check_at < at)
-        at = lp->check_at;
     return try_at(lp) < at ? try_at(lp) : at;
 }
 

@@ -177,6 +177,8 @@ enum bl_lp_alarm { BL_LP_ALARM_NONE, BL_LP_ALARM_TRY, BL_LP_ALARM_LIMIT, BL_LP_A
 enum bl_lp_alarm bl_lp_due(const struct bl_lp *lp, uint64_t now);
 /* When it will say something else; BELAY_NEVER. */
 uint64_t bl_lp_wakes(const struct bl_lp *lp);
+/* The same where no attempt may be begun. */
+uint64_t bl_lp_wakes_busy(const struct bl_lp *lp);
 
 /* Milliseconds until the next attempt, rounded up; INT64_MAX: none will be. */
 int64_t bl_lp_next_ms(const struct bl_lp *lp, uint64_t now);

@@ -237,14 +237,10 @@ static bool is_clogged(const struct belay_link *link)
 
 static void proceed(struct belay_link *link)
 {
-    uint64_t wakes;
-
     while (advance(link))
         ;
-    wakes = bl_lp_wakes(&link->lp);
-    if (is_clogged(link) && wakes <= bl_link_now(link))
-        wakes = BELAY_NEVER; /* until one has ended */
-    bl_timer_at(&link->timer, link->loop, wakes);
+    bl_timer_at(&link->timer, link->loop,
+                is_clogged(link) ? bl_lp_wakes_busy(&link->lp) : bl_lp_wakes(&link->lp));
     if (link->lp.state == BL_LP_CLOSING && link->ending == 0)
         bl_task_post(link->loop, &link->run);
 }

@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+#include "conn/source.h"
+
 #define SPINS_MAX 400
 
 /* ---- words ---- */
@@ -63,6 +65,10 @@ static void on_event(struct belay_link *link, const struct belay_link_event *e, 
     assert_int_equal(belay_lease_valid(e->lease), e->type == BELAY_LINK_CONNECTED);
     k->events[e->type]++;
     k->last = *e;
+    if (e->error) {
+        k->error = *e->error;
+        k->last.error = &k->error;
+    }
     print_next(e->next_ms, next);
     switch (e->type) {
     case BELAY_LINK_ATTEMPTING_TO_CONNECT:
@@ -118,6 +124,7 @@ static void source_get(struct belay_source_query *query, void *arg)
     struct link_source *s = arg;
 
     s->asked++;
+    s->fresh = query->fresh;
     assert_null(s->query); /* one question at a time */
     if (s->later)
         s->query = query;

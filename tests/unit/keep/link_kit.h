@@ -35,6 +35,7 @@ struct link_source {
     bool later;                       /* the test answers, by link_kit_answer */
     struct belay_source_query *query; /* that waits for an answer */
     unsigned asked, cancelled, freed;
+    bool fresh; /* the last question wanted a fresh answer */
 };
 
 struct link_kit {
@@ -46,7 +47,8 @@ struct link_kit {
     struct belay_endpoint *a, *b, *c;
     struct belay_link_options options;
     struct belay_link *link;
-    struct belay_link_event last; /* the last event; without its pointers */
+    struct belay_link_event last; /* the last event; its error is the next */
+    struct belay_error error;     /* of the last event that had one */
     unsigned events[BELAY_LINK_DISCONNECTED + 1];
     unsigned closed;              /* on_closed */
     char log[LINK_KIT_LOG_MAX];   /* what was told since it was last looked at */

@@ -9,3 +9,4 @@ foreach(noun link link_edges link_move link_callbacks link_waits link_odd link_m
   belay_test(keep_${noun} SOURCES test_${noun}.c LABELS unit LIBS link_kit)
 endforeach()
 belay_test(keep_link_real SOURCES test_link_real.c LABELS unit LIBS conn_kit test_support)
+belay_test(keep_link_greeting SOURCES test_link_greeting.c ../net/test_tls_kit.c LABELS unit LIBS conn_kit test_support)

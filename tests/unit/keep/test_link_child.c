@@ -76,6 +76,7 @@ static void a_supervisor_opens_and_closes_it(void **state)
     bl_child_stop(&child);
     link_kit_settle(&k);
     link_kit_told(&k, "0 disconnected a: here, next none\n0 ended: normal -\n");
+    assert_true(bl_list_empty(&k.loop->objects));
     bl_child_start(&child); /* the same spec again */
     link_kit_settle(&k);
     link_kit_told(&k, "0 opened\n0 attempting\n0 started\n0 obtained a\n0 connected a\n");
@@ -105,6 +106,7 @@ static void a_link_that_ended_of_a_final_error_ended_abnormally(void **state)
     link_kit_settle(&k);
     link_kit_told(&k, "0 opened\n0 attempting\n0 started\n0 obtained a\n"
                       "0 failed ECERT a, 1 in a row, next none\n0 ended: error ECERT\n");
+    assert_true(bl_list_empty(&k.loop->objects)); /* its supervisor closes it by that */
     bl_child_start(&child);
     link_kit_settle(&k);
     link_kit_told(&k, "0 opened\n0 attempting\n0 started\n0 obtained a\n"

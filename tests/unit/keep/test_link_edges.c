@@ -289,6 +289,32 @@ static void closing_while_resolving_cancels_the_question(void **state)
     assert_int_equal(k.source.cancelled, 1);
 }
 
+static void closing_overtakes_what_came_up_at_the_same_time(void **state)
+{
+    (void)state;
+    begin("a");
+    k.puppet.capacity = 0;
+    open();
+    k.log[0] = 0;
+    puppet_up(puppet_conn(&k.puppet, 0), 1); /* reported, and not told yet */
+    link_kit_close(&k);
+    link_kit_told(&k, "0 closed\n");
+}
+
+static void closing_overtakes_an_answer_that_came_at_the_same_time(void **state)
+{
+    (void)state;
+    begin("a");
+    k.source.later = true;
+    open();
+    k.log[0] = 0;
+    belay_source_answer(k.source.query, k.source.list, 1, NULL);
+    k.source.query = NULL;
+    link_kit_close(&k);
+    link_kit_told(&k, "0 closed\n");
+    assert_int_equal(k.puppet.n, 0);
+}
+
 static void closing_twice_is_closing_once(void **state)
 {
     (void)state;
@@ -356,6 +382,7 @@ static void it_may_end_with_its_connection(void **state)
     k.link = NULL; /* it goes */
     link_kit_settle(&k);
     link_kit_told(&k, "5000 disconnected a: EEOF, next none\n5000 watched\n");
+    assert_true(bl_list_empty(&k.loop->objects)); /* it went */
 }
 
 static void without_a_connection_it_ends_at_once(void **state)
@@ -408,6 +435,8 @@ int main(void)
         T(who_asks_after_close_is_refused),
         T(closing_while_dialling_cancels_without_an_event),
         T(closing_while_resolving_cancels_the_question),
+        T(closing_overtakes_what_came_up_at_the_same_time),
+        T(closing_overtakes_an_answer_that_came_at_the_same_time),
         T(closing_twice_is_closing_once),
         T(the_end_comes_after_disconnected_and_after_the_connection_is_closed),
         T(the_peers_close_never_closes_the_link),

@@ -111,6 +111,38 @@ static void a_list_with_an_address_twice_is_walked_to_its_end(void **state)
     k.puppet.fail = 0;
 }
 
+static void equal_addresses_of_another_list_are_passed_over(void **state)
+{
+    (void)state;
+    link_kit_begin(&k, "bca");
+    k.puppet.fail = BELAY_ECONNECT;
+    link_kit_open(&k);
+    link_kit_pass(&k, 20000);
+    link_kit_set_list(&k, "aab");
+    k.log[0] = 0;
+    link_kit_pass(&k, 10000);
+    link_kit_told(&k, "30000 obtained b\n");
+    k.puppet.fail = 0;
+}
+
+static void only_the_first_question_trusts_what_was_looked_up_before(void **state)
+{
+    (void)state;
+    open_with("ab");
+    assert_false(k.source.fresh);
+    puppet_lose(link_kit_current(&k), BELAY_EEOF);
+    link_kit_pass(&k, 10000);
+    assert_true(k.source.fresh); /* after a disconnect */
+    k.source.fail = BELAY_EDNS;
+    link_kit_pass(&k, 60000); /* for a better address */
+    assert_int_equal(k.source.asked, 3);
+    assert_false(k.source.fresh);
+    puppet_lose(link_kit_current(&k), BELAY_EEOF);
+    link_kit_pass(&k, 20000);
+    assert_true(k.source.fresh);
+    k.source.fail = 0;
+}
+
 /* ---- a better address ---- */
 
 static void the_link_moves_to_the_first_address_before_it_leaves_the_other(void **state)
@@ -132,6 +164,7 @@ static void the_link_moves_to_the_first_address_before_it_leaves_the_other(void 
                       "70030 connected a\n");
     assert_int_equal(old->reason, BELAY_REASON_RETIRED);
     assert_int_equal(link_kit_stats(&k).moves, 1);
+    assert_int_equal(link_kit_stats(&k).attempts, 3);
     assert_int_equal(link_kit_stats(&k).up_ms, 60030); /* it was never down */
     assert_int_equal(puppet_live(&k.puppet), 1);
 }
@@ -356,6 +389,8 @@ int main(void)
         T(an_address_that_is_gone_leads_to_the_first),
         T(a_list_that_turns_is_walked_all_the_same),
         T(a_list_with_an_address_twice_is_walked_to_its_end),
+        T(equal_addresses_of_another_list_are_passed_over),
+        T(only_the_first_question_trusts_what_was_looked_up_before),
         T(the_link_moves_to_the_first_address_before_it_leaves_the_other),
         T(while_a_move_is_told_the_new_connection_is_current),
         T(a_move_makes_the_old_lease_stale),

@@ -371,6 +371,7 @@ static void a_question_that_changes_nothing_is_no_attempt(void **state)
     struct bl_lp_limits limits = constant(10000);
 
     (void)state;
+    limits.retry_delay_ms = 30000;
     limits.move_every_ns = BL_MS(20000);
     init(limits);
     dial(1000);
@@ -379,7 +380,44 @@ static void a_question_that_changes_nothing_is_no_attempt(void **state)
     step(BL_LP_STAY, none, 21500);
     assert_int_equal(bl_lp_wakes(&lp), BL_MS(41000));
     step(BL_LP_LOST, none, 22000);
-    assert_int_equal(bl_lp_next_ms(&lp, BL_MS(22000)), 0); /* the delay is that of the last dial */
+    assert_int_equal(bl_lp_wakes(&lp), BL_MS(31000)); /* the delay is that of the last dial */
+}
+
+static void candidates_that_fail_are_throttled_as_attempts_are(void **state)
+{
+    struct bl_lp_limits limits = constant(10000);
+
+    (void)state;
+    limits.move_every_ns = BL_MS(1000);
+    init(limits);
+    dial(1000);
+    step(BL_LP_OPENED, none, 1000);
+    step(BL_LP_DUE, none, 2000);
+    step(BL_LP_ADDRESS, none, 2000);
+    step(BL_LP_FAIL, none, 2100);
+    assert_int_equal(bl_lp_wakes(&lp), BL_MS(12000));
+}
+
+static void candidates_are_never_given_up_while_the_link_is_up(void **state)
+{
+    struct bl_lp_limits limits = with_backoff(1);
+
+    (void)state;
+    init(limits);
+    dial(1000);
+    step(BL_LP_OPENED, none, 1000);
+    bl_lp_drain(&lp);
+    assert_int_equal(bl_lp_wakes(&lp), BL_MS(1100)); /* the first delay */
+    step(BL_LP_DUE, none, 1100);
+    step(BL_LP_FAIL, none, 1100);
+    assert_int_equal(bl_lp_wakes(&lp), BL_MS(1200));
+    step(BL_LP_DUE, none, 1200);
+    step(BL_LP_FAIL, none, 1200);
+    assert_int_equal(lp.state, BL_LP_UP);
+    assert_int_equal(bl_lp_wakes(&lp),
+                     BL_MS(1400)); /* the attempts of the backoff are the link's */
+    bl_lp_kick(&lp, BL_MS(1250));  /* somebody knows better */
+    assert_int_equal(bl_lp_wakes(&lp), BL_MS(1250));
 }
 
 static void addresses_are_taken_in_turn(void **state)
@@ -429,6 +467,8 @@ int main(void)
         cmocka_unit_test(a_backoff_without_retries_still_dials_again_after_a_success),
         cmocka_unit_test(a_final_error_ends_it_but_not_that_of_a_candidate),
         cmocka_unit_test(a_question_that_changes_nothing_is_no_attempt),
+        cmocka_unit_test(candidates_that_fail_are_throttled_as_attempts_are),
+        cmocka_unit_test(candidates_are_never_given_up_while_the_link_is_up),
         cmocka_unit_test(addresses_are_taken_in_turn),
         cmocka_unit_test(a_huge_delay_is_for_ever),
     };

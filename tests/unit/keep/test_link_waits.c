@@ -137,6 +137,29 @@ static void nonsense_is_refused(void **state)
     assert_int_equal(belay_link_connected(k.link, 0, NULL, NULL, NULL), BELAY_EINVAL);
 }
 
+static struct link_wait newcomer;
+
+static void bring_a_newcomer(struct link_wait *w)
+{
+    assert_int_equal(link_wait_for(&newcomer, w->kit, "newcomer", BELAY_FOREVER, false), 0);
+}
+
+static void who_comes_in_a_callback_comes_last(void **state)
+{
+    struct link_wait first = {0}, result = {.then = bring_a_newcomer};
+
+    (void)state;
+    memset(&newcomer, 0, sizeof newcomer);
+    open_failing();
+    assert_int_equal(link_wait_for(&result, &k, "result", BELAY_FOREVER, true), 0);
+    assert_int_equal(link_wait_for(&first, &k, "first", BELAY_FOREVER, false), 0);
+    link_kit_pass(&k, 10000);
+    k.puppet.fail = 0;
+    link_kit_pass(&k, 10000);
+    link_kit_told(&k, "10000 result: ECONNECT\n20000 first: up\n20000 newcomer: up\n"
+                      "20000 connected a\n");
+}
+
 static void order_is_that_of_arrival_after_some_were_answered(void **state)
 {
     struct link_wait a = {0}, b = {0}, c = {0};
@@ -335,6 +358,9 @@ static void spent_attempts_end_the_link_with_an_error_to_all(void **state)
     link_kit_told(&k, "0 attempting\n0 obtained a\n0 failed ECONNECT a, 1 in a row, next 100\n"
                       "300 failed EGIVENUP a, 3 in a row, next none\n300 w: EGIVENUP\n"
                       "300 result: EGIVENUP\n");
+    assert_true(k.error.final);
+    assert_int_equal(k.error.attempt, 3);
+    assert_int_equal(k.error.stage, BELAY_STAGE_PROTOCOL);
     assert_string_equal(w.text, "giving up on catalog after 3 attempts: puppet: could not connect");
     assert_true(belay_link_is_closed(k.link)); /* and it is there until it is closed */
     assert_int_equal(link_kit_stats(&k).state, BELAY_LINK_CLOSED);
@@ -371,6 +397,42 @@ static void a_final_error_of_the_connector_ends_the_link(void **state)
     assert_true(belay_link_last_error(k.link, &last, &age));
     assert_int_equal(last.code, BELAY_ECERT);
     assert_int_equal(age, 50);
+}
+
+static void one_that_ended_by_itself_goes_when_it_is_closed_and_given_back(void **state)
+{
+    struct belay_link *link;
+
+    (void)state;
+    link_kit_begin(&k, "a");
+    k.puppet.fail = BELAY_ECERT;
+    k.puppet.final = true;
+    link_kit_open(&k);
+    link = belay_link_ref(k.link);
+    link_kit_settle(&k);
+    assert_false(bl_list_empty(&k.loop->objects));
+    belay_link_close(link, NULL, NULL);
+    belay_link_unref(link); /* before the loop has turned */
+    k.link = NULL;
+    link_kit_settle(&k);
+    assert_true(bl_list_empty(&k.loop->objects));
+}
+
+static void a_connection_lost_for_good_ends_the_link(void **state)
+{
+    struct belay_error error = puppet_error(BELAY_ECLOSED, BELAY_STAGE_USE);
+    struct link_wait w = {0};
+
+    (void)state;
+    open_with("a");
+    link_kit_settle(&k);
+    k.log[0] = 0;
+    error.final = true;
+    belay_conn_lost(link_kit_current(&k)->conn, BELAY_REASON_NONE, &error);
+    assert_int_equal(link_wait_for(&w, &k, "w", BELAY_FOREVER, false), 0);
+    link_kit_settle(&k);
+    link_kit_told(&k, "0 disconnected a: ECLOSED, next none\n0 w: ECLOSED\n");
+    assert_int_equal(link_kit_stats(&k).state, BELAY_LINK_CLOSED);
 }
 
 static void a_final_error_of_the_source_ends_the_link(void **state)
@@ -492,6 +554,7 @@ int main(void)
         T(there_is_a_limit_to_those_who_wait),
         T(nonsense_is_refused),
         T(order_is_that_of_arrival_after_some_were_answered),
+        T(who_comes_in_a_callback_comes_last),
         T(releasing_the_shared_lease_does_nothing),
         T(releasing_it_as_broken_ends_the_connection),
         T(a_connection_without_a_stream_cannot_be_taken),
@@ -503,6 +566,8 @@ int main(void)
         T(reset_after_the_first_delay_tries_now),
         T(spent_attempts_end_the_link_with_an_error_to_all),
         T(a_final_error_of_the_connector_ends_the_link),
+        T(one_that_ended_by_itself_goes_when_it_is_closed_and_given_back),
+        T(a_connection_lost_for_good_ends_the_link),
         T(a_final_error_of_the_source_ends_the_link),
         T(the_last_failure_is_told_although_it_is_the_same),
         T(times_are_counted),
