@@ -252,6 +252,8 @@ void bl_process_thread_allow(struct belay_process *process);
 /* On the loop, after the end was told: true when the thread has left (and was joined); else it
  * calls bl_process_release when it has. */
 bool bl_process_thread_end(struct belay_process *process);
+/* Of the calling thread, where it is some process's own; else NULL. */
+struct bl_nap *bl_process_thread_nap(void);
 /* Whether the caller is the process's own thread. */
 bool bl_process_thread_is_self(const struct belay_process *process);
 void bl_process_thread_free(struct belay_process *process); /* at the last reference */

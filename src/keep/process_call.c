@@ -167,8 +167,7 @@ static int call_directly(struct belay_process *p, struct belay_message *message,
                 rc = BELAY_ENOPROC;
         } else {
             belay_message_take(message);
-            rc = bl_sleeper_wait(&s, bl_process_sleep_until(timeout_ms)) ? s.await.result
-                                                                         : BELAY_ETIMEDOUT;
+            rc = bl_sleeper_wait(&s, bl_process_sleep_until(timeout_ms), bl_process_thread_nap());
         }
     }
     if (!rc)

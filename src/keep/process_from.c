@@ -279,23 +279,53 @@ int bl_sleeper_init(struct bl_sleeper *sleeper)
     return bl_cond_init(&sleeper->wake);
 }
 
-bool bl_sleeper_wait(struct bl_sleeper *sleeper, uint64_t at_ns)
+/* Under the lock: false when it is to sleep no longer. */
+static bool sleep_on(struct bl_sleeper *s, uint64_t at_ns, const struct bl_nap *nap)
+{
+    if (!s->await.waits || (nap && nap->interrupted))
+        return false;
+    if (at_ns != BELAY_NEVER)
+        return bl_cond_wait_until(&s->wake, &s->await.table->lock, at_ns);
+    bl_cond_wait(&s->wake, &s->await.table->lock);
+    return true;
+}
+
+int bl_sleeper_wait(struct bl_sleeper *sleeper, uint64_t at_ns, struct bl_nap *nap)
 {
     struct belay_from_table *t = sleeper->await.table;
-    bool answered;
+    int rc;
 
     bl_mutex_lock(&t->lock);
-    while (sleeper->await.waits) {
-        if (at_ns == BELAY_NEVER)
-            bl_cond_wait(&sleeper->wake, &t->lock);
-        else if (!bl_cond_wait_until(&sleeper->wake, &t->lock, at_ns))
-            break;
-    }
-    answered = !sleeper->await.waits;
-    if (!answered)
+    if (nap)
+        nap->sleeper = sleeper;
+    while (sleep_on(sleeper, at_ns, nap))
+        ;
+    if (nap)
+        nap->sleeper = NULL;
+    if (sleeper->await.waits) {
         end(&sleeper->await);
+        rc = nap && nap->interrupted ? BELAY_ECLOSED : BELAY_ETIMEDOUT;
+    } else {
+        rc = sleeper->await.result;
+    }
     bl_mutex_unlock(&t->lock);
-    return answered;
+    return rc;
+}
+
+void bl_nap_interrupt(struct belay_from_table *table, struct bl_nap *nap)
+{
+    bl_mutex_lock(&table->lock);
+    nap->interrupted = true;
+    if (nap->sleeper)
+        bl_cond_signal(&nap->sleeper->wake);
+    bl_mutex_unlock(&table->lock);
+}
+
+void bl_nap_allow(struct belay_from_table *table, struct bl_nap *nap)
+{
+    bl_mutex_lock(&table->lock);
+    nap->interrupted = false;
+    bl_mutex_unlock(&table->lock);
 }
 
 void bl_sleeper_fini(struct bl_sleeper *sleeper)

@@ -56,14 +56,27 @@ void bl_awaits_set_state(struct belay_from_table *table, struct bl_awaits *await
 /* The process has ended: all are answered, and whoever comes later is refused. */
 void bl_awaits_end(struct belay_from_table *table, struct bl_awaits *awaits);
 
-/* For a thread that sleeps until its await is answered, or until `at_ns` of the kernel's monotonic
- * clock: whether it was. The await is over in any case. */
+/* For a thread that sleeps until its await is answered. */
 struct bl_sleeper {
     struct bl_await await;
     struct bl_cond wake;
 };
+/* Of a thread whose sleep can be interrupted; zero at first, under the lock. */
+struct bl_nap {
+    struct bl_sleeper *sleeper; /* it sleeps */
+    bool interrupted;           /* and is not to */
+};
+
 int bl_sleeper_init(struct bl_sleeper *sleeper); /* BELAY_ENOMEM */
-bool bl_sleeper_wait(struct bl_sleeper *sleeper, uint64_t at_ns);
+/*
+ * Until then, or until `at_ns` of the kernel's monotonic clock: the await's result, or
+ * BELAY_ETIMEDOUT, or BELAY_ECLOSED where `nap` (may be NULL) is interrupted. The await is over in
+ * any case.
+ */
+int bl_sleeper_wait(struct bl_sleeper *sleeper, uint64_t at_ns, struct bl_nap *nap);
 void bl_sleeper_fini(struct bl_sleeper *sleeper);
+
+void bl_nap_interrupt(struct belay_from_table *table, struct bl_nap *nap);
+void bl_nap_allow(struct belay_from_table *table, struct bl_nap *nap);
 
 #endif

@@ -252,7 +252,7 @@ static int tie_link(enum tie_kind kind, struct belay_process *a, struct belay_pr
     bl_from_lock(a->table);
     a_ended = a->awaits.ended;
     b_ended = b->awaits.ended;
-    if (!a_ended && !b_ended && !find_link(a, b)) {
+    if (!a_ended && !b_ended && !find_link(b, a)) {
         tie_on(t);
         tied = true;
     }

@@ -16,18 +16,24 @@
 struct bl_process_thread {
     struct belay_process *process;
     struct bl_thread os;
-    struct bl_cond wake; /* with the process's lock */
-    struct bl_patience patience;
-    struct bl_mail gone; /* the thread leaves */
+    struct bl_cond wake;         /* with the process's lock */
+    struct bl_patience patience; /* of its waits for the loop */
+    struct bl_nap nap;           /* of those for other processes */
+    struct bl_mail gone;         /* the thread leaves */
     bool joined;
     bool awaited; /* the process is released when it is */
 };
 
-static _Thread_local const struct belay_process *current;
+static _Thread_local struct belay_process *current;
 
 bool bl_process_thread_is_self(const struct belay_process *process)
 {
     return current == process;
+}
+
+struct bl_nap *bl_process_thread_nap(void)
+{
+    return current ? &current->thread->nap : NULL;
 }
 
 /* ---- the thread ---- */
@@ -116,11 +122,13 @@ void bl_process_thread_wake(struct belay_process *process)
 void bl_process_thread_interrupt(struct belay_process *process)
 {
     bl_waits_interrupt(process->loop, &process->thread->patience);
+    bl_nap_interrupt(process->table, &process->thread->nap);
 }
 
 void bl_process_thread_allow(struct belay_process *process)
 {
     bl_waits_allow(process->loop, &process->thread->patience);
+    bl_nap_allow(process->table, &process->thread->nap);
 }
 
 bool bl_process_thread_end(struct belay_process *process)

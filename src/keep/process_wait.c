@@ -124,8 +124,7 @@ static int wait_directly(struct belay_process *p, enum belay_process_state state
         return BELAY_ENOMEM;
     rc = bl_await_state(p->table, &p->awaits, &s.await, &p->shown, (int32_t)state);
     if (!rc)
-        rc = bl_sleeper_wait(&s, bl_process_sleep_until(timeout_ms)) ? s.await.result
-                                                                     : BELAY_ETIMEDOUT;
+        rc = bl_sleeper_wait(&s, bl_process_sleep_until(timeout_ms), bl_process_thread_nap());
     bl_sleeper_fini(&s);
     return result_of(rc, (int32_t)state);
 }

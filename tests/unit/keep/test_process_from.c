@@ -227,7 +227,7 @@ static void of_replies_from_many_threads_one_arrives(void **state)
             pthread_barrier_wait(&r.end);
             assert_int_equal(r.accepted, 0);
         } else {
-            assert_true(bl_sleeper_wait(&sleeper, BELAY_NEVER));
+            assert_int_equal(bl_sleeper_wait(&sleeper, BELAY_NEVER, NULL), 0);
             belay_message_destroy(&sleeper.await.reply);
             pthread_barrier_wait(&r.end);
             assert_int_equal(r.accepted, 1);
@@ -250,7 +250,7 @@ static void a_sleeper_wakes_up_at_its_time(void **state)
     struct belay_from from;
     assert_int_equal(bl_sleeper_init(&sleeper), 0);
     assert_int_equal(bl_await_reply(table, &awaits, &sleeper.await, &from), 0);
-    assert_false(bl_sleeper_wait(&sleeper, 1));
+    assert_int_equal(bl_sleeper_wait(&sleeper, 1, NULL), BELAY_ETIMEDOUT);
     assert_false(belay_from_waits(from));
     bl_sleeper_fini(&sleeper);
 }

@@ -122,6 +122,26 @@ static void the_end_of_the_loop_interrupts_a_read_as_well(void **state)
     close(fd);
 }
 
+static void a_stop_interrupts_a_call_to_another(void **state)
+{
+    static struct worker a, b;
+    struct belay_process *pa = start_thread(&a), *pb = start_thread(&b);
+    struct caller c;
+
+    (void)state;
+    a.other = pb;
+    a.asks = KEEP; /* which b does not answer */
+    caller_start(&c, pa, TALK, 1);
+    wait_sem(&b.entered);
+    assert_int_equal(belay_process_stop_wait(pa, BELAY_EXIT_SHUTDOWN, BELAY_FOREVER), 0);
+    pthread_join(c.thread, NULL);
+    assert_int_equal(a.rc, BELAY_ECLOSED);
+    assert_int_equal(a.terminated, 1);
+    assert_int_equal(belay_from_reply(b.from, counted(1)), BELAY_ESTALE);
+    belay_process_unref(pa);
+    belay_process_unref(pb);
+}
+
 static void a_thread_that_cannot_be_had_is_an_error(void **state)
 {
     static struct worker w;
@@ -152,6 +172,7 @@ int main(void)
         T(who_stops_in_init_does_not_start),
         T(a_stop_interrupts_a_read_and_the_stream_is_closed_by_terminate),
         T(the_end_of_the_loop_interrupts_a_read_as_well),
+        T(a_stop_interrupts_a_call_to_another),
         T(a_thread_that_cannot_be_had_is_an_error),
 #undef T
     };

@@ -95,7 +95,7 @@ static struct belay_directive on_call(struct belay_process *process, struct bela
             w->rc = belay_process_wait_until_wait(process, BELAY_PROCESS_CONNECTED, 1000);
         return belay_do_reply(counted(w->rc == BELAY_EDEADLK));
     case TALK:
-        w->rc = belay_process_call_wait(w->other, counted(ECHO), 10000, &reply, NULL);
+        w->rc = belay_process_call_wait(w->other, counted(w->asks), 10000, &reply, NULL);
         return belay_do_reply(w->rc ? counted(0) : reply);
     default:
         atomic_fetch_add(&w->handled, 1);
@@ -174,6 +174,7 @@ struct belay_process_options options_of(struct worker *w)
 void worker_init(struct worker *w)
 {
     memset(w, 0, sizeof *w);
+    w->asks = ECHO;
     sem_init(&w->entered, 0, 0);
     sem_init(&w->go, 0, 0);
 }

@@ -30,6 +30,7 @@ enum { ECHO = 1, KEEP, BLOCK, SELF, TALK, READ, FLOOD };
 struct worker {
     sem_t entered, go; /* BLOCK, of a callback that is in the middle of something */
     struct belay_from from;
+    int32_t asks;                  /* TALK: what; ECHO */
     struct belay_process *other;   /* TALK: asks it */
     struct belay_stream *stream;   /* READ */
     struct belay_endpoint *server; /* READ */
