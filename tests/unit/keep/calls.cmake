@@ -7,3 +7,4 @@ belay_test(keep_process_same SOURCES test_process_same.c LABELS unit LIBS test_s
 foreach(noun threads thread_ends)
   belay_test(keep_process_${noun} SOURCES test_process_${noun}.c thread_kit.c LABELS unit LIBS test_support)
 endforeach()
+belay_test(keep_process_tcp SOURCES test_process_tcp.c LABELS unit LIBS test_support)
