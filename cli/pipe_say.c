@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* What `belay pipe` tells on standard error: sentences, or with --json an object a line. */
 #include <jansson.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/time.h>
+#include <time.h>
 
 #include "hints.h"
 #include "pipe_run.h"
 #include "say.h"
+#include "watch_json.h"
 
 #define PART_MAX 400
 
@@ -107,39 +107,11 @@ static json_t *integer(uint64_t n)
     return json_integer((json_int_t)n);
 }
 
-static json_t *text_or_null(const char *text)
-{
-    json_t *string = text ? json_stringn(text, strlen(text)) : NULL;
-
-    return string ? string : json_null();
-}
-
-static json_t *now(void)
-{
-    struct timeval t;
-
-    gettimeofday(&t, NULL);
-    return json_real((double)t.tv_sec + round((double)t.tv_usec / 1000) / 1000);
-}
-
 static void print(json_t *line)
 {
-    json_dumpf(line, stderr, JSON_COMPACT | JSON_REAL_PRECISION(13));
+    json_dumpf(line, stderr, JSON_COMPACT | JSON_REAL_PRECISION(12));
     fputc('\n', stderr);
     json_decref(line);
-}
-
-static const char *event_name(enum belay_link_event_type type)
-{
-    static const char *const names[] = {
-        [BELAY_LINK_ATTEMPTING_TO_CONNECT] = "attempting_to_connect",
-        [BELAY_LINK_OBTAINED_ADDRESS] = "obtained_address",
-        [BELAY_LINK_FAILED_TO_CONNECT] = "failed_to_connect",
-        [BELAY_LINK_CONNECTED] = "connected",
-        [BELAY_LINK_DISCONNECTED] = "disconnected",
-    };
-
-    return names[type];
 }
 
 static void add_json_loss(json_t *line, const struct pipe_loss *loss)
@@ -151,38 +123,45 @@ static void add_json_loss(json_t *line, const struct pipe_loss *loss)
     json_object_set_new(line, "unsent", integer(loss->unsent));
 }
 
+static int64_t wall_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static double elapsed_s(const struct pipe_run *run)
+{
+    return (double)(belay_loop_now_ms(run->loop) - run->begin_ms) / 1000;
+}
+
 static void print_event(const struct pipe_run *run, const struct belay_link_event *e)
 {
-    json_t *line = json_object();
-    bool failed = e->type == BELAY_LINK_FAILED_TO_CONNECT || e->type == BELAY_LINK_DISCONNECTED;
+    bool next = e->type == BELAY_LINK_FAILED_TO_CONNECT || e->type == BELAY_LINK_DISCONNECTED;
+    struct watch_event told = {
+        .type = e->type,
+        .time_ms = wall_ms(),
+        .at_s = elapsed_s(run),
+        .name = run->o->service.name,
+        .address = e->address ? belay_endpoint_name(e->address) : NULL,
+        .error = e->error,
+        .failures = e->failures,
+        .next_ms = next && e->next_ms != BELAY_FOREVER ? e->next_ms : -1,
+    };
+    json_t *line = watch_json_make(&told);
 
-    json_object_set_new(line, "event", json_string(event_name(e->type)));
-    json_object_set_new(line, "time", now());
-    json_object_set_new(line, "name", text_or_null(run->o->service.name));
-    json_object_set_new(line, "address",
-                        text_or_null(e->address ? belay_endpoint_name(e->address) : NULL));
-    if (failed && e->error)
-        json_object_set_new(line, "error",
-                            json_pack("{s:s, s:s, s:o}", "code", belay_error_name(e->error->code),
-                                      "stage", belay_stage_name(e->error->stage), "text",
-                                      text_or_null(e->error->text)));
-    if (failed)
-        json_object_set_new(line, "next_s",
-                            e->next_ms == BELAY_FOREVER ? json_null()
-                                                        : json_real((double)e->next_ms / 1000));
     if (e->type == BELAY_LINK_DISCONNECTED)
         add_json_loss(line, &run->loss);
     print(line);
 }
 
-static void print_end(const struct pipe_run *run, int64_t took_ms)
+static void print_end(const struct pipe_run *run)
 {
     json_t *line = json_object();
 
     json_object_set_new(line, "event", json_string("end"));
-    json_object_set_new(line, "time", now());
-    json_object_set_new(line, "name", text_or_null(run->o->service.name));
-    json_object_set_new(line, "took_s", json_real((double)took_ms / 1000));
+    json_object_set_new(line, "at_s", json_real(elapsed_s(run)));
     json_object_set_new(line, "connections", integer(run->connections));
     json_object_set_new(line, "sent", integer(run->sent));
     json_object_set_new(line, "received", integer(run->received));
@@ -214,7 +193,7 @@ void pipe_say_end(struct pipe_run *run)
     int64_t ms = belay_loop_now_ms(run->loop) - run->begin_ms;
 
     if (run->o->client.json) {
-        print_end(run, ms);
+        print_end(run);
         return;
     }
     if (run->doubtful)

@@ -2,7 +2,6 @@
 /* `belay watch --json`. */
 #include "watch_json.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -48,10 +47,9 @@ static json_t *error_or_null(const struct belay_error *error)
     return object;
 }
 
-bool watch_json_event(const struct watch_event *e)
+json_t *watch_json_make(const struct watch_event *e)
 {
     json_t *line = json_object();
-    bool good;
 
     json_object_set_new(line, "time", date(e->time_ms));
     json_object_set_new(line, "at_s", json_real(round(e->at_s * 1000) / 1000));
@@ -61,7 +59,14 @@ bool watch_json_event(const struct watch_event *e)
     json_object_set_new(line, "error", error_or_null(e->error));
     json_object_set_new(line, "failures", json_integer(e->failures));
     json_object_set_new(line, "next_ms", e->next_ms >= 0 ? json_integer(e->next_ms) : json_null());
-    good = json_dumpf(line, stdout, JSON_COMPACT | JSON_REAL_PRECISION(12)) == 0;
+    return line;
+}
+
+bool watch_json_event(const struct watch_event *e)
+{
+    json_t *line = watch_json_make(e);
+    bool good = json_dumpf(line, stdout, JSON_COMPACT | JSON_REAL_PRECISION(12)) == 0;
+
     json_decref(line);
     return putchar('\n') != EOF && fflush(stdout) == 0 && good;
 }
