@@ -75,7 +75,7 @@ struct belay_behaviour {
     /* As handle_cast: what was sent, timeouts, exits and downs. NULL: noreply. */
     struct belay_directive (*handle_info)(struct belay_process *process,
                                           struct belay_message *message, void *state);
-    /* The last call, unless init failed. NULL: nothing. */
+    /* The last call, unless init failed; also where a pending init was given up. NULL: nothing. */
     void (*terminate)(struct belay_process *process, struct belay_exit why, void *state);
     /* It becomes the behaviour of a running process: 0, having adapted the state (and set another,
      * if need be), or an error: then the former stays. NULL: 0. */
@@ -90,7 +90,7 @@ struct belay_behaviour {
 };
 
 enum belay_mailbox_full {
-    BELAY_MAILBOX_REFUSE = 0, /* call, cast and send return BELAY_EAGAIN */
+    BELAY_MAILBOX_REFUSE = 0, /* refuse: call, cast and send return BELAY_EAGAIN */
     BELAY_MAILBOX_DROP_OLDEST, /* the oldest cast or message goes; never a call, a timer or an exit */
 };
 
@@ -99,16 +99,16 @@ struct belay_process_options {
     const char *name;                /* registered, unique; unregistered at the end; NULL: none */
     struct belay_registry *registry; /* where; NULL: the loop's own */
     bool own_thread;                 /* callbacks run on a thread of the process's own */
-    int32_t stack_size;              /* of that thread, in bytes; the system's */
+    int32_t stack_size;              /* in bytes, of that thread; zero: the system's */
     bool trap_exit;                  /* exits of linked processes come as messages */
     bool serve_while_connecting;     /* messages are handled while connect is pending */
-    bool sync_connect;               /* where init returns connect: starting is done when that has
-                                        returned, whatever it did, not with init */
+    bool sync_connect;               /* where init returns connect, starting is done when that has
+                                        returned, whatever it did, and not with init */
     bool debug;                      /* every event of this process is logged, at level debug */
     int64_t start_timeout_ms;        /* BELAY_FOREVER; then it is ended: BELAY_ETIMEDOUT */
     int32_t mailbox_max;             /* 1,024 messages */
     enum belay_mailbox_full mailbox_full;
-    const struct belay_backoff_options *backoff; /* of belay_process_next_backoff; its defaults */
+    const struct belay_backoff_options *backoff; /* of its failures; NULL: the defaults */
     /* At its end, after terminate; `why` as in belay_exit. It may be NULL. Runs once if start
      * returned 0, whatever became of it, and before on_closed. */
     void (*on_exit)(struct belay_process *process, struct belay_exit why, void *arg);
