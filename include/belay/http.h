@@ -183,8 +183,8 @@ struct belay_http_request_options {
     /* On this connection (of a link, say) and no other: without replays, and with max_redirects
        refused. It is not given back; when the request was cut short, or its response was the last,
        the connection ends. BELAY_EAGAIN from belay_http_request: it carries as many as it can,
-       a check being one; BELAY_ESTALE; BELAY_EINVAL: it is not one of HTTP, or another client's. NULL: a connection of
-       the client's pool. */
+       a check being one; BELAY_ESTALE; BELAY_EINVAL: it is not one of HTTP, or another client's.
+       NULL: a connection of the client's pool. */
     const struct belay_lease *lease;
 };
 BELAY_OPTIONS_INIT(belay_http_request_options)

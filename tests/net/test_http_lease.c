@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "belay/proxy.h"
+#include "conn/conn.h"
 
 #define OK "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -333,11 +334,12 @@ static size_t run_failing(size_t n)
     o.callbacks = &callbacks;
     failing_alloc_once(&s.kit.memory, n);
     rc = belay_http_request(s.kit.http, &o, &done, NULL, NULL);
-    if (rc == 0)
-        scripted_turn_until(&s.server, &s.kit, &done);
-    else
+    if (rc < 0) {
         assert_int_equal(rc, BELAY_ENOMEM);
-    assert_true(rc == 0 || belay_lease_valid(s.lease)); /* what failed has changed nothing */
+        assert_false(bl_conn_facts(belay_lease_conn(s.lease))->lost); /* it changed nothing */
+        assert_int_equal(belay_http_request(s.kit.http, &o, &done, NULL, NULL), 0);
+    }
+    scripted_turn_until(&s.server, &s.kit, &done);
     failures = failing_alloc_failures(&s.kit.memory);
     close_scene(&s);
     return failures;
