@@ -145,6 +145,44 @@ static void who_waits_is_answered_when_it_is_up_and_refused_when_it_ends(void **
     assert_true(BL_LP_DO_TELL_FAIL < BL_LP_DO_REFUSE);
 }
 
+static void tells_addresses(const struct row *r)
+{
+    bool found = r->event == BL_LP_ADDRESS && !has_current(r->at);
+    bool candidates = r->at == BL_LP_MOVING && (r->event == BL_LP_OPENED || r->event == BL_LP_LOST);
+
+    must(r, !!(r->todo & BL_LP_DO_TELL_FOUND) == (found || candidates));
+}
+
+static void an_address_is_told_when_the_attempt_is_the_links_own(void **state)
+{
+    (void)state;
+    for_each_row(tells_addresses);
+}
+
+/* ---- where it leads ---- */
+
+static void leads_on(const struct row *r)
+{
+    bool up = has_current(r->at);
+
+    must(r, r->event != BL_LP_OPENED || r->to == BL_LP_UP);
+    must(r, r->event != BL_LP_STAY || r->to == BL_LP_UP);
+    must(r, r->event != BL_LP_FAIL || r->to == (up ? BL_LP_UP : BL_LP_FAILED));
+    must(r, r->event != BL_LP_SPENT || r->to == BL_LP_CLOSING);
+    must(r, r->event != BL_LP_FINISH || !up || r->to == BL_LP_LAST);
+    /* The attempt of a link that has fallen goes on where it is. */
+    must(r, r->event != BL_LP_LOST || r->to == (r->at == BL_LP_UP       ? BL_LP_START
+                                                : r->at == BL_LP_ASKING ? BL_LP_RESOLVING
+                                                : r->at == BL_LP_MOVING ? BL_LP_DIALING
+                                                                        : BL_LP_CLOSING));
+}
+
+static void each_event_leads_where_it_must(void **state)
+{
+    (void)state;
+    for_each_row(leads_on);
+}
+
 /* ---- the end ---- */
 
 static void ends_once(const struct row *r)
@@ -203,6 +241,10 @@ static void a_check_is_asked_once_and_what_fails_it_is_lost(void **state)
 
             if (!r->legal)
                 continue;
+            if (f == BL_LP_GOOD || (f == BL_LP_BAD && s != BL_LP_CHECKING))
+                assert_int_equal(r->next, s == BL_LP_CHECKING ? BL_LP_RESTING : s);
+            if (f == BL_LP_SUSPECT)
+                assert_int_equal(r->next, s == BL_LP_BLIND ? BL_LP_BLIND : BL_LP_CHECKING);
             assert_int_equal(!!(r->todo & BL_LP_DO_CHECK),
                              s != BL_LP_CHECKING && r->next == BL_LP_CHECKING);
             assert_int_equal(!!(r->todo & BL_LP_DO_LOSE),
@@ -210,7 +252,8 @@ static void a_check_is_asked_once_and_what_fails_it_is_lost(void **state)
                                  (s == BL_LP_BLIND && f == BL_LP_SUSPECT));
             assert_true(!(r->todo & BL_LP_DO_LOSE) || r->next == BL_LP_BLIND);
         }
-        assert_true(bl_lp_check_rules[s][BL_LP_SUSPECT].legal);
+        for (unsigned f = BL_LP_SUSPECT; f <= BL_LP_BAD; f++) /* they come at any time */
+            assert_true(bl_lp_check_rules[s][f].legal);
         assert_int_equal(bl_lp_check_rules[s][BL_LP_CHECK_DUE].legal, s == BL_LP_RESTING);
         assert_int_equal(bl_lp_check_rules[s][BL_LP_LATE].legal, s == BL_LP_CHECKING);
     }
@@ -457,6 +500,8 @@ int main(void)
         cmocka_unit_test(an_episode_begins_with_attempting_and_ends_with_disconnected),
         cmocka_unit_test(a_failure_is_told_and_that_of_a_candidate_only_noted),
         cmocka_unit_test(who_waits_is_answered_when_it_is_up_and_refused_when_it_ends),
+        cmocka_unit_test(an_address_is_told_when_the_attempt_is_the_links_own),
+        cmocka_unit_test(each_event_leads_where_it_must),
         cmocka_unit_test(closing_leads_to_closed_and_nothing_leads_back),
         cmocka_unit_test(every_event_that_can_come_has_a_row),
         cmocka_unit_test(a_check_is_asked_once_and_what_fails_it_is_lost),
