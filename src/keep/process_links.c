@@ -321,20 +321,27 @@ static void on_loop_close(struct bl_object *object)
     (void)object; /* what is watched ends, and is told of */
 }
 
-/* Takes the tie. */
-static void watch(struct belay_monitor *t, struct belay_process *process)
+/* Takes the tie. BELAY_ENOPROC: who would be told has ended. */
+static int watch(struct belay_monitor *t, struct belay_process *process)
 {
-    bool ended;
+    struct belay_process *by = t->ends[1].process;
+    bool ended, deaf;
 
     bl_from_lock(process->table);
     ended = process->awaits.ended;
-    if (!ended)
+    deaf = by && by->awaits.ended;
+    if (!ended && !deaf)
         tie_on(t);
     else
         t->sent = true;
     bl_from_unlock(process->table);
+    if (deaf) {
+        tie_unref(t);
+        return BELAY_ENOPROC;
+    }
     if (ended)
         signal_down(t, process, &noproc);
+    return 0;
 }
 
 int belay_process_monitor(struct belay_process *process, belay_monitor_fn *fn, void *arg,
@@ -353,26 +360,26 @@ int belay_process_monitor(struct belay_process *process, belay_monitor_fn *fn, v
     t->arg = arg;
     bl_task_init(&t->task, on_monitor_task, t);
     bl_object_init(&t->object, t->loop, "monitor", on_loop_close);
-    watch(t, process);
     if (ret_monitor)
         *ret_monitor = t;
-    return 0;
+    return watch(t, process);
 }
 
 int belay_process_monitor_by(struct belay_process *process, struct belay_process *by,
                              struct belay_monitor **ret_monitor)
 {
     struct belay_monitor *t;
+    int rc;
 
     if (!process || !by || process == by || process->loop != by->loop)
         return BELAY_EINVAL;
     t = tie_new(TIE_MONITOR_BY, process, by);
     if (!t)
         return BELAY_ENOMEM;
-    if (ret_monitor)
+    rc = watch(t, process); /* the message may have been handled already */
+    if (rc == 0 && ret_monitor)
         *ret_monitor = t;
-    watch(t, process);
-    return 0;
+    return rc;
 }
 
 /* Whether its letter was still to come. */

@@ -453,6 +453,19 @@ static void a_process_may_watch_another(void **state)
     assert_int_equal(seen_error.code, BELAY_ENOPROC);
 }
 
+static void who_has_ended_watches_nobody(void **state)
+{
+    struct belay_monitor *m = NULL;
+
+    (void)state;
+    begin_two();
+    end(&b, BELAY_EXIT_NORMAL, 0);
+    assert_int_equal(belay_process_monitor_by(a.process, b.process, &m), BELAY_ENOPROC);
+    assert_null(m);
+    end(&a, BELAY_EXIT_NORMAL, 0);
+    assert_int_equal(belay_process_monitor_by(a.process, b.process, &m), BELAY_ENOPROC);
+}
+
 static void a_watch_is_one_sided(void **state)
 {
     struct belay_monitor *m;
@@ -558,6 +571,7 @@ int main(void)
         T(a_monitor_of_one_that_has_ended_tells_that),
         T(a_monitor_that_is_cancelled_is_never_told),
         T(a_process_may_watch_another),
+        T(who_has_ended_watches_nobody),
         T(a_watch_is_one_sided),
         T(a_down_that_was_not_read_yet_can_be_cancelled),
         T(ties_without_memory_are_refused_and_nothing_is_tied),
