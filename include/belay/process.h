@@ -176,8 +176,8 @@ typedef void belay_process_reply_fn(struct belay_message *reply, const struct be
  * or, at once when the process ends or has ended, BELAY_ENOPROC, with how it ended as text. A reply
  * that comes late is destroyed. timeout_ms: 0 is 5,000, BELAY_FOREVER none. *ret_call (may be NULL)
  * is for belay_call_cancel and valid until fn. On an error the message is still the caller's.
- * LOOP THREAD. BELAY_EAGAIN (the mailbox is full), BELAY_ENOPROC, BELAY_EINVAL (a tag below 0),
- * BELAY_ENOMEM.
+ * LOOP THREAD (BELAY_ENOTSUP on another). BELAY_EAGAIN (the mailbox is full), BELAY_ENOPROC,
+ * BELAY_EINVAL (a tag below 0), BELAY_ENOMEM.
  */
 BELAY_API int belay_process_call(struct belay_process *process, struct belay_message message,
                                  int64_t timeout_ms, struct belay_call **ret_call,
@@ -244,7 +244,8 @@ BELAY_API int belay_process_wait_until_wait(struct belay_process *process,
  * Ends it: terminate runs with `kind` and `error` as soon as the callback that runs has returned
  * (a pending one is given up), ahead of the mailbox. After limit_ms (BELAY_FOREVER: never) it counts
  * as killed without terminate (0: at once); what an own thread still does then is abandoned, and
- * waited for by the end of the loop. fn (may be NULL) runs once it has ended. LOOP THREAD. May be
+ * waited for by the end of the loop. What it waits for by belay's means (_wait) ends at once with
+ * BELAY_ECLOSED, until terminate runs. fn (may be NULL) runs once it has ended. LOOP THREAD. May be
  * called again: the first who says how is heard, the nearest limit holds, and a new fn takes the
  * place of the former.
  */
@@ -279,7 +280,13 @@ BELAY_OPTIONS_INIT(belay_process_stats)
 BELAY_API void belay_process_get_stats(const struct belay_process *process,
                                        struct belay_process_stats *stats);
 
-/* ---- links and monitors: loop thread ---- */
+/*
+ * ---- links and monitors ----
+ *
+ * ANY THREAD, where nothing else is said. As in OTP: an exit signal NORMAL is ignored; any other
+ * ends whom it reaches in the same way, by way of terminate; who traps exits gets a message instead.
+ * But the end of the parent that start_link was given ends its child in any case.
+ */
 
 /* Value of BELAY_TAG_EXIT and BELAY_TAG_DOWN: who ended (a pointer to compare, not to use), how. */
 struct belay_exit_signal {
@@ -292,17 +299,20 @@ struct belay_exit_signal {
  * BELAY_ENOMEM, BELAY_EINVAL (two loops, or itself). */
 BELAY_API int belay_process_link(struct belay_process *a, struct belay_process *b);
 BELAY_API void belay_process_unlink(struct belay_process *a, struct belay_process *b);
-/* An exit signal: as if something linked to it had ended so. KILLED cannot be trapped. BELAY_ENOMEM. */
+/* An exit signal: as if something linked to it had ended so. KILLED cannot be trapped, and ends it
+ * without terminate; those linked to it can trap that. BELAY_ENOMEM. */
 BELAY_API int belay_process_exit(struct belay_process *process, struct belay_exit why);
 
 /* fn runs once, in a later turn, when it ends, or has ended (BELAY_ENOPROC as an ERROR). *ret_monitor
- * is for belay_monitor_cancel and valid until then. BELAY_ENOMEM, BELAY_EINVAL. */
+ * is for belay_monitor_cancel and valid until then. LOOP THREAD. BELAY_ENOMEM, BELAY_EINVAL. */
 typedef void belay_monitor_fn(struct belay_process *process, struct belay_exit why, void *arg);
 BELAY_API int belay_process_monitor(struct belay_process *process, belay_monitor_fn *fn, void *arg,
                                     struct belay_monitor **ret_monitor);
-/* The same as a message to another process: BELAY_TAG_DOWN. */
+/* The same as a message to another process: BELAY_TAG_DOWN. *ret_monitor is valid until that was
+ * handled, or `by` has ended. BELAY_ENOPROC: it has ended already. */
 BELAY_API int belay_process_monitor_by(struct belay_process *process, struct belay_process *by,
                                        struct belay_monitor **ret_monitor);
+/* LOOP THREAD, and the callbacks of `by`. A message that was not handled yet is taken back. */
 BELAY_API void belay_monitor_cancel(struct belay_monitor *monitor);
 
 /* ---- for a supervisor ---- */
