@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """`belay pipe` against servers of the test's own: what is sent, what comes, and how it ends."""
+import fcntl
 import os
 import signal
+import socket
 import ssl
 import subprocess
 import threading
@@ -130,6 +132,46 @@ class Pipe(harness.Case):
         self.assertEqual(run.stdout.read(8), b"and back")
         run.send_signal(signal.SIGINT)
         self.ended(run, 130)
+
+    def test_a_proxy_leads_there(self):
+        with Peer() as proxy:
+            run = self.begin("-x", f"http://127.0.0.1:{proxy.port}", self.peer.address)
+            conn = proxy.accept()
+            self.assertTrue(conn.read_until(b"\r\n\r\n").startswith(b"CONNECT 127.0.0.1:%d HTTP/1.1\r\n" % self.peer.port))
+            conn.write(b"HTTP/1.1 200 OK\r\n\r\nwelcome")
+            self.assertEqual(run.stdout.read(7), b"welcome")
+            run.stdin.write(b"thanks")
+            self.assertEqual(conn.read(6), b"thanks")
+
+    def test_what_others_hold_keeps_its_flags(self):
+        """A descriptor that did not block for the shell still does not, while it runs and after."""
+        def flags(*fds):
+            return [fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_NONBLOCK for fd in fds]
+
+        ends = os.pipe()
+        run = self.begin(self.peer.address, stdin=ends[0], stdout=ends[1])
+        conn = self.peer.accept()
+        conn.write(b"back to itself")
+        self.assertEqual(conn.read(14), b"back to itself")
+        self.assertEqual(flags(*ends), [0, 0])
+        run.send_signal(signal.SIGINT)
+        self.ended(run, 130)
+        self.assertEqual(flags(*ends), [0, 0])
+        for end in ends:
+            os.close(end)
+        ours, its = socket.socketpair()
+        with ours, its:
+            run = self.begin(self.peer.address, stdin=its, stdout=its)
+            conn = self.peer.accept()
+            ours.sendall(b"from a socket")
+            self.assertEqual(conn.read(13), b"from a socket")
+            conn.write(b"to a socket")
+            self.assertEqual(ours.recv(100), b"to a socket")
+            ours.shutdown(socket.SHUT_WR)
+            self.assertEqual(conn.read_all(), b"")
+            conn.close()
+            self.ended(run)
+            self.assertEqual(flags(its.fileno()), [0])
 
     def test_a_terminal_is_read_line_by_line_and_stays_as_it_was(self):
         screen = harness.Screen(harness.BELAY, "pipe", self.peer.address)
