@@ -157,6 +157,15 @@ static void step(struct life *life)
     pass_time(all);
 }
 
+/* All hosts are dialled, too. */
+static bool is_rich(const struct life *life)
+{
+    BL_LIST_EACH(node, &life->w->hosts)
+    if (BL_LIST_OF(node, struct sim_host, link)->dials == 0)
+        return false;
+    return life_is_rich(life);
+}
+
 /* ---- beginning ---- */
 
 static int draw(struct life *life)
@@ -288,7 +297,7 @@ static void finish(struct life *life)
 }
 
 static const struct life_ops ops = {
-    .draw = draw, .step = step, .recover = recover, .finish = finish};
+    .draw = draw, .step = step, .is_rich = is_rich, .recover = recover, .finish = finish};
 
 int toy_history_run(uint64_t seed, const struct history_options *options, struct met *met,
                     char *text, size_t size)

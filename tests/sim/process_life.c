@@ -168,19 +168,18 @@ void toy_exit(struct toy *toy)
     if (!toy->p || toy->ended)
         return;
     toy_did(all, TOY_EXIT_SENT);
-    if (kind == BELAY_EXIT_KILLED)
-        toy->killed = true;
-    if (kind == BELAY_EXIT_KILLED || (kind != BELAY_EXIT_NORMAL && !toy->options.trap_exit))
-        toy_expect_end(toy, false, kind, 0);
     sim_note(all->w, "toy %d: exit %d", toy->n, (int)kind);
     r = TOY_GET(all, belay_process_exit(toy->p, (struct belay_exit){kind, NULL}));
-    if (r == 0 && toy->options.trap_exit && kind != BELAY_EXIT_KILLED)
-        toy->traps_due++;
     if (r < 0) {
         if (r != BELAY_ENOMEM || !all->lenient)
             sim_fail(all->w, "exit: %s", belay_error_name(r));
-        toy_expect_no_end(toy);
+        return;
     }
+    toy->killed |= kind == BELAY_EXIT_KILLED;
+    if (kind == BELAY_EXIT_KILLED || (kind != BELAY_EXIT_NORMAL && !toy->options.trap_exit))
+        toy_expect_end(toy, false, kind, 0);
+    else if (toy->options.trap_exit)
+        toy->traps_due++;
 }
 
 static void on_code(int result, void *arg)
@@ -226,10 +225,12 @@ void toy_resume(struct toy *toy)
     sim_note(all->w, "toy %d: resume with %d: %d", toy->n, (int)d.what, r);
     if (r != (may ? 0 : BELAY_EINVAL) && !toy_may_end(toy))
         sim_fail(all->w, "toy %d: resume, pending %d: %s", toy->n, may, belay_error_name(r));
-    if (r == 0 && may)
+    if (r == 0)
         toy_resumed(toy, &d);
-    else if (r < 0)
+    if (r < 0) {
         toy_did(all, TOY_RESUME_REFUSED);
+        belay_message_destroy(&d.info); /* it is still the caller's */
+    }
 }
 
 void toy_status(struct toy *toy)

@@ -25,15 +25,50 @@ static bool is_droppable(const struct parcel *parcel)
     return parcel->kind != CB_CALL;
 }
 
+static uint32_t count(const struct toy *toy)
+{
+    uint32_t n = 0;
+
+    BL_LIST_EACH(node, &toy->mail)
+    n++;
+    BL_LIST_EACH(node, &toy->postponed)
+    n++;
+    return n;
+}
+
+/* A blocking call is being made: perhaps it does not wait yet. */
+static bool is_posting(const struct toys *all)
+{
+    return all->posting_turn && all->posting_turn == all->w->turns;
+}
+
+/* Whether it has come to a cast, which the third behaviour cannot handle: it is the end. */
+bool toy_unhandled(struct toy *toy)
+{
+    struct belay_process_stats s = belay_process_stats_init();
+
+    if (!toy->p || toy->behaviour != 2 || toy_may_end(toy))
+        return false;
+    belay_process_get_stats(toy->p, &s);
+    if (s.casts == toy->casts_n)
+        return false;
+    toy_did(toy->all, TOY_UNHANDLED);
+    toy_expect_end(toy, true, BELAY_EXIT_ERROR, BELAY_EUNHANDLED);
+    return true;
+}
+
 /* It goes, and was not handled: only the oldest of a full mailbox does, and what its end leaves. */
 static void lost(struct parcel *parcel)
 {
     struct toy *toy = parcel->to;
     struct toys *all = parcel->all;
     struct parcel *oldest = NULL;
+    bool makes_room = toy->options.mailbox_full == BELAY_MAILBOX_DROP_OLDEST &&
+                      (all->in_call || is_posting(all)) &&
+                      count(toy) >= (uint32_t)toy->options.mailbox_max;
 
     toy_settle(toy);
-    if (toy_may_end(toy) || (all->posting && parcel->call && parcel->call->blocked))
+    if (toy_may_end(toy) || (is_posting(all) && parcel->call && parcel->call->blocked))
         return; /* or refused */
     BL_LIST_EACH(node, &toy->mail)
     {
@@ -42,14 +77,9 @@ static void lost(struct parcel *parcel)
         if (!oldest && is_droppable(p))
             oldest = p;
     }
-    if (parcel->kind == CB_CAST && toy->behaviour == 2 && !all->in_call && !all->posting &&
-        &parcel->queue == bl_list_first(&toy->mail)) {
-        toy_did(all, TOY_UNHANDLED);
-        toy_expect_end(toy, true, BELAY_EXIT_ERROR, BELAY_EUNHANDLED);
+    if (toy_unhandled(toy))
         return;
-    }
-    if (!(all->in_call || all->posting) || toy->options.mailbox_full != BELAY_MAILBOX_DROP_OLDEST ||
-        all->dropped)
+    if (!makes_room || all->dropped)
         sim_fail(all->w, "toy %d: message %llu was destroyed before it was handled", toy->n,
                  (unsigned long long)parcel->id);
     if (parcel->state == PARCEL_QUEUED && parcel != oldest)
@@ -108,23 +138,14 @@ void parcels_end(struct toys *all)
         struct parcel *parcel = BL_LIST_OF(node, struct parcel, link);
 
         if (parcel->state != PARCEL_GONE)
-            sim_fail(all->w, "message %llu was not destroyed", (unsigned long long)parcel->id);
+            sim_fail(all->w, "message %llu was not destroyed: state %d, kind %d, reply %d",
+                     (unsigned long long)parcel->id, (int)parcel->state, (int)parcel->kind,
+                     parcel->is_reply);
         free(parcel);
     }
 }
 
 /* ---- posting ---- */
-
-static uint32_t count(const struct toy *toy)
-{
-    uint32_t n = 0;
-
-    BL_LIST_EACH(node, &toy->mail)
-    n++;
-    BL_LIST_EACH(node, &toy->postponed)
-    n++;
-    return n;
-}
 
 /* What belay made of a letter is held against what the mailbox was. */
 static void posted(struct toy *toy, struct parcel *parcel, uint32_t before, int r)
@@ -135,10 +156,13 @@ static void posted(struct toy *toy, struct parcel *parcel, uint32_t before, int 
     struct belay_message message = parcel_message(parcel, 0);
 
     all->dropped = NULL;
+    sim_note(all->w, "toy %d: message %llu of kind %d: %d", toy->n, (unsigned long long)parcel->id,
+             (int)parcel->kind, r);
     if (r == 0) {
         if (toy->ended)
             sim_fail(all->w, "toy %d takes a message after its end", toy->n);
-        if (count(toy) >= max + (toy->hand != NULL))
+        /* one more where the one that was handled meanwhile was postponed */
+        if (count(toy) > max || (count(toy) == max && bl_list_empty(&toy->postponed)))
             sim_fail(all->w, "toy %d has %u messages, takes another, and %u is the limit", toy->n,
                      count(toy), max);
         parcel->state = PARCEL_QUEUED;
@@ -285,13 +309,13 @@ void toy_call_wait(struct toy *toy, int64_t timeout_ms)
 
     toy_did(all, TOY_CALL_BLOCKED);
     call->blocked = true;
-    all->posting = true;
+    all->posting_turn = all->w->turns;
     all->dropped = NULL;
     parcel->posted_ns = all->w->now_ns;
     parcel->state = PARCEL_QUEUED; /* unless it is refused */
     bl_list_push_back(&toy->mail, &parcel->queue);
     r = belay_process_call_wait(p, parcel_message(parcel, 1), timeout_ms, &reply, &error);
-    all->posting = false;
+    all->posting_turn = 0;
     if (r == 0) {
         answer = parcel_of(&reply);
         if (!answer || answer->call != call || !answer->is_reply)

@@ -80,12 +80,6 @@ void toy_expect_end(struct toy *toy, bool surely, enum belay_exit_kind kind, int
     toy->exits += !surely;
 }
 
-void toy_expect_no_end(struct toy *toy)
-{
-    toy->ends_n--;
-    toy->exits--;
-}
-
 void toy_ended(struct toy *toy, struct belay_exit why)
 {
     struct sim_world *w = toy->all->w;
@@ -424,7 +418,6 @@ static void after_turn(struct sim_world *w, void *arg)
     bool quiet;
 
     all->checks++;
-    all->posting = false;
     if (!w->loop)
         return;
     quiet = sim_is_quiet(w);

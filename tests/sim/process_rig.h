@@ -195,7 +195,7 @@ struct toys {
     struct bl_list kept; /* parcels that a callback took and keeps */
     uint64_t next_id;
     int in_call;
-    bool posting; /* a blocking call, before it waits */
+    uint64_t posting_turn; /* of the last blocking call */
     bool lenient, reckless;
     struct toy_tie ties[TOYS_MAX * TOYS_MAX];
     int ties_n;
@@ -237,6 +237,7 @@ void toy_call_cancel(struct toy_call *call);
 struct belay_message toy_reply(struct toy *toy, struct toy_call *call);
 void toy_reply_later(struct toy_call *call);
 struct toy_call *toy_some_call(struct toy *toy, bool arrived);
+bool toy_unhandled(struct toy *toy);
 void toy_check_calls(struct toy *toy, bool quiet);
 
 /* process_toy.c */
@@ -253,7 +254,6 @@ void toy_leave(struct toy *toy, enum toy_callback callback,
                const struct belay_directive *directive);
 /* It is to end so; or may (`surely` false), and will have when all is quiet. */
 void toy_expect_end(struct toy *toy, bool surely, enum belay_exit_kind kind, int code);
-void toy_expect_no_end(struct toy *toy); /* the last was not to be */
 void toy_ended(struct toy *toy, struct belay_exit why);
 void toy_set_state(struct toy *toy, enum belay_process_state state);
 void toy_resumed(struct toy *toy, const struct belay_directive *directive);

@@ -286,6 +286,7 @@ static void do_terminate(struct belay_process *p, struct belay_exit why, void *s
 
     (void)p;
     toy_settle(toy);
+    toy_unhandled(toy);
     if (toy->terminated || toy->ended || toy->depth || !toy_may_end(toy))
         sim_fail(toy->all->w, "toy %d: terminate: before %d, ended %d, expected %d", toy->n,
                  toy->terminated, toy->ended, toy->ending);
