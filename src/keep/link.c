@@ -120,7 +120,6 @@ void belay_link_close_when_current_closes(struct belay_link *link)
 
 static void let_go(struct belay_link *link)
 {
-    bl_link_free_subscriptions(link);
     bl_timer_fini(&link->timer, link->loop);
     belay_source_unref(link->source);
     belay_endpoint_unref(link->address);
@@ -183,6 +182,7 @@ void belay_link_unref(struct belay_link *link)
     BL_TRACE(loop, "link", link->object.id, link->server_name, bl_lp_state_name(link->lp.state),
              NULL, "");
     bl_task_cancel(&link->run);
+    bl_link_free_subscriptions(link); /* not earlier: they may be ended in on_closed, too */
     bl_error_copy_clear(&link->error, &loop->mem);
     bl_free(&loop->mem, link->server_name);
     bl_free(&loop->mem, link);

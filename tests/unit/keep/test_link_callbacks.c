@@ -384,6 +384,24 @@ static void subscriptions_end_with_the_link(void **state)
     link_kit_told(&k, "0 disconnected a: here, next none\n0 x hears 5\n0 closed\n");
 }
 
+static void unsubscribe_late(void *arg)
+{
+    belay_link_unsubscribe(x.subscription);
+    link_kit_on_closed(arg);
+}
+
+static void a_subscription_may_be_ended_when_the_link_has(void **state)
+{
+    (void)state;
+    name_subs();
+    open_with("a");
+    subscribe(&x);
+    subscribe(&y);
+    belay_link_close(k.link, unsubscribe_late, &k);
+    link_kit_settle(&k);
+    assert_int_equal(k.closed, 1);
+}
+
 /* ---- who watches for the end ---- */
 
 static void everybody_who_watches_for_the_end_is_told_after_the_last_event(void **state)
@@ -431,6 +449,7 @@ int main(void)
         T(one_that_comes_meanwhile_hears_of_the_next_event),
         T(who_subscribes_in_on_event_does_not_hear_of_that_event),
         T(subscriptions_end_with_the_link),
+        T(a_subscription_may_be_ended_when_the_link_has),
         T(everybody_who_watches_for_the_end_is_told_after_the_last_event),
     };
     return cmocka_run_group_tests_name("keep_link_callbacks", tests, NULL, NULL);

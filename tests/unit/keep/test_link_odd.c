@@ -179,6 +179,9 @@ static void connections_that_do_not_end_hold_up_further_attempts(void **state)
     link_kit_pass(&k, 1000000);
     n = k.puppet.n;
     assert_int_equal(n, 16);
+    belay_link_kick(k.link);
+    link_kit_settle(&k);
+    assert_int_equal(k.puppet.n, n);
     puppet_closed(puppet_conn(&k.puppet, 3));
     link_kit_settle(&k);
     assert_int_equal(k.puppet.n, n + 1);
