@@ -89,7 +89,6 @@ int bl_child_spec_take(struct bl_child_spec *ret, struct bl_mem *mem,
 {
     int rc;
 
-    memset(ret, 0, sizeof *ret);
     if (!given)
         return bl_error_set(error, BELAY_EINVAL, BELAY_STAGE_NONE, "spec is NULL");
     rc = take(ret, mem, given, error);
@@ -158,19 +157,11 @@ static void tell(void *arg)
     bl_error_copy_clear(&kept, &loop->mem);
 }
 
-static void keep_error(struct belay_child *c, const struct belay_error *error)
-{
-    bl_error_copy_clear(&c->error, &c->loop->mem);
-    c->error.code = 0;
-    if (error && error->code)
-        bl_error_copy_set(&c->error, &c->loop->mem, error);
-}
-
 static void has_failed(struct belay_child *c, const struct belay_error *error)
 {
     c->active = false;
     c->tell_failed = true;
-    keep_error(c, error);
+    bl_error_copy_set(&c->error, &c->loop->mem, error);
     bl_task_post(c->loop, &c->task);
 }
 
@@ -180,7 +171,8 @@ static void has_ended(struct belay_child *c, enum belay_exit_kind kind,
     c->active = false;
     c->tell_ended = true;
     c->exit = (uint8_t)kind;
-    keep_error(c, error);
+    if (error)
+        bl_error_copy_set(&c->error, &c->loop->mem, error);
     bl_task_post(c->loop, &c->task);
 }
 
@@ -273,8 +265,6 @@ void bl_child_start(struct belay_child *c)
     BL_ASSERT(!c->active && !c->tell_failed && !c->tell_ended);
     c->active = true;
     c->answered = c->stopping = c->killed = false;
-    c->object = NULL;
-    keep_error(c, NULL);
     rc = c->spec.ops.start(c->loop, c, c->spec.arg);
     if (rc >= 0)
         return;

@@ -346,6 +346,10 @@ static void an_error_is_never_missing(void **state)
     assert_journal("started, error, it: it ended (error) without an error");
     bl_child_start(&child);
     up();
+    belay_child_ended(&child, (struct belay_exit){BELAY_EXIT_ERROR, &none});
+    assert_journal("started, error, it: it ended (error) without an error");
+    bl_child_start(&child);
+    up();
     belay_child_ended(&child, (struct belay_exit){BELAY_EXIT_SHUTDOWN, &none});
     assert_journal("started, shutdown");
 }
