@@ -217,6 +217,21 @@ static void lines_beyond_what_is_kept_are_lost_and_nothing_else(void **state)
     assert_non_null(strstr(lines, "handle_cast (tag 1)"));
 }
 
+static void of_two_stops_the_nearer_limit_holds(void **state)
+{
+    (void)state;
+    start(false);
+    turn_until(BELAY_PROCESS_CONNECTED);
+    assert_int_equal(belay_process_cast(process, belay_message_tag(1)), 0);
+    sem_wait(&entered);
+    belay_process_stop(process, BELAY_EXIT_SHUTDOWN, NULL, BELAY_FOREVER, NULL, NULL);
+    belay_process_stop(process, BELAY_EXIT_SHUTDOWN, NULL, 1, NULL, NULL);
+    belay_process_stop(process, BELAY_EXIT_SHUTDOWN, NULL, BELAY_FOREVER, NULL, NULL);
+    turn_until(BELAY_PROCESS_ENDED); /* though its callback still runs */
+    assert_non_null(strstr(lines, "in the middle of a callback"));
+    sem_post(&leave);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -226,6 +241,7 @@ int main(void)
         TEST(status_is_asked_between_two_callbacks_only),
         TEST(logs_and_traces_are_the_loops_in_order),
         TEST(lines_beyond_what_is_kept_are_lost_and_nothing_else),
+        TEST(of_two_stops_the_nearer_limit_holds),
     };
 
     return cmocka_run_group_tests_name("process_own", tests, NULL, NULL);
