@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A crowd: processes on the loop and on threads, which threads call, tell, link, watch and end,
- * while the loop runs and processes come and go. Every message is destroyed once, every call is
- * answered, and nothing is left.
+ * while the loop runs, processes come and go, and memory is out now and then. Every message is
+ * destroyed once, every call is answered, and nothing is left.
  */
 #include "unit/keep/thread_kit.h"
 
@@ -60,7 +60,8 @@ static void call_it(struct belay_process *p, int32_t tag, int64_t ms)
         belay_message_destroy(&reply);
     answered += rc == 0;
     ended += rc == BELAY_ENOPROC;
-    assert_true(rc == 0 || rc == BELAY_ENOPROC || rc == BELAY_ETIMEDOUT || rc == BELAY_EAGAIN);
+    assert_true(rc == 0 || rc == BELAY_ENOPROC || rc == BELAY_ETIMEDOUT || rc == BELAY_EAGAIN ||
+                rc == BELAY_ENOMEM);
 }
 
 static void tell_it(struct belay_process *p, bool cast)
@@ -98,7 +99,9 @@ static void *act(void *arg)
         uint32_t what = draw(&seed) % 100;
         struct belay_process *p = who(draw(&seed) % PLACES), *q = who(draw(&seed) % PLACES);
 
-        if (!p || !q) {
+        if (what == 99) {
+            failing_alloc_once(&alloc, 1 + draw(&seed) % 8);
+        } else if (!p || !q) {
             /* somebody ended, and the next was not started yet */
         } else if (what < 40) {
             call_it(p, ECHO, 10000);
@@ -124,6 +127,15 @@ static void *act(void *arg)
         belay_loop_stop(loop);
     return NULL;
 }
+
+/* Tried again for as long as memory is out. */
+#define until_0(call)                                                                              \
+    do {                                                                                           \
+        int rc_;                                                                                   \
+        while ((rc_ = (call)) == BELAY_ENOMEM)                                                     \
+            ;                                                                                      \
+        assert_int_equal(rc_, 0);                                                                  \
+    } while (0)
 
 static unsigned place_of(struct belay_process *process)
 {
@@ -158,8 +170,8 @@ static void fill(unsigned n)
     o.own_thread = n % 2 == 0;
     o.trap_exit = n % 3 == 0;
     o.mailbox_max = 16;
-    assert_int_equal(belay_process_start(loop, &worker, w, &o, &p, NULL, NULL, NULL), 0);
-    assert_int_equal(belay_process_monitor(p, on_down, NULL, NULL), 0);
+    until_0(belay_process_start(loop, &worker, w, &o, &p, NULL, NULL, NULL));
+    until_0(belay_process_monitor(p, on_down, NULL, NULL));
     put(n, p);
 }
 

@@ -121,6 +121,90 @@ static void the_end_of_a_process_answers_threads_that_wait(void **state)
     belay_process_unref(p);
 }
 
+/* ---- replies by mail ---- */
+
+static void on_reply(struct belay_message *reply, const struct belay_error *error, void *arg)
+{
+    int *told = arg;
+
+    assert_null(error);
+    *told += reply->tag;
+}
+
+static void *reply_to(void *arg)
+{
+    assert_int_equal(belay_from_reply(*(struct belay_from *)arg, counted(7)), 0);
+    return NULL;
+}
+
+/* Another thread has replied, and the loop has not heard of it. */
+static struct belay_call *call_answered_elsewhere(struct belay_process *p, struct worker *w,
+                                                  int *told)
+{
+    struct belay_call *call;
+    pthread_t thread;
+
+    assert_int_equal(belay_process_call(p, counted(KEEP), 0, &call, on_reply, told), 0);
+    wait_sem(&w->entered);
+    assert_int_equal(pthread_create(&thread, NULL, reply_to, &w->from), 0);
+    pthread_join(thread, NULL);
+    return call;
+}
+
+static void a_reply_of_another_thread_is_told_by_the_loop(void **state)
+{
+    static struct worker w;
+    struct belay_process *p = start_thread(&w);
+    int told = 0;
+
+    (void)state;
+    call_answered_elsewhere(p, &w, &told);
+    assert_int_equal(told, 0);
+    while (!told)
+        assert_int_equal(belay_loop_turn(loop, 10), 0);
+    assert_int_equal(told, 7);
+    belay_process_unref(p);
+}
+
+static void a_reply_that_is_on_its_way_can_be_cancelled(void **state)
+{
+    static struct worker w;
+    struct belay_process *p = start_thread(&w);
+    int told = 0;
+
+    (void)state;
+    belay_call_cancel(call_answered_elsewhere(p, &w, &told));
+    assert_int_equal(belay_loop_turn(loop, 0), 0);
+    call_answered_elsewhere(p, &w, &told);
+    belay_process_unref(p);
+    belay_loop_free(loop); /* tells the second */
+    loop = NULL;
+    assert_int_equal(told, 7);
+}
+
+static void *call_with_a_callback(void *arg)
+{
+    struct caller *c = arg;
+    struct belay_message m = counted(ECHO);
+    int told;
+
+    c->rc = belay_process_call(c->process, m, 0, NULL, on_reply, &told);
+    belay_message_destroy(&m);
+    return NULL;
+}
+
+static void callbacks_are_for_the_loops_own_thread(void **state)
+{
+    static struct worker w;
+    struct caller c = {.process = start_thread(&w)};
+
+    (void)state;
+    assert_int_equal(pthread_create(&c.thread, NULL, call_with_a_callback, &c), 0);
+    pthread_join(c.thread, NULL);
+    assert_int_equal(c.rc, BELAY_ENOTSUP);
+    belay_process_unref(c.process);
+}
+
 /* What was accepted is handled, what was refused is not. */
 struct flood {
     pthread_t thread;
@@ -238,6 +322,9 @@ int main(void)
         T(processes_on_threads_call_each_other_and_those_on_the_loop),
         T(a_thread_waits_no_longer_than_its_limit),
         T(the_end_of_a_process_answers_threads_that_wait),
+        T(a_reply_of_another_thread_is_told_by_the_loop),
+        T(a_reply_that_is_on_its_way_can_be_cancelled),
+        T(callbacks_are_for_the_loops_own_thread),
         T(threads_cast_into_a_small_mailbox),
         T(an_exit_goes_from_a_thread_to_the_loop_and_back),
         T(a_thread_waits_for_a_state_of_a_process_with_its_own),
