@@ -187,7 +187,7 @@ int belay_supervisor_child_spec(const struct belay_supervisor_options *options,
     if (!ret_spec || (n && !specs))
         rc = bl_error_set(error, BELAY_EINVAL, BELAY_STAGE_NONE,
                           "a supervisor's child spec: ret_spec or specs is NULL");
-    if (rc == 0 && n <= INT32_MAX)
+    if (rc == 0)
         plan = bl_zalloc(&mem, sizeof *plan + n * sizeof plan->specs[0]);
     if (rc == 0 && !plan)
         rc = out_of_memory(error);

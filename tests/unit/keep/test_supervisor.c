@@ -54,13 +54,17 @@ static struct belay_supervisor_stats stats(void)
 static void nothing_happens_inside_the_call_that_asks_for_it(void **state)
 {
     struct belay_child_spec spec;
+    struct belay_error error;
     const char *id;
 
     (void)state;
     kit_open(&k, BELAY_ONE_FOR_ONE);
     toy_init(&toys[0], &k, "a");
     spec = toy_spec(&toys[0], BELAY_RESTART_DEFAULT);
-    assert_int_equal(belay_supervisor_start_child(k.supervisor, &spec, kit_told, &k, &id, NULL), 0);
+    error.code = 7;
+    assert_int_equal(belay_supervisor_start_child(k.supervisor, &spec, kit_told, &k, &id, &error),
+                     0);
+    assert_int_equal(error.code, 7); /* there was none */
     assert_journal(&k, "");
     assert_string_equal(id, "a");
     assert_ptr_not_equal(id, toys[0].name);
@@ -350,6 +354,13 @@ static void only_stopped_children_are_started_and_forgotten(void **state)
     assert_int_equal(belay_supervisor_stop_child(k.supervisor, "a", kit_told, &k), 0);
     kit_settle(&k);
     assert_journal(&k, "a ok"); /* it does not run */
+    assert_int_equal(belay_supervisor_stop_child(k.supervisor, "a", kit_told, &k), 0);
+    assert_int_equal(belay_supervisor_restart_child(k.supervisor, "a", kit_told, &k), BELAY_EINVAL);
+    kit_settle(&k); /* first somebody had to be told that it is stopped */
+    assert_int_equal(belay_supervisor_restart_child(k.supervisor, "a", kit_told, &k), 0);
+    assert_int_equal(belay_supervisor_restart_child(k.supervisor, "a", kit_told, &k), BELAY_EINVAL);
+    kit_settle(&k);
+    assert_journal(&k, "a ok, start a, a ok");
 }
 
 static void a_stop_ends_a_start_that_is_under_way(void **state)
@@ -408,7 +419,14 @@ static void children_are_listed_in_order_of_their_start(void **state)
     assert_true(belay_supervisor_get_child(k.supervisor, 3, &info));
     assert_int_equal(belay_supervisor_stop_child(k.supervisor, "b", NULL, NULL), 0);
     kit_settle(&k);
+    assert_true(belay_supervisor_get_child(k.supervisor, 1, &info));
     assert_int_equal(belay_supervisor_delete_child(k.supervisor, "b"), 0);
+    assert_true(belay_supervisor_get_child(k.supervisor, 1, &info));
+    assert_string_equal(info.id, "c");
+    kit_settle(&k);
+    assert_int_equal(toys[1].frees_n, 1);
+    assert_true(belay_supervisor_get_child(k.supervisor, 1, &info));
+    assert_string_equal(info.id, "c");
     assert_true(belay_supervisor_get_child(k.supervisor, 2, &info));
     assert_string_equal(info.id, "d");
     assert_false(belay_supervisor_get_child(k.supervisor, 3, &info));
@@ -435,6 +453,36 @@ static void an_older_program_gets_what_it_knows(void **state)
     belay_supervisor_get_stats(k.supervisor, &s);
     assert_int_equal(s.children, 1);
     assert_int_equal(s.running, 0x55555555);
+}
+
+static void states_of_those_that_wait(void **state)
+{
+    (void)state;
+    kit_open(&k, BELAY_ONE_FOR_ALL);
+    for (int i = 0; i < 2; i++) {
+        toy_init(&toys[i], &k, (const char *[]){"a", "b"}[i]);
+        toys[i].starts = "l";
+        toy_start(&toys[i], BELAY_RESTART_DEFAULT);
+    }
+    assert_int_equal(info_of("a").state, BELAY_CHILD_STARTING);
+    assert_int_equal(info_of("b").state, BELAY_CHILD_STARTING);
+    toy_up(&toys[0]);
+    toy_up(&toys[1]);
+    toy_ends(&toys[0], BELAY_EXIT_ERROR);
+    assert_int_equal(info_of("a").state, BELAY_CHILD_STARTING);
+    assert_int_equal(info_of("b").state, BELAY_CHILD_RESTARTING);
+}
+
+static void how_children_end_is_logged_where_it_is_abnormal(void **state)
+{
+    (void)state;
+    kit_open(&k, BELAY_ONE_FOR_ONE);
+    toys_start(toys, &k, "a");
+    toy_ends(&toys[0], BELAY_EXIT_NORMAL);
+    toy_ends(&toys[0], BELAY_EXIT_SHUTDOWN);
+    assert_string_equal(k.log, "");
+    toy_ends(&toys[0], BELAY_EXIT_KILLED);
+    assert_string_equal(k.log, "supervisor: a has ended: killed\n");
 }
 
 static void restarts_are_counted_and_shown(void **state)
@@ -487,6 +535,24 @@ static void every_change_is_traced(void **state)
     assert_journal(&k, "child a: running > stopping (), stop a, child a: stopping > stopped "
                        "(shutdown), child a: stopped > - (), free a, supervisor supervisor: open "
                        "> - (shutdown), exit shutdown");
+    kit_open(&k, BELAY_ONE_FOR_ONE);
+    toy_init(&toys[1], &k, "b");
+    toys[1].starts = "uf";
+    toys[1].on_stop = 'x';
+    toy_start(&toys[1], BELAY_RESTART_DEFAULT);
+    toys[1].starts = "ufu";
+    k.journal[0] = '\0';
+    toy_ends(&toys[1], BELAY_EXIT_NORMAL);
+    assert_journal(&k, "child b: running > stopped (normal), child b: stopped > starting "
+                       "(restart), start b, child b: starting > stopped (it would not start), "
+                       "child b: stopped > starting (restart), start b, child b: starting > "
+                       "running ()");
+    belay_supervisor_close(k.supervisor, NULL, NULL);
+    kit_pass(&k, 5000);
+    assert_journal(&k,
+                   "child b: running > stopping (), stop b, @5000, child b: stopping > stopping "
+                   "(kill), kill b, child b: stopping > stopped (killed), child b: stopped > - "
+                   "(), free b, supervisor supervisor: open > - (shutdown), exit shutdown");
     k.loop->on_trace = NULL;
 }
 
@@ -510,6 +576,8 @@ int main(void)
         TEST(a_late_answer_to_a_stop_is_an_end),
         TEST(children_are_listed_in_order_of_their_start),
         TEST(an_older_program_gets_what_it_knows),
+        TEST(states_of_those_that_wait),
+        TEST(how_children_end_is_logged_where_it_is_abnormal),
         TEST(restarts_are_counted_and_shown),
         TEST(every_change_is_traced),
     };

@@ -163,7 +163,10 @@ static void too_many_restarts_end_it_and_all_children(void **state)
     assert_journal(&k,
                    "start b, @500, start b, @1000, stop c, stop a, free c, free b, free a, exit "
                    "error ERESTARTS");
-    assert_non_null(strstr(k.log, "lookouts: more than 2 restarts within 1000 ms: it ends\n"));
+    assert_string_equal(k.log, "lookouts: b has ended: it broke\n"
+                               "lookouts: b has ended: it broke\n"
+                               "lookouts: b has ended: it broke\n"
+                               "lookouts: more than 2 restarts within 1000 ms: it ends\n");
     assert_true(belay_supervisor_is_closed(k.supervisor));
     /* It may be asked and closed all the same. */
     assert_int_equal(belay_supervisor_stop_child(k.supervisor, "a", NULL, NULL), BELAY_ECLOSED);
@@ -198,6 +201,11 @@ static void a_start_that_always_fails_ends_it_at_once(void **state)
     toy_start(&toys[0], BELAY_RESTART_DEFAULT);
     toy_ends(&toys[0], BELAY_EXIT_KILLED);
     assert_journal(&k, "start a, a ok, start a, start a, start a, free a, exit error ERESTARTS");
+    assert_string_equal(k.log, "supervisor: a has ended: killed\n"
+                               "supervisor: a did not start: a: no more file descriptors\n"
+                               "supervisor: a did not start: a: no more file descriptors\n"
+                               "supervisor: a did not start: a: no more file descriptors\n"
+                               "supervisor: more than 3 restarts within 5000 ms: it ends\n");
 }
 
 /* ---- references ---- */
@@ -224,6 +232,31 @@ static void who_holds_a_reference_may_ask_after_the_end(void **state)
     kit_settle(&k);
     assert_journal(&k, "closed");
     belay_supervisor_unref(held);
+}
+
+static void what_was_closed_has_given_its_memory_back(void **state)
+{
+    size_t live = 0;
+
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        kit_open(&k, BELAY_ONE_FOR_ONE);
+        toys_start(toys, &k, "ab");
+        if (i == 1)
+            belay_supervisor_ref(k.supervisor);
+        if (i == 2) { /* ended by itself before */
+            toys[0].starts = "r";
+            toy_ends(&toys[0], BELAY_EXIT_ERROR);
+            assert_true(failing_alloc_live(&k.alloc) > live);
+        }
+        belay_supervisor_close(k.supervisor, i == 4 ? kit_on_closed : NULL, &k);
+        kit_settle(&k);
+        if (i == 1)
+            belay_supervisor_unref(k.supervisor);
+        if (i == 0) /* what the loop keeps for the next ones */
+            live = failing_alloc_live(&k.alloc);
+        assert_int_equal(failing_alloc_live(&k.alloc), live);
+    }
 }
 
 static void the_last_who_closes_it_is_told(void **state)
@@ -361,6 +394,7 @@ int main(void)
         TEST(at_the_border_of_the_period),
         TEST(a_start_that_always_fails_ends_it_at_once),
         TEST(who_holds_a_reference_may_ask_after_the_end),
+        TEST(what_was_closed_has_given_its_memory_back),
         TEST(the_last_who_closes_it_is_told),
         TEST(closed_inside_each_callback_it_ends_in_order),
         TEST(whoever_closes_may_be_let_go_in_on_exit),

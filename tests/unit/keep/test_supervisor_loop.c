@@ -148,6 +148,27 @@ static void what_nobody_supervises_ends_after_all_supervisors(void **state)
                    "exit shutdown, thing, thing");
 }
 
+static void nothing_is_started_any_more_below_either(void **state)
+{
+    struct belay_child_info info = belay_child_info_init();
+    struct belay_child_spec spec;
+
+    (void)state;
+    kit_open(&k, BELAY_ONE_FOR_ONE);
+    assert_int_equal(belay_supervisor_child_spec(NULL, NULL, 0, &spec, NULL), 0);
+    spec.id = "low";
+    assert_int_equal(belay_supervisor_start_child(k.supervisor, &spec, NULL, NULL, NULL, NULL), 0);
+    kit_settle(&k);
+    assert_true(belay_supervisor_find_child(k.supervisor, "low", &info));
+    belay_loop_close(k.loop, NULL, NULL);
+    toy_init(&toys[0], &k, "a");
+    spec = toy_spec(&toys[0], BELAY_RESTART_DEFAULT);
+    assert_int_equal(belay_supervisor_start_child(info.object, &spec, NULL, NULL, NULL, NULL),
+                     BELAY_ECLOSED);
+    kit_end(&k);
+    assert_journal(&k, "free a, exit shutdown");
+}
+
 static void while_children_start(void **state)
 {
     (void)state;
@@ -368,6 +389,7 @@ int main(void)
         TEST(every_tree_ends_in_order),
         TEST(a_nested_tree_ends_from_its_root),
         TEST(what_nobody_supervises_ends_after_all_supervisors),
+        TEST(nothing_is_started_any_more_below_either),
         TEST(while_children_start),
         TEST(before_anything_has_begun),
         TEST(while_a_group_stops),

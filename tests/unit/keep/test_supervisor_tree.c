@@ -213,11 +213,13 @@ static void a_tree_ends_from_its_root_in_reverse_order(void **state)
 static void a_branch_that_gives_up_is_started_again_by_the_next(void **state)
 {
     struct belay_child_spec spec;
+    size_t live;
 
     (void)state;
     kit_open(&k, BELAY_ONE_FOR_ONE);
     spec = branch("low", BELAY_ONE_FOR_ONE, 0, "ab");
     start(&spec);
+    live = failing_alloc_live(&k.alloc);
     toys[0].starts = "uuuurru";
     for (int i = 0; i < 3; i++)
         toy_ends(&toys[0], BELAY_EXIT_ERROR);
@@ -227,6 +229,7 @@ static void a_branch_that_gives_up_is_started_again_by_the_next(void **state)
     assert_journal(&k, "stop b, exit low error ERESTARTS, start a, start a, start a, start b");
     assert_non_null(strstr(k.log, "low: more than 3 restarts within 5000 ms: it ends\n"));
     assert_non_null(supervisor_of("low"));
+    assert_int_equal(failing_alloc_live(&k.alloc), live); /* nothing is left of the former */
 }
 
 static void when_all_give_up_the_root_does(void **state)
@@ -265,6 +268,7 @@ static void a_branch_whose_time_is_up_is_killed_with_all_in_it(void **state)
     assert_int_equal(belay_supervisor_stop_child(k.supervisor, "low", kit_told, &k), 0);
     kit_pass(&k, 10000);
     assert_journal(&k, "stop c, @2000, stop b, @3000, kill b, kill a, exit low killed, low ok");
+    assert_string_equal(k.log, "supervisor: low has not ended within 3000 ms: killed\n");
 }
 
 static void a_branch_without_time_is_killed_at_once(void **state)
@@ -282,6 +286,7 @@ static void a_branch_without_time_is_killed_at_once(void **state)
     assert_int_equal(belay_supervisor_stop_child(k.supervisor, "low", kit_told, &k), 0);
     kit_settle(&k);
     assert_journal(&k, "kill a, low ECANCELLED, low ok, free a, free b");
+    assert_string_equal(k.log, "");
 }
 
 static void a_branch_that_is_closed_from_outside_is_started_again(void **state)
@@ -337,7 +342,7 @@ static void specs_that_make_no_sense_are_refused_and_all_freed(void **state)
     struct belay_error error;
 
     (void)state;
-    for (int round = 0; round < 5; round++) {
+    for (int round = 0; round < 6; round++) {
         for (int i = 0; i < 3; i++) {
             toy_init(&toys[i], &k, (const char[]){(char)('a' + i), '\0'});
             specs[i] = toy_spec(&toys[i], BELAY_RESTART_DEFAULT);
@@ -351,15 +356,42 @@ static void specs_that_make_no_sense_are_refused_and_all_freed(void **state)
             specs[2].id = "a";
         if (round == 3)
             o.max_children = 2;
+        if (round == 5)
+            specs[2].id = "b";
         assert_int_equal(
             belay_supervisor_child_spec(&o, specs, 3, round == 4 ? NULL : &spec, &error),
             BELAY_EINVAL);
-        assert_non_null(strstr(error.text, (const char *[]){"restart", "intensity", "called a",
-                                                            "max_children", "ret_spec"}[round]));
+        assert_non_null(
+            strstr(error.text, (const char *[]){"restart", "intensity", "called a", "max_children",
+                                                "ret_spec", "called b"}[round]));
         for (int i = 0; i < 3; i++)
             assert_int_equal(toys[i].frees_n, 1);
     }
     k.journal[0] = '\0';
+}
+
+static void what_a_spec_was_made_of_is_copied(void **state)
+{
+    struct belay_supervisor_options o = belay_supervisor_options_init();
+    struct belay_child_spec specs[2], spec;
+    char name[] = "low", id[] = "a";
+
+    (void)state;
+    kit_open(&k, BELAY_ONE_FOR_ONE);
+    o.name = name;
+    o.max_children = 2;
+    for (int i = 0; i < 2; i++) {
+        toy_init(&toys[i], &k, (const char *[]){"a", "b"}[i]);
+        specs[i] = toy_spec(&toys[i], BELAY_RESTART_TEMPORARY);
+    }
+    specs[0].id = id;
+    assert_int_equal(belay_supervisor_child_spec(&o, specs, 2, &spec, NULL), 0);
+    memset(name, 'x', sizeof name - 1);
+    memset(id, 'x', sizeof id - 1);
+    memset(&o, 0x55, sizeof o);
+    start(&spec);
+    toy_ends(&toys[0], BELAY_EXIT_KILLED);
+    assert_string_equal(k.log, "low: a has ended: killed\n");
 }
 
 static void a_spec_that_is_given_to_nobody_is_dropped(void **state)
@@ -393,6 +425,7 @@ int main(void)
         TEST(a_branch_that_is_closed_from_outside_is_started_again),
         TEST(three_floors),
         TEST(specs_that_make_no_sense_are_refused_and_all_freed),
+        TEST(what_a_spec_was_made_of_is_copied),
         TEST(a_spec_that_is_given_to_nobody_is_dropped),
     };
 
