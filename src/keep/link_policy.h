@@ -12,7 +12,7 @@
  * is begun. Who closes it goes to CLOSING, whatever is to end by itself when its connection does to
  * LAST; CLOSED is the end.
  *
- * The table is data (bl_lp_rules), printed into docs/transitions.md. Guards do not live in it: what
+ * The table is data (bl_lp_rules, link_table.c), printed into docs/transitions.md. Guards do not live in it: what
  * came to pass is told apart before, so a failure after which no attempt is made is another event
  * (SPENT), and an address that is told already has no TELL_ADDRESS.
  *
