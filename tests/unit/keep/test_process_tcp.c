@@ -20,20 +20,38 @@ static struct belay_loop *loop;
 static struct belay_process *process;
 static struct tcp tcp;
 static int listener, peer; /* the server's: never asked to wait but for what must come */
+static int holder;         /* of the port */
+static struct sockaddr_in address;
 static char url[64];
 
 /* ---- the server ---- */
 
+/* Without listening: the port stays ours while nobody does. */
+static int bind_to(struct sockaddr_in *at)
+{
+    int fd = socket(AF_INET, SOCK_STREAM, 0), yes = 1;
+
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    assert_int_equal(bind(fd, (struct sockaddr *)at, sizeof *at), 0);
+    return fd;
+}
+
+static void listen_there(void)
+{
+    listener = bind_to(&address);
+    assert_int_equal(listen(listener, 4), 0);
+}
+
 static void listen_somewhere(void)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof at;
+    socklen_t len = sizeof address;
 
-    listener = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(listener, (struct sockaddr *)&at, sizeof at), 0);
-    assert_int_equal(listen(listener, 4), 0);
-    assert_int_equal(getsockname(listener, (struct sockaddr *)&at, &len), 0);
-    snprintf(url, sizeof url, "tcp://127.0.0.1:%u", ntohs(at.sin_port));
+    address = (struct sockaddr_in){.sin_family = AF_INET};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    holder = bind_to(&address);
+    assert_int_equal(getsockname(holder, (struct sockaddr *)&address, &len), 0);
+    snprintf(url, sizeof url, "tcp://127.0.0.1:%u", ntohs(address.sin_port));
+    listen_there();
 }
 
 static void accept_peer(void)
@@ -89,6 +107,7 @@ static int down(void **state)
     belay_endpoint_unref(tcp.endpoint);
     belay_loop_free(loop);
     close(listener);
+    close(holder);
     assert_int_equal(failing_alloc_live(&alloc), 0);
     return 0;
 }
@@ -164,14 +183,14 @@ static void who_asks_while_it_is_down_is_told_so(void **state)
 
     (void)state;
     accept_peer();
-    shutdown(listener, SHUT_RDWR); /* it keeps its port, and refuses */
+    close(listener);
     close(peer);
     assert_int_equal(recv_text(text, sizeof text, 3000), BELAY_EEOF);
     assert_int_equal(belay_process_wait_until_wait(process, BELAY_PROCESS_BACKING_OFF, 10000), 0);
     assert_int_equal(send_text("hi"), BELAY_ECLOSED);
     assert_int_equal(recv_text(text, sizeof text, 3000), BELAY_ECLOSED);
     assert_int_equal(ask(process, CLOSE, NULL), BELAY_ECLOSED);
-    assert_int_equal(listen(listener, 4), 0); /* and a second later it tries again */
+    listen_there(); /* and a second later it tries again */
     accept_peer();
     assert_int_equal(send_text("hi"), 0);
     peer_gets("hi");
