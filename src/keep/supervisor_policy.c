@@ -188,12 +188,10 @@ static void finish(struct bl_sp *sp)
         forget(sp, of_link(node));
 }
 
-/* The group has stopped: it waits to be started again. */
+/* The group has stopped, and the cursor is in front of it: it waits to be started again. */
 static void regroup(struct bl_sp *sp)
 {
-    struct bl_list *at = sp->children.prev;
-
-    for (; at != &sp->children && in_group(sp, of_link(at)); at = at->prev) {
+    for (struct bl_list *at = sp->cursor->next; at != &sp->children; at = at->next) {
         struct bl_sp_child *c = of_link(at);
 
         if (c->state == BL_SP_STOPPED && !c->stay)
