@@ -70,7 +70,7 @@ typedef void belay_link_event_fn(struct belay_link *link, const struct belay_lin
  * far. Asked once per attempt. A negative answer is taken as 0. */
 typedef int64_t belay_link_delay_fn(int32_t failures, void *arg);
 
-/* In this order README.md has them as a table; a test compares. */
+/* In this order docs/options.md has them as a table; a test compares. */
 struct belay_link_options {
     size_t size;
     const char *server_name;               /* of the service, for logs; NULL: "service" */

@@ -64,7 +64,7 @@ struct belay_pool_callbacks {
     void (*on_leak)(const struct belay_leak *leak, void *arg);
 };
 
-/* In this order README.md has them as a table; a test compares. */
+/* In this order docs/options.md has them as a table; a test compares. */
 struct belay_pool_options {
     size_t size;
     struct belay_connector connector;      /* zero: plain streams */
