@@ -138,7 +138,7 @@ static size_t on_data(struct belay_stream *stream, const char *data, size_t len,
     pipe_out_write(&run->out, data, len);
     if (run->out.error)
         run->out.fn(&run->out, run);
-    else if (!run->rest && pipe_out_waiting(&run->out) > OUTPUT_MAX) {
+    else if (!run->rest && pipe_out_waiting(&run->out) >= OUTPUT_MAX) {
         run->paused = true;
         belay_stream_pause(stream);
     }

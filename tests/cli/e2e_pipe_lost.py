@@ -242,12 +242,12 @@ class Lost(harness.Case):
     def test_what_came_before_a_reset_is_written(self):
         run = self.begin("--once", self.peer.address)
         conn = self.peer.accept()
-        conn.write(NUMBERS[:360000])  # a pipe and 256 KiB are taken before the output is read
+        conn.write(NUMBERS[:380000])  # a pipe and 256 KiB are taken before the output is read
         acknowledged(conn)
         conn.reset()
         run.stdin.write(b"this finds out")
         out, err = self.ended(run, 1)
-        self.assertEqual(out, NUMBERS[:360000], len(out))
+        self.assertEqual(out, NUMBERS[:380000], len(out))
 
 
 harness.main()
