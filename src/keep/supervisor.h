@@ -43,6 +43,7 @@ struct belay_supervisor {
     /* belay_supervisor_get_child: where the last call was */
     struct bl_list *seek;
     size_t seek_index;
+    uint64_t seek_forgotten; /* children, by then */
 };
 
 /* One child. */

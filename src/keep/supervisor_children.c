@@ -45,6 +45,26 @@ static struct bl_supervised *find(const struct belay_supervisor *s, const char *
     return c && !c->sp.forgotten ? c : NULL;
 }
 
+static void unlist(struct bl_supervised *c)
+{
+    if (c->listed)
+        bl_map_remove(&c->supervisor->ids, &c->node);
+    c->listed = false;
+}
+
+/* Of a child that is forgotten an id is free, though it is still to be told so. */
+static bool is_taken(struct belay_supervisor *s, const char *id)
+{
+    struct bl_map_node *node = bl_map_find(&s->ids, id, strlen(id));
+    struct bl_supervised *c = node ? BL_SUPERVISED_OF(node, node) : NULL;
+
+    if (c && c->sp.forgotten) {
+        unlist(c);
+        c = NULL;
+    }
+    return c != NULL;
+}
+
 /* An id that its siblings do not have. */
 static int number(struct belay_supervisor *s, struct bl_child_spec *spec)
 {
@@ -55,7 +75,7 @@ static int number(struct belay_supervisor *s, struct bl_child_spec *spec)
         return BELAY_ENOMEM;
     do
         snprintf(spec->id, size, "%s-%u", spec->ops.noun, ++s->numbers);
-    while (bl_map_find(&s->ids, spec->id, strlen(spec->id)));
+    while (is_taken(s, spec->id));
     return 0;
 }
 
@@ -72,7 +92,7 @@ static int admit(struct belay_supervisor *s, struct bl_child_spec *spec, struct 
         return refuse(error, BELAY_EFULL, "there are max_children already");
     if (!spec->id && number(s, spec) < 0)
         return refuse(error, BELAY_ENOMEM, "out of memory");
-    if (bl_map_find(&s->ids, spec->id, strlen(spec->id)))
+    if (is_taken(s, spec->id))
         return bl_error_set(error, BELAY_EEXISTS, BELAY_STAGE_NONE,
                             "starting a child: %s has a child of that name already: %s",
                             s->options.name, spec->id);
@@ -101,14 +121,6 @@ static int make(struct belay_supervisor *s, struct bl_child_spec *spec, struct b
     bl_child_init(&c->child, s->loop, &bl_supervised_keeper, spec);
     *ret = c;
     return 0;
-}
-
-static void unlist(struct bl_supervised *c)
-{
-    if (c->listed)
-        bl_map_remove(&c->supervisor->ids, &c->node);
-    c->listed = false;
-    c->supervisor->seek = NULL;
 }
 
 void bl_supervised_free(struct bl_supervised *c)
@@ -247,7 +259,6 @@ int belay_supervisor_delete_child(struct belay_supervisor *s, const char *id)
         return rc;
     if (!bl_sp_delete(&s->policy, &c->sp))
         return BELAY_EINVAL;
-    unlist(c);
     post(c);
     return 0;
 }
@@ -290,10 +301,13 @@ static void describe(const struct bl_supervised *c, struct belay_child_info *inf
 bool belay_supervisor_get_child(const struct belay_supervisor *supervisor, size_t index,
                                 struct belay_child_info *info)
 {
-    /* The place of the last call is remembered: who looks at all of them walks once. */
+    /* The place of the last call is remembered, until a child is forgotten: who looks at all of
+     * them walks once. */
     struct belay_supervisor *s = (struct belay_supervisor *)(uintptr_t)supervisor;
-    struct bl_list *at = s->seek && s->seek_index <= index ? s->seek : s->policy.children.next;
-    size_t i = s->seek && s->seek_index <= index ? s->seek_index : 0;
+    uint64_t forgotten = s->policy.numbers - s->policy.children_n;
+    bool onward = s->seek && s->seek_forgotten == forgotten && s->seek_index <= index;
+    struct bl_list *at = onward ? s->seek : s->policy.children.next;
+    size_t i = onward ? s->seek_index : 0;
 
     if (index >= s->policy.children_n)
         return false;
@@ -301,6 +315,7 @@ bool belay_supervisor_get_child(const struct belay_supervisor *supervisor, size_
         at = at->next;
     s->seek = at;
     s->seek_index = index;
+    s->seek_forgotten = forgotten;
     describe(BL_SUPERVISED_OF(BL_LIST_OF(at, struct bl_sp_child, link), sp), info);
     return true;
 }

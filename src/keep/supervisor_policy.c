@@ -267,8 +267,16 @@ static bool count_restart(struct bl_sp *sp, uint64_t now)
     return true;
 }
 
+/* Who was told to stop before that stays so. */
 static void begin_group(struct bl_sp *sp, uint64_t first)
 {
+    BL_LIST_EACH(node, &sp->children)
+    {
+        struct bl_sp_child *c = of_link(node);
+
+        if (c->state == BL_SP_STOPPING && c->number >= first && !in_group(sp, c))
+            c->stay = true;
+    }
     if (first < sp->group)
         sp->group = first;
     sp->cursor = sp->children.prev;

@@ -155,14 +155,17 @@ static void failed(struct belay_child *child, const struct belay_error *error)
     const char *from = bl_sp_state_names[c->sp.state];
 
     s->busy++;
+    bl_timer_stop(&c->limit);
     LOG(s, ignored ? BELAY_LOG_DEBUG : BELAY_LOG_WARN, "%s: %s did not start: %s", s->options.name,
         child->spec.id, error->text);
     bl_sp_failed(&s->policy, &c->sp, ignored, bl_now(s->loop));
     trace(c, from, "stopped", error->text);
     if (s->policy.gave_up && !ending)
         log_gave_up(s);
-    if (c->sp.state == BL_SP_STOPPED) /* else it is started again */
+    if (c->sp.state == BL_SP_STOPPED) { /* else it is started again */
         tell_start(c, error);
+        bl_supervised_tell_stops(c);
+    }
     s->busy--;
     bl_supervisor_run(s);
 }

@@ -5,7 +5,8 @@ target_include_directories(supervisor_kit PRIVATE ${PROJECT_SOURCE_DIR}/src ${PR
 target_compile_definitions(supervisor_kit PRIVATE _GNU_SOURCE)
 target_link_libraries(supervisor_kit PRIVATE belay_flags PUBLIC loop_fake test_support belay_static PkgConfig::CMOCKA)
 
-foreach(noun supervisor supervisor_life supervisor_loop supervisor_memory supervisor_nouns supervisor_tree)
+foreach(noun supervisor supervisor_life supervisor_loop supervisor_memory supervisor_nouns supervisor_tree
+        supervisor_wishes)
   belay_test(keep_${noun} SOURCES test_${noun}.c LABELS unit LIBS supervisor_kit)
 endforeach()
 
