@@ -112,8 +112,7 @@ bool values_unescape(const char *text, struct bytes *ret, struct complaint *why)
             c = meant[name - names];
             text++;
         } else if (c == '\\') {
-            return complain(why, "\"\\%.1s\" means nothing (\\n, \\r, \\t, \\0, \\xHH, \\\\)",
-                            text + 1);
+            return complain(why, "a backslash is followed by n, r, t, 0, xHH or another one");
         }
         bytes_add(ret, &c, 1);
     }

@@ -2,7 +2,6 @@
 /* What `belay watch` was told: its table, its defaults, and which options go together. */
 #include "watch_options.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -131,46 +130,20 @@ const struct option_table watch_table = {
 
 /* ---- bytes ---- */
 
-static int hex(char c)
-{
-    return isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10;
-}
-
-bool watch_unescape(const char *text, char **ret, size_t *ret_len, struct complaint *why)
-{
-    static const char letters[] = "rnt0\\", bytes[] = "\r\n\t\0\\";
-    char *out = memory_get(strlen(text) + 1, 1);
-    size_t n = 0;
-
-    while (*text) {
-        const char *letter = text[0] == '\\' && text[1] ? strchr(letters, text[1]) : NULL;
-
-        if (text[0] != '\\') {
-            out[n++] = *text++;
-        } else if (letter) {
-            out[n++] = bytes[letter - letters];
-            text += 2;
-        } else if (text[1] == 'x' && isxdigit((unsigned char)text[2]) &&
-                   isxdigit((unsigned char)text[3])) {
-            out[n++] = (char)(hex(text[2]) * 16 + hex(text[3]));
-            text += 4;
-        } else {
-            free(out);
-            return complain(why, "a backslash is followed by r, n, t, 0, xHH or another one");
-        }
-    }
-    *ret = out;
-    *ret_len = n;
-    return true;
-}
-
 static bool read_bytes(const char *option, const char *text, char **ret, size_t *ret_len,
                        struct complaint *why)
 {
     struct complaint inner;
+    struct bytes bytes = {NULL, 0, 0};
 
-    if (!text || watch_unescape(text, ret, ret_len, &inner))
+    if (!text)
         return true;
+    if (values_unescape(text, &bytes, &inner)) {
+        *ret = bytes.data;
+        *ret_len = bytes.len;
+        return true;
+    }
+    bytes_free(&bytes);
     return complain(why, "%s: %.400s", option, inner.text);
 }
 

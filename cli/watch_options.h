@@ -38,7 +38,4 @@ bool watch_options_check_kinds(const struct watch_options *o, size_t http, size_
 
 void watch_options_free(struct watch_options *o);
 
-/* "a\r\n", "\x00", "\\": bytes; *ret_len of them, to be freed. Pure. */
-bool watch_unescape(const char *text, char **ret, size_t *ret_len, struct complaint *why);
-
 #endif

@@ -37,25 +37,6 @@ static void it_counts_once_it_has_been_so_for_long_enough(void **state)
     assert_int_equal(watch_goal_step(&goal, 1180, 2, 2), 0);
 }
 
-/* ---- bytes ---- */
-
-static void escapes_are_undone(void **state)
-{
-    struct complaint why;
-    char *bytes;
-    size_t len;
-
-    (void)state;
-    assert_true(watch_unescape("EHLO a\\r\\n\\t\\\\\\x00\\xfF\\0", &bytes, &len, &why));
-    assert_int_equal(len, 13);
-    assert_memory_equal(bytes, "EHLO a\r\n\t\\\0\xff\0", 13);
-    free(bytes);
-    assert_false(watch_unescape("a\\q", &bytes, &len, &why));
-    assert_false(watch_unescape("a\\", &bytes, &len, &why));
-    assert_false(watch_unescape("\\x1", &bytes, &len, &why));
-    assert_false(watch_unescape("\\xzz", &bytes, &len, &why));
-}
-
 /* ---- options ---- */
 
 static struct watch_options options;
@@ -326,7 +307,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_or_any_are_there),
         cmocka_unit_test(it_counts_once_it_has_been_so_for_long_enough),
-        cmocka_unit_test(escapes_are_undone),
         cmocka_unit_test(a_command_follows_two_dashes_and_means_until_up),
         cmocka_unit_test(what_an_answer_may_be_is_a_range),
         cmocka_unit_test(what_makes_no_sense_together_is_refused),
