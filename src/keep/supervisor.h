@@ -95,7 +95,8 @@ int bl_supervised_add(struct belay_supervisor *supervisor, struct bl_child_spec 
 /* It is in the policy no more. */
 void bl_supervised_free(struct bl_supervised *child);
 /* Who waits for its end is called. The child is not freed meanwhile. */
-void bl_supervised_tell_stops(struct bl_supervised *child);
+/* `all`, or those alone who asked when it did not run. */
+void bl_supervised_tell_stops(struct bl_supervised *child, bool all);
 
 /* ---- supervisor_tree.c ---- */
 

@@ -9,9 +9,10 @@ struct stop {
     struct bl_list link;
     belay_supervisor_fn *fn;
     void *arg;
+    bool done; /* it did not run when that was asked */
 };
 
-void bl_supervised_tell_stops(struct bl_supervised *c)
+void bl_supervised_tell_stops(struct bl_supervised *c, bool all)
 {
     struct bl_mem *mem = &c->supervisor->loop->mem;
     struct bl_list now, *node;
@@ -21,6 +22,10 @@ void bl_supervised_tell_stops(struct bl_supervised *c)
     while ((node = bl_list_pop_front(&now))) {
         struct stop stop = *BL_LIST_OF(node, struct stop, link);
 
+        if (!all && !stop.done) {
+            bl_list_push_back(&c->stops, node);
+            continue;
+        }
         bl_free(mem, BL_LIST_OF(node, struct stop, link));
         stop.fn(c->child.spec.id, NULL, stop.arg);
     }
@@ -227,6 +232,8 @@ int belay_supervisor_stop_child(struct belay_supervisor *s, const char *id, bela
         bl_list_push_back(&c->stops, &stop->link);
     }
     bl_sp_stop(&s->policy, &c->sp, bl_now_fresh(s->loop));
+    if (stop)
+        stop->done = c->sp.state == BL_SP_STOPPED;
     post(c);
     return 0;
 }

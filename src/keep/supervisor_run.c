@@ -27,21 +27,23 @@ static void tell_start(struct bl_supervised *c, const struct belay_error *error)
         fn(c->child.spec.id, error, c->start_arg);
 }
 
-/* It does not run: whoever waits for that is told, and who wanted it to start. */
+/* If it does not run, whoever waits for that is told, and who wanted it to start. */
 static void settle(struct bl_supervised *c)
 {
     struct belay_supervisor *s = c->supervisor;
     struct belay_error error;
 
-    if (c->sp.state != BL_SP_STOPPED)
+    if (c->sp.state != BL_SP_STOPPED) { /* its group has started it again meanwhile, perhaps */
+        bl_supervised_tell_stops(c, false);
         return;
+    }
     if (c->asked) {
         bl_error_set(&error, s->policy.ending ? BELAY_ECLOSED : BELAY_ECANCELLED, BELAY_STAGE_NONE,
                      "%s: %s before it had started", c->child.spec.id,
                      s->policy.ending ? "its supervisor ended" : "it was stopped");
         tell_start(c, &error);
     }
-    bl_supervised_tell_stops(c);
+    bl_supervised_tell_stops(c, true);
 }
 
 /* ---- performing ---- */
@@ -164,7 +166,7 @@ static void failed(struct belay_child *child, const struct belay_error *error)
         log_gave_up(s);
     if (c->sp.state == BL_SP_STOPPED) { /* else it is started again */
         tell_start(c, error);
-        bl_supervised_tell_stops(c);
+        bl_supervised_tell_stops(c, true);
     }
     s->busy--;
     bl_supervisor_run(s);
