@@ -267,6 +267,18 @@ static bool count_restart(struct bl_sp *sp, uint64_t now)
     return true;
 }
 
+/* What was to be started now is not, yet. */
+static void hold_back(struct bl_sp *sp)
+{
+    BL_LIST_EACH(node, &sp->children)
+    {
+        struct bl_sp_child *c = of_link(node);
+
+        if (c->todo == BL_SP_START && in_group(sp, c))
+            rest(sp, c);
+    }
+}
+
 /* Who was told to stop before that stays so. */
 static void begin_group(struct bl_sp *sp, uint64_t first)
 {
@@ -279,6 +291,7 @@ static void begin_group(struct bl_sp *sp, uint64_t first)
     }
     if (first < sp->group)
         sp->group = first;
+    hold_back(sp);
     sp->cursor = sp->children.prev;
 }
 
@@ -397,6 +410,7 @@ static void begin_end(struct bl_sp *sp, enum belay_exit_kind kind)
     sp->cursor = sp->children.prev;
     while ((node = bl_list_first(&sp->waiting)))
         leave(sp, of_place(node));
+    hold_back(sp);
 }
 
 void bl_sp_end(struct bl_sp *sp, enum belay_exit_kind kind, uint64_t now)

@@ -28,7 +28,6 @@ static struct belay_error some_error(void)
 static void started(struct kid *kid)
 {
     kid->state = KID_RUNNING;
-    kid->answered = kid->restarts = true;
     tree_did(kid->all, TREE_START);
     TREE_CALL(kid->all, (belay_child_started(kid->child, kid), 0));
     if (!kid->all->life.healed && sim_chance(kid->all->w, 70)) {

@@ -73,7 +73,7 @@ static void again(struct kid *kid)
         {
             struct kid *other = BL_LIST_OF(node, struct kid, link);
 
-            if (other->number < from || (other->asked_stop && other->stopping))
+            if (other->number < from || (other->asked_stop && is_active(other)))
                 continue; /* who was told to stop stays so */
             /* whoever has waited since before goes on as it was */
             other->restarts |= other->starts > 0 && !is_active(other) && !other->wanted;
@@ -97,7 +97,6 @@ void kid_on_failure(struct kid *kid, bool ignored)
     sim_note(kid->all->w, "%s %s", kid->id, ignored ? "is ignored" : "fails to start");
     tree_did(kid->all, ignored ? TREE_IGNORED : TREE_START_FAILED);
     kid->ignored = ignored;
-    kid->answered |= ignored;
 }
 
 /* Its supervisor has heard of its end, as the trace tells. */
@@ -146,7 +145,7 @@ static void renew(struct boss *boss)
         struct kid *kid = BL_LIST_OF(node, struct kid, link);
 
         kid->starts = 0;
-        kid->answered = kid->restarts = kid->wanted = kid->wanted_now = false;
+        kid->restarts = kid->wanted = kid->wanted_now = false;
     }
 }
 
@@ -174,13 +173,14 @@ static void went(struct kid *kid, const char *from, const char *to)
         kid->state = KID_STARTING;
     } else if (kid->opaque && strcmp(to, "running") == 0) {
         kid->state = KID_RUNNING;
-        kid->answered = kid->restarts = true;
     } else if (kid->opaque && strcmp(to, "stopping") == 0) {
         kid->stopping = true;
     } else if (kid->opaque && stopped) {
         kid->state = KID_IDLE;
         kid->stopping = false;
     }
+    if (strcmp(to, "running") == 0)
+        kid->restarts = true;
     if (stopped && strcmp(from, "running") == 0)
         end_heard(kid);
     else if (stopped && strcmp(from, "starting") == 0)
@@ -272,7 +272,7 @@ void kid_on_stop(struct kid *kid, bool kill)
     if (!is_active(kid) || kid->freed || (!kill && kid->stopping))
         sim_fail(w, "%s is stopped: active %d, stopped already %d", kid->id, is_active(kid),
                  kid->stopping);
-    if (kill && !at_once && (!kid->stopping || w->now_ns + KID_MOMENT_NS < due))
+    if (kill && !at_once && (!kid->stopping || w->now_ns + KID_MOMENT_NS + w->jump_ns < due))
         sim_fail(w, "%s is killed: stopped %d, %.3f s before its time", kid->id, kid->stopping,
                  (double)(due - w->now_ns) / 1e9);
     if (!may_stop(boss) && !kid->asked_stop)

@@ -81,7 +81,6 @@ struct kid {
     enum kid_state state;
     bool opaque; /* a supervisor, a link, a process: what is done to it is not seen */
     bool stopping, killed, freed;
-    bool answered;                /* it started once, or did not want to */
     bool wanted;                  /* to be started again */
     bool wanted_now;              /* whatever the others do */
     bool restarts;                /* it ran: its next start is a restart */
@@ -126,7 +125,7 @@ struct tree {
     struct sim_host *hosts[TREE_HOSTS];
     struct belay_endpoint *endpoints[TREE_HOSTS];
     struct kid *cells[TREE_CELLS]; /* whom the callbacks of links and processes mean */
-    unsigned cells_n;
+    unsigned cells_n, links_n;
     struct kid *made; /* the last that is not the rig's own */
     int in_call;
     bool lenient, reckless;
