@@ -92,8 +92,13 @@ struct bl_letter *bl_mailbox_pop(struct bl_mailbox *box)
     return letter_of(node);
 }
 
-void bl_mailbox_flush(struct bl_letter *letter)
+void bl_mailbox_flush(struct bl_mailbox *box, struct bl_letter *letter)
 {
+    BL_LIST_EACH(node, &box->postponed)
+    {
+        if (node == &letter->link)
+            box->postponed_n--;
+    }
     bl_list_remove(&letter->link);
 }
 

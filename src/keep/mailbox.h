@@ -61,8 +61,8 @@ int bl_mailbox_push(struct bl_mailbox *box, struct bl_letter *letter,
                     struct bl_letter **ret_dropped);
 void bl_mailbox_push_own(struct bl_mailbox *box, struct bl_letter *letter); /* one of belay's own */
 struct bl_letter *bl_mailbox_pop(struct bl_mailbox *box);
-/* Takes one of belay's own back; harmless when it is not there. */
-void bl_mailbox_flush(struct bl_letter *letter);
+/* Takes one of belay's own back, a postponed one too; harmless when it is not there. */
+void bl_mailbox_flush(struct bl_mailbox *box, struct bl_letter *letter);
 
 /* What was popped comes again after bl_mailbox_redeliver, ahead of the mailbox, in order. */
 void bl_mailbox_postpone(struct bl_mailbox *box, struct bl_letter *letter);

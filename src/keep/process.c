@@ -3,6 +3,7 @@
 #include "keep/process.h"
 
 #include "keep/registry.h"
+#include "loop/threads.h"
 
 struct start { /* what belay_process_start and its likes were given */
     struct belay_loop *loop;
@@ -167,6 +168,8 @@ static int start(const struct start *s, struct belay_process **ret_process,
         rc = bl_process_options_resolve(&o, s->options, &backoff, error);
     if (rc < 0)
         return rc;
+    if (!bl_threads_here(s->loop))
+        return fail(error, BELAY_ENOTSUP);
     if (s->loop->closing)
         return fail(error, BELAY_ECLOSED);
     p = process_new(s, &o);
@@ -232,6 +235,7 @@ static void on_started(struct belay_process *process, const struct belay_error *
     w->started = process;
     if (error)
         w->error = *error;
+    belay_process_unref(w->process); /* here: the loop may end before the waiter wakes up */
     bl_wait_done(&w->wait, error ? error->code : 0);
 }
 
@@ -251,6 +255,7 @@ static void cancel_start(struct bl_wait *wait)
 
     w->process->on_started = NULL;
     belay_process_stop(w->process, BELAY_EXIT_SHUTDOWN, NULL, BELAY_FOREVER, NULL, NULL);
+    belay_process_unref(w->process);
 }
 
 static int start_and_wait(struct start_wait *w, struct belay_process **ret_process,
@@ -260,7 +265,6 @@ static int start_and_wait(struct start_wait *w, struct belay_process **ret_proce
 
     w->wait = (struct bl_wait){.loop = w->start.loop, .start = begin_start, .cancel = cancel_start};
     rc = bl_wait(&w->wait, -1);
-    belay_process_unref(w->process);
     if (rc == 0) {
         if (ret_process)
             *ret_process = w->started;

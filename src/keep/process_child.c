@@ -25,6 +25,13 @@ struct life { /* from a start to its end */
     bool started, stopped;
 };
 
+/* What was made for an init that was never called. */
+static void give_back(const struct process_spec *spec, void *args)
+{
+    if (spec->make_args && spec->free_args)
+        spec->free_args(args);
+}
+
 static void on_started(struct belay_process *process, const struct belay_error *error, void *arg)
 {
     struct life *life = arg;
@@ -50,6 +57,8 @@ static void on_ended(struct belay_process *process, struct belay_exit why, void 
 
     bl_list_remove(&life->link);
     bl_free(&process->loop->mem, life);
+    if (!process->policy.begun)
+        give_back(l.spec, process->args);
     if (o->on_exit)
         o->on_exit(process, why, o->exit_arg);
     if (l.started)
@@ -70,8 +79,8 @@ static int start_process(struct belay_loop *loop, struct life *life, struct bela
     o.on_exit = on_ended;
     o.exit_arg = life;
     rc = belay_process_start(loop, s->behaviour, args, &o, &life->process, on_started, life, error);
-    if (rc < 0 && s->make_args && s->free_args)
-        s->free_args(args);
+    if (rc < 0)
+        give_back(s, args);
     return rc;
 }
 

@@ -53,21 +53,28 @@ void bl_process_mark_ended(struct belay_process *p, struct bl_list *list)
     p->ended = true;
     p->may_resume = false;
     bl_pr_end(&p->policy);
-    bl_mailbox_flush(&p->backoff_letter);
+    bl_list_remove(&p->backoff_letter.link);
     bl_mailbox_empty(&p->mailbox, list);
     bl_awaits_set_state(p->table, &p->awaits, &p->shown, BELAY_PROCESS_ENDED);
     bl_awaits_end(p->table, &p->awaits);
     bl_process_tell(p, BL_TELL_ENDED);
 }
 
-bool bl_process_finish(struct belay_process *p, enum belay_exit_kind kind,
-                       const struct belay_error *error, bool killed)
+enum finish {
+    FINISH_IN_TIME,
+    FINISH_KILLED,
+    FINISH_KILLED_IF_BUSY /* a callback runs */
+};
+
+static bool finish(struct belay_process *p, enum belay_exit_kind kind,
+                   const struct belay_error *error, enum finish how)
 {
     struct bl_list letters;
-    bool ended, abandoned = false;
+    bool ended, killed, abandoned = false;
 
     bl_list_init(&letters);
     bl_mutex_lock(&p->lock);
+    killed = how == FINISH_KILLED || (how == FINISH_KILLED_IF_BUSY && p->busy);
     ended = p->ended;
     if (!ended) {
         if (!p->ending || (killed && !p->killed))
@@ -89,11 +96,16 @@ bool bl_process_finish(struct belay_process *p, enum belay_exit_kind kind,
     return !ended;
 }
 
+bool bl_process_finish(struct belay_process *p, enum belay_exit_kind kind,
+                       const struct belay_error *error, bool killed)
+{
+    return finish(p, kind, error, killed ? FINISH_KILLED : FINISH_IN_TIME);
+}
+
 void bl_process_on_limit(void *arg)
 {
     struct belay_process *p = arg;
     struct belay_error error;
-    bool busy;
 
     if (p->stopping) {
         bl_process_finish(p, BELAY_EXIT_KILLED, NULL, true);
@@ -101,10 +113,7 @@ void bl_process_on_limit(void *arg)
     }
     bl_error_set(&error, BELAY_ETIMEDOUT, BELAY_STAGE_NONE, "%s: it did not start within %lld ms",
                  bl_process_label(p), (long long)p->start_timeout_ms);
-    bl_mutex_lock(&p->lock);
-    busy = p->busy;
-    bl_mutex_unlock(&p->lock);
-    bl_process_finish(p, BELAY_EXIT_ERROR, &error, busy);
+    finish(p, BELAY_EXIT_ERROR, &error, FINISH_KILLED_IF_BUSY);
 }
 
 void belay_process_stop(struct belay_process *p, enum belay_exit_kind kind,

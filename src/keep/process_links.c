@@ -31,6 +31,7 @@ struct belay_monitor {
     struct belay_loop *loop;
     atomic_uint refs; /* the lists; or the letter, and its message */
     bool sent;        /* out of the lists */
+    bool cancelled;   /* of a TIE_MONITOR_BY on its way: with the lock of who watched */
 
     struct bl_letter letter;
     struct belay_exit_signal what; /* the message's value */
@@ -125,13 +126,27 @@ static void letter_gone(struct bl_letter *letter)
     tie_unref(BL_CONTAINER(letter, struct belay_monitor, letter));
 }
 
+static bool post(struct belay_monitor *t, struct belay_process *to)
+{
+    bool posted;
+
+    bl_mutex_lock(&to->lock);
+    posted = !to->ended && !t->cancelled;
+    if (posted) {
+        bl_mailbox_push_own(&to->mailbox, &t->letter);
+        bl_process_wake(to);
+    }
+    bl_mutex_unlock(&to->lock);
+    return posted;
+}
+
 static void deliver(struct belay_monitor *t, struct belay_process *to, int32_t tag)
 {
     t->letter.kind = BL_LETTER_INFO;
     t->letter.message = belay_message(tag, &t->what, value_gone);
     t->letter.release = letter_gone;
     atomic_store(&t->refs, 2);
-    if (!bl_process_post_own(to, &t->letter)) {
+    if (!post(t, to)) {
         tie_unref(t);
         tie_unref(t);
     }
@@ -382,7 +397,7 @@ int belay_process_monitor_by(struct belay_process *process, struct belay_process
     return rc;
 }
 
-/* Whether its letter was still to come. */
+/* Whether its letter was still to be handled; one that is on its way will not come. */
 static bool take_back(struct belay_monitor *t)
 {
     struct belay_process *by = t->ends[1].process;
@@ -390,7 +405,8 @@ static bool take_back(struct belay_monitor *t)
 
     bl_mutex_lock(&by->lock);
     linked = bl_list_linked(&t->letter.link);
-    bl_mailbox_flush(&t->letter);
+    bl_mailbox_flush(&by->mailbox, &t->letter);
+    t->cancelled = true;
     bl_mutex_unlock(&by->lock);
     return linked;
 }

@@ -27,7 +27,18 @@ static void set_exit_of(struct belay_process *p, int code, const char *what, con
     bl_error_set(&p->exit_error, code, BELAY_STAGE_NONE, "%s: %s", what, why);
 }
 
-/* Without the lock; `exit` and `ending` say how. */
+/* Whether it was not ended meanwhile: a thread that was abandoned terminates nothing. */
+static bool is_there_yet(struct belay_process *p)
+{
+    bool ended;
+
+    bl_mutex_lock(&p->lock);
+    ended = p->ended;
+    bl_mutex_unlock(&p->lock);
+    return !ended;
+}
+
+/* Without the lock; it is busy, and `exit` and `ending` say how. */
 static enum bl_step end(struct belay_process *p)
 {
     const struct belay_behaviour *b = p->behaviour;
@@ -37,7 +48,6 @@ static enum bl_step end(struct belay_process *p)
     bool terminate, gone;
 
     bl_mutex_lock(&p->lock);
-    p->busy = true;
     gone = p->ended;
     terminate = !p->killed && !gone && (p->policy.inited || p->policy.pending);
     if (p->thread && terminate)
@@ -50,7 +60,7 @@ static enum bl_step end(struct belay_process *p)
     bl_mutex_unlock(&p->lock);
     if (!gone)
         bl_process_log_end(p, &why);
-    if (terminate && BL_BEHAVIOUR_HAS(b, terminate)) {
+    if (terminate && BL_BEHAVIOUR_HAS(b, terminate) && is_there_yet(p)) {
         BL_PROCESS_DEBUG(p, "terminate (%s)", belay_exit_name(why.kind));
         b->terminate(p, why, p->state);
     }
@@ -80,7 +90,6 @@ static enum bl_step unhandled(struct belay_process *p, enum bl_pr_callback callb
     snprintf(why, sizeof why, "there is no %s for tag %d", bl_pr_callback_name(callback),
              (int)message->tag);
     bl_mutex_lock(&p->lock);
-    p->busy = false;
     set_exit_of(p, BELAY_EUNHANDLED, bad[callback], why);
     p->ending = true;
     bl_mutex_unlock(&p->lock);
@@ -128,7 +137,7 @@ static void perform(struct belay_process *p, unsigned todo, struct belay_directi
                     struct bl_letter **letter)
 {
     if (todo & BL_PR_DO_CANCEL)
-        bl_mailbox_flush(&p->backoff_letter);
+        bl_list_remove(&p->backoff_letter.link);
     if (todo & BL_PR_DO_POSTPONE && *letter) {
         bl_mailbox_postpone(&p->mailbox, *letter);
         *letter = NULL;
@@ -214,10 +223,10 @@ static enum bl_step apply(struct belay_process *p, enum bl_pr_callback callback,
     if (letter && !(legal && d.what == BELAY_DO_POSTPONE))
         belay_message_destroy(&letter->message);
     bl_mutex_lock(&p->lock);
-    p->busy = false;
     gone = p->ended;
     if (!gone)
         take_effect(p, callback, &d, &left);
+    p->busy = left.ended; /* until terminate has returned */
     bl_mutex_unlock(&p->lock);
     if (left.letter)
         bl_process_drop_letter(p, left.letter);
@@ -402,6 +411,7 @@ static enum bl_step act(struct belay_process *p, enum bl_pr_action action,
         bl_pr_begin(&p->policy, action);
     switch (action) {
     case BL_PR_RUN_END:
+        p->busy = true;
         bl_mutex_unlock(&p->lock);
         return end(p);
     case BL_PR_RUN_INIT:

@@ -105,6 +105,17 @@ static struct belay_process *find(const struct belay_registry *r, const char *na
     return node ? BL_CONTAINER(node, struct entry, node)->process : NULL;
 }
 
+/* A process on a thread of its own may have ended before the loop hears of it. */
+static bool is_taken(const struct belay_registry *r, const char *name)
+{
+    struct belay_process *process = find(r, name);
+
+    if (!process || belay_process_is_alive(process))
+        return process != NULL;
+    bl_registry_forget(process);
+    return false;
+}
+
 static int refuse(struct belay_error *error, int code, const char *what)
 {
     return bl_error_set(error, code, BELAY_STAGE_NONE, "registering a name: %s", what);
@@ -142,12 +153,16 @@ static struct entry *entry_new(struct belay_registry *r, struct belay_process *p
 static int enter(struct entry *e)
 {
     struct belay_registry *r = e->registry;
+    struct belay_process *owner;
     int rc;
 
     if (is_own(r))
-        return find(r, e->name) ? BELAY_EEXISTS
-                                : bl_map_add(&r->map, e->name, strlen(e->name), &e->node);
+        return is_taken(r, e->name) ? BELAY_EEXISTS
+                                    : bl_map_add(&r->map, e->name, strlen(e->name), &e->node);
     rc = r->ops.add(e->name, e->process, r->arg);
+    owner = rc == BELAY_EEXISTS ? find(r, e->name) : NULL;
+    if (owner && !is_taken(r, e->name))
+        rc = r->ops.add(e->name, e->process, r->arg);
     return rc > 0 ? BELAY_EBADRETURN : rc;
 }
 
@@ -216,7 +231,12 @@ int belay_process_unregister(struct belay_process *process, struct belay_registr
 struct belay_process *belay_process_whereis(struct belay_loop *loop,
                                             struct belay_registry *registry, const char *name)
 {
+    struct belay_process *process;
+
     if (!registry && loop)
         registry = loop->rooms[BL_ROOM_REGISTRY].ptr;
-    return registry && name ? find(registry, name) : NULL;
+    if (!registry || !name)
+        return NULL;
+    process = find(registry, name);
+    return is_own(registry) && !belay_process_is_alive(process) ? NULL : process;
 }

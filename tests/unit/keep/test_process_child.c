@@ -222,6 +222,32 @@ static void args_of_a_start_that_fails_are_given_back(void **state)
     a.options.name = NULL;
 }
 
+static unsigned early_made, early_freed;
+
+static void *make_and_close(void *args)
+{
+    early_made++;
+    belay_supervisor_close(supervisor, NULL, NULL); /* ahead of init */
+    return args;
+}
+
+static void count_freed(void *args)
+{
+    assert_ptr_equal(args, &a);
+    early_freed++;
+}
+
+static void args_of_a_child_that_ends_before_init_are_given_back(void **state)
+{
+    (void)state;
+    early_made = early_freed = 0;
+    adopt(spec_of(make_and_close, count_freed));
+    actor_saw(&a, "");
+    assert_int_equal(a.exited, 1);
+    assert_int_equal(early_made, 1);
+    assert_int_equal(early_freed, 1);
+}
+
 static void no_args_is_no_memory(void **state)
 {
     (void)state;
@@ -289,6 +315,7 @@ int main(void)
         TEST(a_child_may_be_stopped_while_it_starts),
         TEST(args_are_made_for_each_start),
         TEST(args_of_a_start_that_fails_are_given_back),
+        TEST(args_of_a_child_that_ends_before_init_are_given_back),
         TEST(no_args_is_no_memory),
         TEST(a_spec_copies_its_options),
         TEST(an_impossible_spec_is_refused),

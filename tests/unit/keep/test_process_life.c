@@ -422,6 +422,29 @@ static void a_loop_that_closes_starts_nothing(void **state)
     actor_forget(&b);
 }
 
+static void close_the_loop(void *arg)
+{
+    belay_loop_close(arg, NULL, NULL);
+}
+
+static void start_wait_is_back_when_the_loop_has_ended_meanwhile(void **state)
+{
+    struct belay_process *p = NULL;
+    struct belay_timer *timer;
+    struct belay_error error;
+
+    (void)state;
+    actor_says(&a, BL_PR_INIT, belay_do_pending());
+    assert_int_equal(belay_timer_new(k.loop, close_the_loop, k.loop, &timer), 0);
+    belay_timer_start(timer, 10);
+    assert_int_equal(belay_process_start_wait(k.loop, &a.behaviour, &a, &a.options, &p, &error),
+                     BELAY_EABORTED);
+    assert_null(p);
+    a.process = NULL;
+    assert_int_equal(failing_alloc_live(&k.alloc), 0); /* the loop's, too */
+    process_kit_begin(&k);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -431,6 +454,7 @@ int main(void)
         TEST(a_process_goes_on_without_references),
         TEST(start_wait_is_back_when_init_is_done),
         TEST(start_wait_gives_what_the_callback_would),
+        TEST(start_wait_is_back_when_the_loop_has_ended_meanwhile),
         TEST(start_link_ties_the_two),
         TEST(start_link_to_one_that_has_ended_is_refused),
         TEST(impossible_options_are_refused_by_name),

@@ -396,6 +396,27 @@ static void hibernation_leaves_timers_alone(void **state)
     actor_saw(&a, "connect:-2");
 }
 
+static void what_is_taken_back_is_postponed_no_more(void **state)
+{
+    struct belay_monitor *monitor;
+    static struct actor b;
+
+    (void)state;
+    actor_init(&b, &k);
+    actor_begin(&a);
+    actor_begin(&b);
+    actor_saw(&a, "init started");
+    assert_int_equal(belay_process_monitor_by(b.process, a.process, &monitor), 0);
+    actor_says(&a, BL_PR_INFO, belay_do_postpone());
+    belay_process_stop(b.process, BELAY_EXIT_NORMAL, NULL, BELAY_FOREVER, NULL, NULL);
+    process_kit_settle(&k);
+    actor_saw(&a, "info:-4");
+    assert_int_equal(stats_of(&a).postponed, 1);
+    belay_monitor_cancel(monitor);
+    assert_int_equal(stats_of(&a).postponed, 0);
+    actor_forget(&b);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -415,6 +436,7 @@ int main(void)
         TEST(what_is_postponed_is_destroyed_with_the_process),
         TEST(a_timeout_has_nothing_to_postpone),
         TEST(exits_may_be_postponed),
+        TEST(what_is_taken_back_is_postponed_no_more),
         TEST(a_message_that_is_taken_is_the_takers),
         TEST(messages_of_belays_own_tags_are_refused),
         TEST(hibernation_gives_the_mailboxs_memory_back),
