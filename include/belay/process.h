@@ -124,11 +124,13 @@ typedef void belay_process_started_fn(struct belay_process *process,
                                       const struct belay_error *error, void *arg);
 
 /*
- * Starts a process; init runs in a later turn, or on its thread. fn (may be NULL) runs once when init is done
- * (sync_connect: when the first connect has returned), before any message is handled and, without
- * sync_connect, before connect is called. *ret_process (may be NULL) is a reference to it at once: messages
- * may be sent already. `options` may be NULL. `args` are the behaviour's; when this call fails they are still
- * the caller's.
+ * Starts a process; init runs in a later turn, or on its thread. fn (may be NULL) runs once when
+ * init is done (sync_connect: when the first connect has returned), before any message is handled
+ * and, without sync_connect, before connect is called. *ret_process (may be NULL) is a reference to
+ * it at once: messages may be sent already. `options` may be NULL. `args` are the behaviour's; when
+ * this call fails they are still the caller's.
+ *
+ * LOOP THREAD (BELAY_ENOTSUP on another).
  *
  * BELAY_EEXISTS  the name is taken
  * BELAY_EINVAL (`error` names the option), BELAY_ENOMEM, BELAY_EOS (no thread), BELAY_ECLOSED
@@ -319,7 +321,7 @@ BELAY_API void belay_monitor_cancel(struct belay_monitor *monitor);
 
 /*
  * `make_args` (NULL: `args` as they are) makes the args of each start; NULL from it: no memory.
- * `free_args` (may be NULL) takes back what was made for a start that failed before init was called.
+ * `free_args` (may be NULL) takes back what was made for an init that was never called.
  * Options are copied. BELAY_EINVAL, BELAY_ENOMEM.
  */
 typedef void *belay_process_args_fn(void *args);
