@@ -26,8 +26,15 @@ enum belay_release {
 };
 
 /*
- * Gives it back. BELAY_ESTALE. Leases of an attachment (belay/share.h) are given back and asked
- * from ANY THREAD, by the functions up to belay_lease_conn.
+ * Gives it back. BELAY_ESTALE.
+ *
+ * A lease that was waited for on another thread than the loop's (by belay_link_connected_wait,
+ * belay_peer_acquire_wait, or through an attachment, belay/share.h) is that thread's: it is given
+ * back and asked from ANY THREAD, by the functions up to belay_lease_conn, and what it is on is not
+ * closed before it was given back. When its owner wants the connection to end it becomes stale, and
+ * who waits for the stream gets BELAY_ECLOSED; the release then returns BELAY_ESTALE, but it is what
+ * the connection, and whatever is closed with it, waits for. All other leases are for the loop's
+ * thread.
  */
 BELAY_API int belay_lease_release(struct belay_lease lease, enum belay_release how);
 
@@ -44,8 +51,8 @@ BELAY_API struct belay_conn *belay_lease_conn(struct belay_lease lease);
 /*
  * Takes the connection out of belay's hands for good; the lease ends, nobody else may hold one on
  * it. *ret_stream is then the caller's (belay_stream_close), without callbacks; bytes that the
- * session had not consumed are held in it. BELAY_ESTALE; BELAY_EAGAIN when others share it;
- * BELAY_ENOTSUP in form 2.
+ * session had not consumed are held in it. BELAY_ESTALE; BELAY_EAGAIN when others share it, or
+ * threads have it; BELAY_ENOTSUP in form 2, and of a thread's lease.
  */
 BELAY_API int belay_lease_take(struct belay_lease lease, struct belay_stream **ret_stream);
 

@@ -155,7 +155,12 @@ BELAY_API int belay_link_connected_or_failed(struct belay_link *link, int64_t ti
                                              belay_link_connected_fn *fn, void *arg);
 BELAY_API void belay_link_waiter_cancel(struct belay_link_waiter *waiter);
 
-/* Block until then; see belay/loop.h for where they may be called. ANY THREAD. */
+/*
+ * Block until then; see belay/loop.h for where they may be called. ANY THREAD. On the loop's own
+ * they give what belay_link_current does. Another thread gets a lease of its own (belay/lease.h),
+ * which it gives back: with BELAY_REUSE the connection stays up. A connection that has ended is
+ * freed, and the link's on_closed comes, when all threads have.
+ */
 BELAY_API int belay_link_connected_wait(struct belay_link *link, int64_t timeout_ms,
                                         struct belay_lease *ret_lease, struct belay_error *error);
 BELAY_API int belay_link_connected_or_failed_wait(struct belay_link *link, int64_t timeout_ms,

@@ -224,7 +224,7 @@ BELAY_API void belay_waiter_cancel(struct belay_waiter *waiter);
 
 /*
  * Blocks until there is one; see belay/loop.h for where it may be called. timeout_ms as an
- * argument. ANY THREAD.
+ * argument. ANY THREAD; another than the loop's gets a lease of its own (belay/lease.h).
  */
 BELAY_API int belay_peer_acquire_wait(struct belay_peer *peer, int64_t timeout_ms,
                                       struct belay_lease *ret_lease, struct belay_error *error);

@@ -17,6 +17,7 @@
 #include "conn/describe.h"
 #include "conn/endpoint.h"
 #include "conn/error_copy.h"
+#include "conn/thread_loan.h"
 
 static const char *const phase_name[BL_PHASES_N] = {"new",    "dialing",  "starting", "open",
                                                     "ending", "shutting", "closed"};
@@ -307,6 +308,19 @@ static void close_down(struct belay_conn *c, void *arg)
     bl_conn_ops(c)->close(c, (enum belay_reason)c->reason, arg);
 }
 
+static void close_open(struct belay_conn *c)
+{
+    step(c, BL_PHASE_ENDING, belay_reason_name(c->reason));
+    end(c, bl_conn_ops(c)->close ? close_down : NULL);
+}
+
+/* Threads that have it may be using it until they give it back. */
+void bl_conn_loan_ended(struct belay_conn *c)
+{
+    if (c->closing && c->phase == BL_PHASE_OPEN && !bl_thread_loans_out(c))
+        close_open(c);
+}
+
 void bl_conn_close(struct belay_conn *c, enum belay_reason reason)
 {
     if (c->closing || c->phase == BL_PHASE_DONE) {
@@ -332,8 +346,12 @@ void bl_conn_close(struct belay_conn *c, enum belay_reason reason)
         end(c, bl_conn_ops(c)->cancel);
         break;
     case BL_PHASE_OPEN:
-        step(c, BL_PHASE_ENDING, belay_reason_name(reason));
-        end(c, bl_conn_ops(c)->close ? close_down : NULL);
+        if (!bl_thread_loans_revoke(c)) {
+            close_open(c);
+            break;
+        }
+        bl_timer_stop(&c->timer);
+        bl_conn_watch(c);
         break;
     case BL_PHASE_ENDING:
     case BL_PHASE_SHUTTING:

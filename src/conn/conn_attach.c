@@ -28,13 +28,14 @@ static void on_resume(void *arg)
     bl_conn_watch(arg);
 }
 
-static struct bl_conn_more *more_of(struct belay_conn *c)
+struct bl_conn_more *bl_conn_more(struct belay_conn *c)
 {
     if (c->more)
         return c->more;
     c->more = bl_zalloc(&c->loop->mem, sizeof *c->more);
     if (c->more) {
         bl_list_init(&c->more->attached);
+        bl_list_init(&c->more->loans);
         bl_guard_init(&c->more->guard, c->loop, on_readable, c);
         bl_task_init(&c->more->resume, on_resume, c);
     }
@@ -56,7 +57,7 @@ int belay_conn_attach(struct belay_conn *c, belay_fn *end, void *arg)
         return BELAY_EINVAL;
     if (!may_attach(c))
         return BELAY_ECLOSED;
-    a = more_of(c) ? bl_zalloc(&c->loop->mem, sizeof *a) : NULL;
+    a = bl_conn_more(c) ? bl_zalloc(&c->loop->mem, sizeof *a) : NULL;
     if (!a)
         return BELAY_ENOMEM;
     a->end = end;
@@ -197,7 +198,7 @@ int belay_conn_set_descriptor(struct belay_conn *c, int fd)
         return 0;
     if (c->opened && !bl_conn_is_watched(c))
         return BELAY_EINVAL;
-    if (!more_of(c))
+    if (!bl_conn_more(c))
         return BELAY_ENOMEM;
     bl_guard_set_fd(&c->more->guard, fd);
     c->more->watched = c->more->watched || fd >= 0;

@@ -20,6 +20,7 @@ enum bl_conn_phase {
 /* What few connections need: made when it is asked for. */
 struct bl_conn_more {
     struct bl_list attached; /* struct attachment, the last first */
+    struct bl_list loans;    /* thread_loan.c */
     struct bl_guard guard;
     struct bl_task resume; /* watches again, when the keeper has heard of a release */
     bool doubted;          /* the descriptor was not there: the next time it must be */
@@ -58,8 +59,13 @@ static inline bool bl_conn_is_watched(const struct belay_conn *c)
     return c->more && c->more->watched;
 }
 
+/* A thread has given it back (thread_loan.c). */
+void bl_conn_loan_ended(struct belay_conn *c);
+
 /* What is attached ends, the descriptor is left alone. */
 void bl_conn_let_go(struct belay_conn *c);
+/* Made at need; NULL: no memory. */
+struct bl_conn_more *bl_conn_more(struct belay_conn *c);
 void bl_conn_more_free(struct belay_conn *c);
 
 #endif

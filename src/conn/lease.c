@@ -7,6 +7,7 @@
 
 #include "conn/conn.h"
 #include "conn/thread_lease.h"
+#include "conn/thread_loan.h"
 
 static void table_free(struct belay_loop *loop, void *ptr)
 {
@@ -227,7 +228,7 @@ int belay_lease_take(struct belay_lease lease, struct belay_stream **ret_stream)
 
     if (!lessor)
         return is_threads(lease) && bl_thread_lease_conn(lease) ? BELAY_ENOTSUP : BELAY_ESTALE;
-    if (lessor->leases > 1)
+    if (lessor->leases > 1 || bl_thread_loans_out(lessor->conn))
         return BELAY_EAGAIN;
     if (!belay_conn_stream(lessor->conn))
         return BELAY_ENOTSUP;

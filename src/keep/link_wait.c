@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Those who wait for a connection, or for the result of an attempt; and those who block on it. */
+#include "conn/thread_loan.h"
 #include "keep/link.h"
 
 struct belay_link_waiter {
@@ -156,14 +157,17 @@ struct blocked {
 static void on_answer(struct belay_lease lease, const struct belay_error *error, void *arg)
 {
     struct blocked *b = arg;
+    int rc = error ? error->code : 0;
 
+    if (rc == 0 && bl_wait_is_elsewhere(&b->wait))
+        rc = bl_thread_loan_begin(&lease);
     b->lease = lease;
     if (error) {
         b->error = *error;
         b->error.tried = NULL;
         b->error.tried_n = 0;
     }
-    bl_wait_done(&b->wait, error ? error->code : 0);
+    bl_wait_done(&b->wait, rc);
 }
 
 static int start(struct bl_wait *wait)

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "belay/pool.h"
 #include "conn/lease.h"
+#include "conn/thread_loan.h"
 #include "loop/loop.h"
 
 #include "keep/pool.h"
@@ -24,8 +25,13 @@ static void on_acquired(struct belay_lease lease, const struct belay_error *erro
     int rc = error ? error->code : 0;
 
     w->waiter = NULL;
-    if (rc == 0 && w->keep)
+    if (rc == 0 && w->keep) {
         rc = w->keep(&lease, w->arg);
+    } else if (rc == 0 && bl_wait_is_elsewhere(&w->wait)) {
+        rc = bl_thread_loan_begin(&lease);
+        if (rc < 0)
+            belay_lease_release(lease, BELAY_REUSE);
+    }
     w->lease = lease;
     if (error) {
         w->error = *error;

@@ -287,6 +287,11 @@ struct bl_wait {
 };
 int bl_wait(struct bl_wait *wait, int64_t timeout_ms);
 void bl_wait_done(struct bl_wait *wait, int result); /* loop's thread */
+/* Who waits is another thread. */
+static inline bool bl_wait_is_elsewhere(const struct bl_wait *wait)
+{
+    return wait->parked != NULL;
+}
 
 /*
  * What another thread asks of the waits of one that is belay's own: they sleep where nobody runs

@@ -10,3 +10,4 @@ foreach(noun link link_edges link_move link_callbacks link_waits link_odd link_m
 endforeach()
 belay_test(keep_link_real SOURCES test_link_real.c LABELS unit LIBS conn_kit test_support)
 belay_test(keep_link_greeting SOURCES test_link_greeting.c ../net/test_tls_kit.c LABELS unit LIBS conn_kit test_support)
+belay_test(keep_link_threads SOURCES test_link_threads.c share_echo.c LABELS unit LIBS test_support)
