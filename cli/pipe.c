@@ -45,6 +45,7 @@ void pipe_end(struct pipe_run *run, int status)
     pipe_in_want(&run->in, 0);
     if (run->stream && !run->lost)
         belay_stream_pause(run->stream);
+    belay_link_close_when_current_closes(run->link); /* what came may take long to be written */
     pipe_finish_if_written(run);
 }
 

@@ -320,7 +320,7 @@ static void on_link_closed(void *arg)
     struct pipe_run *run = arg;
     struct belay_error error;
 
-    if (run->finished)
+    if (run->finished || run->ending)
         return;
     if (belay_link_last_error(run->link, &error, NULL))
         say("%s%s", error.text, hint_for(&error, NULL));

@@ -247,5 +247,19 @@ class Lost(harness.Case):
         out = self.ended(run, 1)[0]
         self.assertEqual(out, NUMBERS[:came], f"{len(out)} of {came}")
 
+    def test_nobody_connects_again_while_the_last_of_it_is_written(self):
+        run = self.begin("--once", "--json", "--hello", "once", self.peer.address)
+        conn = self.peer.accept()
+        conn.read(4)
+        conn.write_until_stuck(NUMBERS)
+        conn.reset()
+        run.stdin.write(b"this finds out")
+        self.event(run, "disconnected")
+        end = json.loads(self.ended(run, 1)[1].splitlines()[-1])
+        self.assertEqual((end["event"], end["connections"]), ("end", 1))
+        self.peer.listener.settimeout(0)
+        with self.assertRaises(BlockingIOError):
+            self.peer.accept()
+
 
 harness.main()
