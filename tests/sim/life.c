@@ -19,7 +19,7 @@ bool life_begin(struct life *life, unsigned item)
     return item >= HISTORY_ITEMS_MAX || history_has(life->items, item);
 }
 
-bool life_is_rich(const struct life *life)
+static bool is_rich(const struct life *life)
 {
     int kinds = 0;
 
@@ -39,7 +39,7 @@ static void step(struct life *life, const struct life_ops *ops)
 
 static void live(struct life *life, const struct life_ops *ops)
 {
-    bool (*enough)(const struct life *) = ops->is_rich ? ops->is_rich : life_is_rich;
+    bool (*enough)(const struct life *) = ops->is_rich ? ops->is_rich : is_rich;
 
     if (life->items)
         while (HISTORY_DRAWS + (unsigned)life->steps < life->items->n)

@@ -15,7 +15,7 @@ struct life;
 struct life_ops {
     int (*draw)(struct life *life); /* -1: it cannot be made */
     void (*step)(struct life *life);
-    bool (*is_rich)(const struct life *life); /* enough has happened; NULL: life_is_rich */
+    bool (*is_rich)(const struct life *life); /* enough has happened; NULL: as said in life.c */
     void (*recover)(struct life *life);       /* heals all, and fails when not all recovers */
     void (*finish)(struct life *life);        /* nothing is left, the loop neither */
 };
@@ -36,9 +36,6 @@ static inline void life_begin_world(struct life *life)
 {
     life_begin(life, HISTORY_DRAWS - 1);
 }
-
-/* Events, steps and kinds of fault enough for a history. */
-bool life_is_rich(const struct life *life);
 
 /* life->w is made, its loop too, or not: then it is told. 0, or -1: what was wrong is in `text`, and all is left as it is. */
 int life_run(struct life *life, const struct life_ops *ops, const struct history_options *options,

@@ -19,6 +19,7 @@ static void answer(struct link_custom *c)
     if (c->how == ANSWER_ERROR) {
         link_did(l, LINK_SOURCE_FAILS);
         bl_error_set(&error, BELAY_EDNS, BELAY_STAGE_RESOLVE, "the directory is closed today");
+        error.final = !l->all->life.healed && sim_chance(l->all->w, 3);
         belay_source_answer(query, NULL, 0, &error);
     } else if (c->how == ANSWER_NOTHING) {
         link_did(l, LINK_SOURCE_EMPTY);

@@ -157,15 +157,6 @@ static void step(struct life *life)
     pass_time(all);
 }
 
-/* All hosts are dialled, too. */
-static bool is_rich(const struct life *life)
-{
-    BL_LIST_EACH(node, &life->w->hosts)
-    if (BL_LIST_OF(node, struct sim_host, link)->dials == 0)
-        return false;
-    return life_is_rich(life);
-}
-
 /* ---- beginning ---- */
 
 static int draw(struct life *life)
@@ -218,6 +209,8 @@ static void recover(struct life *life)
     sim_note(w, "all heals");
     life->healed = true;
     sim_heal(w);
+    for (int i = 0; i < TOY_HOSTS; i++)
+        sim_expect_well(w, all->endpoints[i]);
     until_quiet(all);
     for (int i = 0; i < all->n; i++) {
         struct toy *toy = &all->toys[i];
@@ -297,7 +290,7 @@ static void finish(struct life *life)
 }
 
 static const struct life_ops ops = {
-    .draw = draw, .step = step, .is_rich = is_rich, .recover = recover, .finish = finish};
+    .draw = draw, .step = step, .recover = recover, .finish = finish};
 
 int toy_history_run(uint64_t seed, const struct history_options *options, struct met *met,
                     char *text, size_t size)

@@ -72,7 +72,7 @@ static int link_spec(struct boss *boss, struct belay_child_spec *spec)
     struct belay_backoff_options b = belay_backoff_options_init();
     struct belay_source *source;
     struct kid **cell = &all->cells[all->cells_n++ % TREE_CELLS];
-    int r = belay_source_list(w->loop, &all->endpoints[all->links_n++ % TREE_HOSTS], 1,
+    int r = belay_source_list(w->loop, &all->endpoints[all->links_n % TREE_HOSTS], 1,
                               BELAY_SOURCE_IN_ORDER, &source);
 
     if (r < 0)
@@ -85,9 +85,11 @@ static int link_spec(struct boss *boss, struct belay_child_spec *spec)
     o.event_arg = cell;
     r = belay_link_child_spec(source, &o, on_link, all, spec, NULL);
     belay_source_unref(source);
-    if (r == 0)
-        *cell = opaque_kid(boss, spec);
-    return r;
+    if (r < 0)
+        return r;
+    *cell = opaque_kid(boss, spec);
+    all->links_n++;
+    return 0;
 }
 
 static struct belay_directive process_init(struct belay_process *p, void *args)
@@ -168,8 +170,6 @@ static int make_spec(struct boss *boss, struct belay_child_spec *spec)
     uint64_t dice = sim_below(w, 100);
     int r;
 
-    if (boss->all->links_n < TREE_HOSTS) /* every host has one first */
-        dice = 0;
     r = dice < 12 ? link_spec(boss, spec) : dice < 24 ? process_spec(boss, spec) : 0;
     if (dice >= 24) {
         kid_new(boss, spec);
@@ -300,8 +300,7 @@ static void add(struct boss *boss, struct belay_child_spec *spec)
 static void add_some(struct boss *boss)
 {
     struct belay_child_spec spec;
-    bool nested = boss->all->n < BOSSES_MAX && boss->all->links_n >= TREE_HOSTS &&
-                  sim_chance(boss->all->w, 20);
+    bool nested = boss->all->n < BOSSES_MAX && sim_chance(boss->all->w, 20);
 
     if (!is_open(boss))
         return;
@@ -539,14 +538,6 @@ static void step(struct life *life)
     pass_time(all);
 }
 
-static bool is_rich(const struct life *life)
-{
-    BL_LIST_EACH(node, &life->w->hosts)
-    if (BL_LIST_OF(node, struct sim_host, link)->dials == 0)
-        return false;
-    return life_is_rich(life);
-}
-
 static int draw(struct life *life)
 {
     struct tree *all = BL_CONTAINER(life, struct tree, life);
@@ -587,6 +578,8 @@ static void recover(struct life *life)
     sim_note(w, "all heals");
     life->healed = true;
     sim_heal(w);
+    for (int i = 0; i < TREE_HOSTS; i++)
+        sim_expect_well(w, all->endpoints[i]);
     sim_run_ms(w, CALM_MS);
     forget(all);
     if (!boss->supervisor)
@@ -644,7 +637,7 @@ static void on_trace(const struct belay_trace *trace, void *arg)
 }
 
 static const struct life_ops ops = {
-    .draw = draw, .step = step, .is_rich = is_rich, .recover = recover, .finish = finish};
+    .draw = draw, .step = step, .recover = recover, .finish = finish};
 
 int tree_history_run(uint64_t seed, const struct history_options *options, struct met *met,
                      char *text, size_t size)

@@ -59,6 +59,7 @@ static void again(struct kid *kid)
 {
     struct boss *boss = kid->boss;
 
+    sim_note(kid->all->w, "%s is to be started again, its group %d", kid->id, boss->grouping);
     if (boss->grouping && kid->number >= boss->group_from)
         return; /* with its group */
     if (count(boss))
@@ -76,7 +77,7 @@ static void again(struct kid *kid)
             if (other->number < from || (other->asked_stop && is_active(other)))
                 continue; /* who was told to stop stays so */
             /* whoever has waited since before goes on as it was */
-            other->restarts |= other->starts > 0 && !is_active(other) && !other->wanted;
+            other->restarts |= other->starts > 0 && !other->known && !other->wanted;
             other->wanted = true;
         }
     } else {
@@ -168,6 +169,7 @@ static void went(struct kid *kid, const char *from, const char *to)
 {
     bool stopped = strcmp(to, "stopped") == 0;
 
+    kid->known = !stopped;
     if (kid->opaque && strcmp(to, "starting") == 0) {
         kid_on_start(kid);
         kid->state = KID_STARTING;

@@ -87,6 +87,7 @@ struct kid {
     bool asked_start, asked_stop; /* by id */
     bool by_itself;               /* a process that has chosen to end */
     uint64_t stop_ns, starts;
+    bool known;   /* to its supervisor, to be active */
     bool ignored; /* its last start was */
     enum belay_exit_kind exit_kind;
     struct sim_event event;
