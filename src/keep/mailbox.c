@@ -17,6 +17,8 @@ void bl_mailbox_init(struct bl_mailbox *box, uint32_t max, bool drop_oldest)
     bl_list_init(&box->queue);
     bl_list_init(&box->postponed);
     bl_list_init(&box->spares);
+    bl_list_init(&box->queue_drops);
+    bl_list_init(&box->postponed_drops);
     box->max = max;
     box->drop_oldest = drop_oldest;
 }
@@ -31,28 +33,33 @@ struct bl_letter *bl_mailbox_blank(struct bl_mailbox *box)
     return letter_of(node);
 }
 
-/* The oldest that may be dropped: the user's, and no call. */
-static struct bl_letter *oldest(const struct bl_list *list)
+/* The user's, and no call. */
+static bool may_be_dropped(const struct bl_letter *letter)
 {
-    for (struct bl_list *node = list->next; node != list; node = node->next) {
-        struct bl_letter *letter = letter_of(node);
-
-        if (!is_own(letter) && letter->kind != BL_LETTER_CALL)
-            return letter;
-    }
-    return NULL;
+    return !is_own(letter) && letter->kind != BL_LETTER_CALL;
 }
 
+static void push_back(struct bl_list *list, struct bl_list *drops, struct bl_letter *letter)
+{
+    bl_list_push_back(list, &letter->link);
+    bl_list_init(&letter->drop);
+    if (may_be_dropped(letter))
+        bl_list_push_back(drops, &letter->drop);
+}
+
+/* The oldest that may go. */
 static struct bl_letter *make_room(struct bl_mailbox *box)
 {
-    struct bl_letter *letter = oldest(&box->postponed);
+    struct bl_list *node = bl_list_pop_front(&box->postponed_drops);
+    struct bl_letter *letter;
 
-    if (letter)
+    if (node)
         box->postponed_n--;
     else
-        letter = oldest(&box->queue);
-    if (!letter)
+        node = bl_list_pop_front(&box->queue_drops);
+    if (!node)
         return NULL;
+    letter = BL_LIST_OF(node, struct bl_letter, drop);
     bl_list_remove(&letter->link);
     box->count--;
     box->dropped++;
@@ -69,7 +76,7 @@ int bl_mailbox_push(struct bl_mailbox *box, struct bl_letter *letter,
         if (!*ret_dropped)
             return BELAY_EAGAIN;
     }
-    bl_list_push_back(&box->queue, &letter->link);
+    push_back(&box->queue, &box->queue_drops, letter);
     if (++box->count > box->peak)
         box->peak = box->count;
     return 0;
@@ -87,8 +94,10 @@ struct bl_letter *bl_mailbox_pop(struct bl_mailbox *box)
 
     if (!node)
         return NULL;
-    if (!is_own(letter_of(node)))
+    if (!is_own(letter_of(node))) {
+        bl_list_remove(&letter_of(node)->drop);
         box->count--;
+    }
     return letter_of(node);
 }
 
@@ -104,7 +113,7 @@ void bl_mailbox_flush(struct bl_mailbox *box, struct bl_letter *letter)
 
 void bl_mailbox_postpone(struct bl_mailbox *box, struct bl_letter *letter)
 {
-    bl_list_push_back(&box->postponed, &letter->link);
+    push_back(&box->postponed, &box->postponed_drops, letter);
     box->postponed_n++;
     if (!is_own(letter))
         box->count++;
@@ -114,6 +123,8 @@ void bl_mailbox_redeliver(struct bl_mailbox *box)
 {
     bl_list_splice(&box->postponed, &box->queue);
     bl_list_splice(&box->queue, &box->postponed);
+    bl_list_splice(&box->postponed_drops, &box->queue_drops);
+    bl_list_splice(&box->queue_drops, &box->postponed_drops);
     box->postponed_n = 0;
 }
 
@@ -136,5 +147,7 @@ void bl_mailbox_empty(struct bl_mailbox *box, struct bl_list *list)
 {
     bl_list_splice(list, &box->postponed);
     bl_list_splice(list, &box->queue);
+    bl_list_init(&box->queue_drops);
+    bl_list_init(&box->postponed_drops);
     box->count = box->postponed_n = 0;
 }

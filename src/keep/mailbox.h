@@ -24,6 +24,7 @@ enum bl_letter_kind {
 
 struct bl_letter {
     struct bl_list link;
+    struct bl_list drop; /* of those that may be dropped, in the same order */
     struct belay_message message;
     struct belay_from from; /* CALL */
     uint8_t kind;
@@ -37,7 +38,8 @@ struct bl_letter {
 
 struct bl_mailbox {
     struct bl_list queue, postponed, spares;
-    uint32_t count; /* with messages of the user's, postponed or not */
+    struct bl_list queue_drops, postponed_drops; /* what of them may be dropped */
+    uint32_t count;                              /* with messages of the user's, postponed or not */
     uint32_t max, peak;
     uint32_t postponed_n, spares_n;
     uint64_t dropped;

@@ -254,6 +254,33 @@ static void what_is_postponed_is_dropped_first(void **state)
     actor_saw(&a, "cast:1 cast:2 cast:3 connect:9 cast:2");
 }
 
+static void what_comes_again_is_older_than_what_was_queued(void **state)
+{
+    static struct asked asked;
+
+    (void)state;
+    begin_with(4, BELAY_MAILBOX_DROP_OLDEST);
+    actor_says(&a, BL_PR_CAST, belay_do_postpone());
+    actor_says(&a, BL_PR_CAST, belay_do_postpone());
+    cast(&a, 1);
+    cast(&a, 2);
+    process_kit_settle(&k);
+    actor_says(&a, BL_PR_INFO, belay_do_disconnect(counted(9)));
+    actor_says(&a, BL_PR_DISCONNECT, belay_do_connect(counted(8)));
+    actor_says(&a, BL_PR_CONNECT, belay_do_pending());
+    info(&a, 3);
+    call(&a, 4, &asked);
+    process_kit_settle(&k);
+    actor_saw(&a, "cast:1 cast:2 info:3 disconnect:9 connect:8");
+    assert_int_equal(stats_of(&a).postponed, 0); /* it is in the mailbox again */
+    cast(&a, 5);
+    cast(&a, 6); /* 1 makes room */
+    belay_process_resume(a.process, belay_do_ok());
+    process_kit_settle(&k);
+    actor_saw(&a, "cast:2 call:4 cast:5 cast:6");
+    assert_int_equal(stats_of(&a).dropped, 1);
+}
+
 static void what_is_postponed_is_destroyed_with_the_process(void **state)
 {
     static struct asked asked;
@@ -433,6 +460,7 @@ int main(void)
         TEST(what_is_postponed_comes_again_after_a_disconnect_and_a_failed_connect),
         TEST(what_is_postponed_counts_as_mail),
         TEST(what_is_postponed_is_dropped_first),
+        TEST(what_comes_again_is_older_than_what_was_queued),
         TEST(what_is_postponed_is_destroyed_with_the_process),
         TEST(a_timeout_has_nothing_to_postpone),
         TEST(exits_may_be_postponed),
