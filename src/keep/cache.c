@@ -2,6 +2,8 @@
 /* The cache as an object: options, life, figures. */
 #include "keep/cache.h"
 
+#include "conn/watchers.h"
+
 #define YEAR_MS INT64_C(31536000000)
 #define DAY_MS  INT64_C(86400000)
 
@@ -15,15 +17,6 @@ const struct bl_option bl_cache_options[] = {
     BL_OPTION(belay_cache_options, close_timeout_ms, 2000, 0, INT64_MAX, 1, DAY_MS),
 };
 const size_t bl_cache_options_n = BL_COUNT(bl_cache_options);
-
-/* Who watches for the end without having asked for it. */
-struct watcher {
-    struct bl_list link;
-    struct bl_task task;
-    struct belay_loop *loop;
-    belay_fn *fn;
-    void *arg;
-};
 
 /* ---- life ---- */
 
@@ -157,35 +150,9 @@ bool belay_cache_is_closed(const struct belay_cache *cache)
     return cache->closed;
 }
 
-static void tell_watcher(void *arg)
-{
-    struct watcher *w = arg;
-    belay_fn *fn = w->fn;
-    void *fn_arg = w->arg;
-
-    bl_free(&w->loop->mem, w);
-    fn(fn_arg);
-}
-
 int belay_cache_close_finished(struct belay_cache *cache, belay_fn *fn, void *arg)
 {
-    struct watcher *w;
-
-    if (!fn)
-        return BELAY_EINVAL;
-    w = bl_zalloc(&cache->loop->mem, sizeof *w);
-    if (!w)
-        return BELAY_ENOMEM;
-    bl_task_init(&w->task, tell_watcher, w);
-    w->loop = cache->loop;
-    w->fn = fn;
-    w->arg = arg;
-    bl_list_init(&w->link);
-    if (cache->ended)
-        bl_task_post(w->loop, &w->task);
-    else
-        bl_list_push_back(&cache->watchers, &w->link);
-    return 0;
+    return bl_watchers_add(&cache->watchers, cache->loop, cache->ended, fn, arg);
 }
 
 void bl_cache_ended(struct belay_cache *cache)
@@ -204,7 +171,7 @@ void bl_cache_end(struct belay_cache *cache)
     struct belay_loop *loop = cache->loop;
     belay_fn *on_closed = cache->on_closed;
     void *arg = cache->closed_arg;
-    struct bl_list watchers, *node;
+    struct bl_list watchers;
 
     BL_ASSERT(cache->things.count == 0);
     BL_TRACE(loop, "cache", cache->object.id, "", "closing", NULL, "");
@@ -218,8 +185,7 @@ void bl_cache_end(struct belay_cache *cache)
     belay_cache_unref(cache);
     if (on_closed)
         on_closed(arg);
-    while ((node = bl_list_pop_front(&watchers)))
-        tell_watcher(BL_LIST_OF(node, struct watcher, link));
+    bl_watchers_tell(&watchers);
 }
 
 /* ---- what is known ---- */

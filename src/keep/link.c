@@ -2,11 +2,7 @@
 /* The link as an object: its life, and who waits for its end. */
 #include "keep/link.h"
 
-struct watcher { /* of the end */
-    struct bl_list link;
-    belay_fn *fn;
-    void *arg;
-};
+#include "conn/watchers.h"
 
 static void close_object(struct bl_object *object)
 {
@@ -128,20 +124,6 @@ static void let_go(struct belay_link *link)
     link->ended = true;
 }
 
-static void tell_watchers(struct belay_link *link)
-{
-    struct bl_list now, *node;
-
-    bl_list_init(&now);
-    bl_list_splice(&now, &link->watchers); /* who comes meanwhile is told later */
-    while ((node = bl_list_pop_front(&now))) {
-        struct watcher w = *BL_LIST_OF(node, struct watcher, link);
-
-        bl_free(&link->loop->mem, BL_LIST_OF(node, struct watcher, link));
-        w.fn(w.arg);
-    }
-}
-
 /* Also for those who ask for the end, or for word of it, after it. One that ended by itself stays
  * until it is closed: its caller still has it in hand. */
 void bl_link_finish(struct belay_link *link)
@@ -157,7 +139,7 @@ void bl_link_finish(struct belay_link *link)
     link->on_closed = NULL;
     if (on_closed)
         on_closed(link->closed_arg);
-    tell_watchers(link);
+    bl_watchers_tell(&link->watchers);
     belay_link_unref(link);
 }
 
@@ -195,19 +177,7 @@ bool belay_link_is_closed(const struct belay_link *link)
 
 int belay_link_close_finished(struct belay_link *link, belay_fn *fn, void *arg)
 {
-    struct watcher *w;
-
-    if (!fn)
-        return BELAY_EINVAL;
-    w = bl_alloc(&link->loop->mem, sizeof *w);
-    if (!w)
-        return BELAY_ENOMEM;
-    w->fn = fn;
-    w->arg = arg;
-    bl_list_push_back(&link->watchers, &w->link);
-    if (link->ended)
-        bl_task_post(link->loop, &link->run);
-    return 0;
+    return bl_watchers_add(&link->watchers, link->loop, link->ended, fn, arg);
 }
 
 /* ---- trying now ---- */

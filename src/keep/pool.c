@@ -2,12 +2,7 @@
 /* The pool as an object: its life, and who waits for its end. */
 #include "keep/pool.h"
 #include "conn/options.h"
-
-struct watcher { /* of the end */
-    struct bl_list link;
-    belay_fn *fn;
-    void *arg;
-};
+#include "conn/watchers.h"
 
 static void close_object(struct bl_object *object)
 {
@@ -165,20 +160,6 @@ static void let_go(struct belay_pool *pool)
     bl_object_fini(&pool->object, pool->loop);
 }
 
-static void tell_watchers(struct belay_pool *pool)
-{
-    struct bl_list now, *node;
-
-    bl_list_init(&now);
-    bl_list_splice(&now, &pool->watchers); /* who comes meanwhile is told later */
-    while ((node = bl_list_pop_front(&now))) {
-        struct watcher w = *BL_LIST_OF(node, struct watcher, link);
-
-        bl_free(&pool->loop->mem, BL_LIST_OF(node, struct watcher, link));
-        w.fn(w.arg);
-    }
-}
-
 /* Also for those who ask for the end, or for word of it, after it. */
 void bl_pool_finish(struct belay_pool *pool)
 {
@@ -193,7 +174,7 @@ void bl_pool_finish(struct belay_pool *pool)
     pool->on_closed = NULL;
     if (on_closed)
         on_closed(pool->closed_arg);
-    tell_watchers(pool);
+    bl_watchers_tell(&pool->watchers);
     belay_pool_unref(pool);
 }
 
@@ -223,19 +204,7 @@ bool belay_pool_is_closed(const struct belay_pool *pool)
 
 int belay_pool_close_finished(struct belay_pool *pool, belay_fn *fn, void *arg)
 {
-    struct watcher *w;
-
-    if (!fn)
-        return BELAY_EINVAL;
-    w = bl_alloc(&pool->loop->mem, sizeof *w);
-    if (!w)
-        return BELAY_ENOMEM;
-    w->fn = fn;
-    w->arg = arg;
-    bl_list_push_back(&pool->watchers, &w->link);
-    if (pool->closed)
-        bl_task_post(pool->loop, &pool->run);
-    return 0;
+    return bl_watchers_add(&pool->watchers, pool->loop, pool->closed, fn, arg);
 }
 
 /* ---- pausing ---- */
