@@ -254,15 +254,20 @@ static void abandon(struct toys *all)
     for (int i = 0; i < all->n; i++) {
         struct toy *toy = &all->toys[i];
 
+        if (toy->ended && toy->p) {
+            belay_process_unref(toy->p);
+            toy->p = NULL;
+        }
         if (!toy->p)
             continue;
         toy_hang_up(toy);
         toy->killed = true; /* in whatever way */
         toy_expect_end(toy, false, BELAY_EXIT_KILLED, 0);
     }
+    all->abandoned = true;
     sim_loop_free(all->w);
     for (int i = 0; i < all->n; i++)
-        if (all->toys[i].p && !all->toys[i].ended)
+        if (all->toys[i].p)
             sim_fail(all->w, "toy %d did not end with its loop", i);
 }
 
@@ -277,14 +282,10 @@ static void finish(struct life *life)
         belay_endpoint_unref(all->endpoints[i]);
     for (int i = 0; i < all->n; i++)
         all->toys[i].endpoint = NULL;
-    if (sim_chance(w, 20)) {
+    if (sim_chance(w, 20))
         abandon(all);
-        for (int i = 0; i < all->n; i++)
-            if (all->toys[i].p)
-                belay_process_unref(all->toys[i].p);
-    } else {
+    else
         stop_all(all);
-    }
     sim_end(w);
     parcels_end(all);
 }

@@ -22,6 +22,10 @@ static void on_exit_(struct belay_process *p, struct belay_exit why, void *arg)
     if (toy->options.name && belay_process_whereis(all->w->loop, NULL, toy->options.name) == p)
         sim_fail(all->w, "toy %d has ended, and its name leads to it", toy->n);
     toy_recklessly(toy);
+    if (all->abandoned) {
+        belay_process_unref(toy->p);
+        toy->p = NULL;
+    }
 }
 
 static void on_started(struct belay_process *p, const struct belay_error *error, void *arg)
@@ -190,8 +194,7 @@ static void on_code(int result, void *arg)
         sim_fail(toy->all->w, "a change of code is told inside a call");
     if (++toy->codes_told > toy->codes_asked)
         sim_fail(toy->all->w, "toy %d: a change of code is told twice", toy->n);
-    if (result != 0 && result != BELAY_EINVAL &&
-        !(result == BELAY_ENOPROC && !belay_process_is_alive(toy->p)))
+    if (result != 0 && result != BELAY_EINVAL && !(result == BELAY_ENOPROC && !toy_is_alive(toy)))
         sim_fail(toy->all->w, "a change of code: %s", belay_error_name(result));
 }
 
@@ -255,8 +258,7 @@ void toy_forget(struct toy *toy)
         !bl_list_empty(&toy->watches) || toy->codes_told < toy->codes_asked ||
         (toy->stops_asked && !toy->stops_told))
         return;
-    if (belay_process_is_alive(toy->p) ||
-        belay_process_get_connection_state(toy->p) != BELAY_PROCESS_ENDED)
+    if (toy_is_alive(toy) || belay_process_get_connection_state(toy->p) != BELAY_PROCESS_ENDED)
         sim_fail(all->w, "toy %d has ended, and lives", toy->n);
     if (!bl_list_empty(&toy->mail) || !bl_list_empty(&toy->postponed))
         sim_fail(all->w, "toy %d has ended, and its messages are not destroyed", toy->n);

@@ -231,7 +231,7 @@ static void check_failure(struct toy_call *call, const struct belay_error *error
                  error->text);
     if (error->code == BELAY_ETIMEDOUT && late)
         toy_did(all, TOY_CALL_TIMED_OUT);
-    else if (error->code == BELAY_ENOPROC && (!belay_process_is_alive(toy->p) || toy_may_end(toy)))
+    else if (error->code == BELAY_ENOPROC && (!toy_is_alive(toy) || toy_may_end(toy)))
         toy_did(all, TOY_CALL_ENDED);
     else
         sim_fail(all->w, "call %llu fails without reason: %s", (unsigned long long)call->id,

@@ -404,7 +404,7 @@ void toy_check(struct toy *toy, bool quiet)
     toy_settle(toy);
     if (!toy->p || toy->ending)
         return;
-    if (!belay_process_is_alive(toy->p))
+    if (!toy_is_alive(toy))
         sim_fail(w, "toy %d has ended, and nobody was told", toy->n);
     check_state(toy, "when all is quiet");
     check_stats(toy);

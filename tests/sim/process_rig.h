@@ -131,7 +131,6 @@ struct toy_wait { /* one wait_until */
     struct toy *toy;
     enum belay_process_state state;
     uint64_t deadline_ns, visits;
-    struct belay_process *process;
 };
 
 struct toy {
@@ -197,6 +196,7 @@ struct toys {
     int in_call;
     uint64_t posting_turn; /* of the last blocking call */
     bool lenient, reckless;
+    bool abandoned; /* the loop ends, and all with it */
     struct toy_tie ties[TOYS_MAX * TOYS_MAX];
     int ties_n;
     uint64_t checks;
@@ -206,6 +206,11 @@ struct toys {
 static inline void toy_did(struct toys *all, enum toy_deed deed)
 {
     all->met->deeds[deed]++;
+}
+
+static inline bool toy_is_alive(const struct toy *toy)
+{
+    return toy->p && belay_process_is_alive(toy->p);
 }
 
 #define TOY_GET(all, expression)                                                                   \

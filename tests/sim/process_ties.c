@@ -31,7 +31,7 @@ static void cut(struct toys *all, int i)
 
 static bool is_gone(const struct toy *toy)
 {
-    return toy->ended || toy->ending || toy->resumed || !belay_process_is_alive(toy->p);
+    return toy->ended || toy->ending || toy->resumed || !toy_is_alive(toy);
 }
 
 void toy_link(struct toy *a, struct toy *b)
@@ -74,7 +74,7 @@ bool toy_may_end_otherwise(const struct toy *toy)
                                   : all->ties[i].b == toy ? all->ties[i].a
                                                           : NULL;
 
-        if (other && !belay_process_is_alive(other->p))
+        if (other && !toy_is_alive(other))
             return true;
     }
     return false;
@@ -110,7 +110,7 @@ void toy_on_signal(struct toy *toy, const struct belay_message *message)
     }
     if (signal->why.kind == BELAY_EXIT_ERROR && !signal->why.error)
         sim_fail(all->w, "toy %d: an exit for an error that is none", toy->n);
-    if (other && belay_process_is_alive(other->p) && !other->ending && !other->exits &&
+    if (other && toy_is_alive(other) && !other->ending && !other->exits &&
         message->tag == BELAY_TAG_DOWN)
         sim_fail(all->w, "toy %d: toy %d is said to have ended", toy->n, other->n);
 }
@@ -238,7 +238,7 @@ static void on_state(int result, void *arg)
                  belay_process_state_name(wait->state));
     if (result == BELAY_ETIMEDOUT && all->w->now_ns + TOY_MOMENT_NS < wait->deadline_ns)
         sim_fail(all->w, "toy %d: who waits for a state is told too early", toy->n);
-    if (result == BELAY_ENOPROC && belay_process_is_alive(wait->process))
+    if (result == BELAY_ENOPROC && toy_is_alive(toy))
         sim_fail(all->w, "toy %d is said to have ended, and lives", toy->n);
     if (result != 0 && result != BELAY_ETIMEDOUT && result != BELAY_ENOPROC)
         sim_fail(all->w, "who waits for a state: %s", belay_error_name(result));
@@ -259,7 +259,6 @@ void toy_wait_until(struct toy *toy)
         return;
     wait = must_alloc(sizeof *wait);
     wait->toy = toy;
-    wait->process = toy->p;
     wait->state = (enum belay_process_state)sim_between(all->w, BELAY_PROCESS_DISCONNECTED,
                                                         BELAY_PROCESS_DISCONNECTING);
     wait->visits = toy->visits_n; /* it may be in it now */
