@@ -63,7 +63,7 @@ void bl_process_mark_ended(struct belay_process *p, struct bl_list *list)
 enum finish {
     FINISH_IN_TIME,
     FINISH_KILLED,
-    FINISH_KILLED_IF_BUSY /* a callback runs */
+    FINISH_UNSTARTED /* unless starting is done; killed if a callback runs */
 };
 
 static bool finish(struct belay_process *p, enum belay_exit_kind kind,
@@ -74,8 +74,8 @@ static bool finish(struct belay_process *p, enum belay_exit_kind kind,
 
     bl_list_init(&letters);
     bl_mutex_lock(&p->lock);
-    killed = how == FINISH_KILLED || (how == FINISH_KILLED_IF_BUSY && p->busy);
-    ended = p->ended;
+    killed = how == FINISH_KILLED || (how == FINISH_UNSTARTED && p->busy);
+    ended = p->ended || (how == FINISH_UNSTARTED && p->told);
     if (!ended) {
         if (!p->ending || (killed && !p->killed))
             bl_process_set_exit(p, kind, error);
@@ -113,13 +113,24 @@ void bl_process_on_limit(void *arg)
     }
     bl_error_set(&error, BELAY_ETIMEDOUT, BELAY_STAGE_NONE, "%s: it did not start within %lld ms",
                  bl_process_label(p), (long long)p->start_timeout_ms);
-    finish(p, BELAY_EXIT_ERROR, &error, FINISH_KILLED_IF_BUSY);
+    finish(p, BELAY_EXIT_ERROR, &error, FINISH_UNSTARTED);
+}
+
+/* Of a former stop, or of its start, unless that is done and the loop is still to hear of it. */
+static uint64_t limit_so_far(struct belay_process *p)
+{
+    bool told;
+
+    bl_mutex_lock(&p->lock);
+    told = p->told;
+    bl_mutex_unlock(&p->lock);
+    return p->stopping || !told ? p->limit_at : BELAY_NEVER;
 }
 
 void belay_process_stop(struct belay_process *p, enum belay_exit_kind kind,
                         const struct belay_error *error, int64_t limit_ms, belay_fn *fn, void *arg)
 {
-    uint64_t at;
+    uint64_t at, former;
 
     if (!p)
         return;
@@ -142,7 +153,8 @@ void belay_process_stop(struct belay_process *p, enum belay_exit_kind kind,
     if (!bl_process_finish(p, kind, error, false))
         return;
     at = limit_ms < 0 ? BELAY_NEVER : bl_after_ms(bl_now_fresh(p->loop), limit_ms);
-    bl_process_arm_limit(p, p->limit_at < at ? p->limit_at : at, true);
+    former = limit_so_far(p);
+    bl_process_arm_limit(p, former < at ? former : at, true);
 }
 
 void bl_process_close_object(struct bl_object *object)

@@ -4,6 +4,8 @@
  * and terminate is to run, it has ended and nobody was told, or some of its messages are on their
  * way.
  */
+#include <time.h>
+
 #include "unit/keep/thread_kit.h"
 
 #define WATCHED 200
@@ -97,18 +99,21 @@ static struct belay_process *start_gaps(const char *name)
     return p;
 }
 
-static void *wait_for_the_end(void *process)
+static enum belay_process_state wanted;
+
+static void *wait_for_it(void *process)
 {
-    rc = belay_process_wait_until_wait(process, BELAY_PROCESS_ENDED, 10000);
+    rc = belay_process_wait_until_wait(process, wanted, 10000);
     return NULL;
 }
 
 /* Without a turn of the loop. */
-static void wait_elsewhere_for_the_end(struct belay_process *p)
+static void wait_elsewhere_for(struct belay_process *p, enum belay_process_state state)
 {
     pthread_t thread;
 
-    assert_int_equal(pthread_create(&thread, NULL, wait_for_the_end, p), 0);
+    wanted = state;
+    assert_int_equal(pthread_create(&thread, NULL, wait_for_it, p), 0);
     pthread_join(thread, NULL);
     assert_int_equal(rc, 0);
 }
@@ -134,7 +139,7 @@ static void a_name_is_free_as_soon_as_anybody_knows_of_the_end(void **state)
     (void)state;
     assert_ptr_equal(belay_process_whereis(loop, NULL, "it"), p);
     assert_int_equal(belay_process_cast(p, counted(STOP)), 0);
-    wait_elsewhere_for_the_end(p);
+    wait_elsewhere_for(p, BELAY_PROCESS_ENDED);
     assert_null(belay_process_whereis(loop, NULL, "it"));
     q = start_gaps("it");
     assert_ptr_equal(belay_process_whereis(loop, NULL, "it"), q);
@@ -159,6 +164,36 @@ static void a_down_that_was_cancelled_on_its_way_does_not_come(void **state)
     }
 }
 
+static void on_exit_is(struct belay_process *process, struct belay_exit why, void *kind)
+{
+    (void)process;
+    *(int *)kind = (int)why.kind;
+}
+
+/* The loop comes round late. */
+static void who_has_started_in_time_is_not_ended_though_nobody_heard(void **state)
+{
+    struct belay_process_options o = belay_process_options_init();
+    struct belay_process *p;
+    struct timespec begin, now;
+    int kind = -1;
+
+    (void)state;
+    o.own_thread = true;
+    o.start_timeout_ms = 20;
+    o.on_exit = on_exit_is;
+    o.exit_arg = &kind;
+    assert_int_equal(belay_process_start(loop, &gaps, NULL, &o, &p, NULL, NULL, NULL), 0);
+    wait_elsewhere_for(p, BELAY_PROCESS_DISCONNECTED);
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    do
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    while ((now.tv_sec - begin.tv_sec) * 1000 + (now.tv_nsec - begin.tv_nsec) / 1000000 < 25);
+    assert_int_equal(belay_process_stop_wait(p, BELAY_EXIT_NORMAL, BELAY_FOREVER), 0);
+    assert_int_equal(kind, BELAY_EXIT_NORMAL); /* and not by its limit */
+    belay_process_unref(p);
+}
+
 static void only_the_loop_s_thread_starts_processes(void **state)
 {
     struct belay_process *p = start_gaps(NULL);
@@ -177,6 +212,7 @@ int main(void)
         T(the_status_is_not_asked_of_one_that_is_about_to_terminate),
         T(a_name_is_free_as_soon_as_anybody_knows_of_the_end),
         T(a_down_that_was_cancelled_on_its_way_does_not_come),
+        T(who_has_started_in_time_is_not_ended_though_nobody_heard),
         T(only_the_loop_s_thread_starts_processes),
 #undef T
     };
