@@ -84,6 +84,8 @@ static bool failed(struct bl_lp *lp, const struct bl_lp_facts *facts)
     return facts->final;
 }
 
+/* It throttles other candidates. The link itself it does not, unless that is about to lose its
+ * connection: then it was as good as the link's attempt. */
 static void candidate_failed(struct bl_lp *lp)
 {
     uint64_t again = lp->next_at;
@@ -96,6 +98,7 @@ static void candidate_failed(struct bl_lp *lp)
         uint64_t regular = after(lp->started_at, lp->limits.move_every_ns);
 
         again = regular > again ? regular : again;
+        lp->next_at = lp->kept_at;
     }
     lp->move_at = again;
 }

@@ -135,13 +135,24 @@ static void begun(struct sim_link *l)
     l->hurried = l->kicked = false;
 }
 
-/* A candidate's attempt began when the source was asked. */
+/* A candidate's attempt began when the source was asked. If it fails, what counts for the link is
+ * what counted before. */
 static void candidate_begun(struct sim_link *l)
 {
     l->begun++;
+    l->kept_started_ns = l->started_ns;
+    l->kept_least_ms = l->delay_least_ms;
+    l->kept_most_ms = l->delay_most_ms;
     l->started_ns = l->asked_ns;
     delay_of(l, 0, &l->delay_least_ms, &l->delay_most_ms);
     l->hurried = l->kicked = false;
+}
+
+static void candidate_failed(struct sim_link *l)
+{
+    l->started_ns = l->kept_started_ns;
+    l->delay_least_ms = l->kept_least_ms;
+    l->delay_most_ms = l->kept_most_ms;
 }
 
 static void went(struct sim_link *l, const char *from, const char *to, const char *cause)
@@ -149,6 +160,8 @@ static void went(struct sim_link *l, const char *from, const char *to, const cha
     uint64_t now = l->all->w->now_ns;
 #define FROM(state) (strcmp(from, state) == 0)
 #define TO(state)   (strcmp(to, state) == 0)
+    bool no_better = TO("up") && ((FROM("asking") && strcmp(cause, "stay") != 0) ||
+                                  (FROM("moving") && strcmp(cause, "opened") != 0));
 
     if (TO("asking")) {
         l->asked_ns = now;
@@ -159,6 +172,8 @@ static void went(struct sim_link *l, const char *from, const char *to, const cha
                                   (TO("up") && cause && strcmp(cause, "stay") != 0))) {
         candidate_begun(l);
     }
+    if (no_better && !l->draining)
+        candidate_failed(l);
     if (FROM("found") && TO("dialing") && !l->found_told) {
         link_did(l, LINK_SAME_ADDRESS);
         if (!l->address)
@@ -166,7 +181,7 @@ static void went(struct sim_link *l, const char *from, const char *to, const cha
     }
     if (TO("failed") || TO("start") || TO("up"))
         l->ended_ns = now;
-    if (TO("up") && !FROM("asking") && l->options.backoff)
+    if (TO("up") && !FROM("asking") && !no_better && l->options.backoff)
         delay_of(l, 0, &l->delay_least_ms, &l->delay_most_ms); /* the first, after a success */
 #undef FROM
 #undef TO

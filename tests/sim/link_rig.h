@@ -154,6 +154,8 @@ struct sim_link {
     uint64_t begun, failed, connected, moves, delays_asked;
     uint64_t started_ns, ended_ns;
     int64_t delay_least_ms, delay_most_ms; /* of the last attempt */
+    uint64_t kept_started_ns; /* of the attempt before a candidate's */
+    int64_t kept_least_ms, kept_most_ms;
     int64_t delay_said_ms,
         delay_said_most_ms; /* by the function: last, and since the last attempt */
     uint64_t asked_ns;      /* when it asked its source while up (trace) */

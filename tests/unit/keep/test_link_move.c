@@ -240,6 +240,22 @@ static void a_candidate_that_fails_changes_nothing(void **state)
     k.puppet.fail = 0;
 }
 
+/* Else a link whose best address is down would not be dialled again at once when it dies. */
+static void a_candidate_that_fails_throttles_candidates_alone(void **state)
+{
+    (void)state;
+    open_at_b();
+    k.puppet.fail = BELAY_ECONNECT;
+    link_kit_pass(&k, 60000);
+    assert_int_equal(k.puppet.n, 3);
+    k.puppet.fail = 0;
+    link_kit_pass(&k, 1000);
+    puppet_lose(link_kit_current(&k), BELAY_EEOF);
+    link_kit_settle(&k);
+    link_kit_told(&k, "71000 disconnected b: EEOF, next 0\n71000 attempting\n71000 obtained a\n"
+                      "71000 connected a\n");
+}
+
 static void a_candidate_too_has_its_limit(void **state)
 {
     (void)state;
@@ -396,6 +412,7 @@ int main(void)
         T(a_move_makes_the_old_lease_stale),
         T(the_best_address_is_not_left),
         T(a_candidate_that_fails_changes_nothing),
+        T(a_candidate_that_fails_throttles_candidates_alone),
         T(a_candidate_too_has_its_limit),
         T(when_the_old_one_dies_the_candidate_is_the_attempt),
         T(when_the_old_one_dies_the_question_goes_on),
