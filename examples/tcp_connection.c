@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The example of Elixir's Connection behaviour: a TCP connection that keeps itself up, and says so
- * while it is down. It has a thread of its own, where callbacks may block.
- *
+ * while it is down. It has a thread of its own, where callbacks may block:
  *     tcp_connection tcp://127.0.0.1:7        (a server that sends back what it gets)
  */
 #include <belay/belay.h>
@@ -111,9 +110,10 @@ int main(int argc, char **argv)
             (rc = ask(process, CLOSE, NULL)) == 0)
             printf("sent, received and closed: %.*s", (int)b.len, b.data);
     }
+    belay_process_last_error(process, &error); /* why it is down, where it is */
     belay_process_stop_wait(process, BELAY_EXIT_SHUTDOWN, BELAY_FOREVER);
     belay_process_unref(process);
     belay_endpoint_unref(tcp.endpoint);
     belay_loop_free(loop); /* closes the stream as well */
-    return rc < 0 ? fprintf(stderr, "%s\n", belay_strerror(rc)), 1 : 0;
+    return rc ? fprintf(stderr, "%s %s\n", belay_strerror(rc), error.code ? error.text : ""), 1 : 0;
 }
