@@ -191,8 +191,8 @@ static void apply(struct toy *toy, enum toy_callback cb, const struct belay_dire
         toy->init_done = true;
     if (cb != CB_INIT || !IS(d, CONNECT) || !toy->options.sync_connect)
         toy->started = true;
-    if (toy->started)
-        toy->start_limit_ns = BELAY_NEVER;
+    if (toy->started && toy->all->w->now_ns + TOY_MOMENT_NS < toy->start_limit_ns)
+        toy->start_limit_ns = BELAY_NEVER; /* else both are now: either may be heard first */
     if (cb == CB_CONNECT || cb == CB_DISCONNECT)
         redeliver(toy);
     if (IS(d, POSTPONE)) {
@@ -406,6 +406,8 @@ void toy_check(struct toy *toy, bool quiet)
         return;
     if (!toy_is_alive(toy))
         sim_fail(w, "toy %d has ended, and nobody was told", toy->n);
+    if (toy->started)
+        toy->start_limit_ns = BELAY_NEVER;
     check_state(toy, "when all is quiet");
     check_stats(toy);
     check_timers(toy);
