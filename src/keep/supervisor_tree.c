@@ -3,6 +3,8 @@
  * A supervisor as a child of another. It has started when its own children have, in order; when one
  * of them does not, those before it are stopped again, and that is how its start failed.
  */
+#include <stdlib.h>
+
 #include "keep/supervisor.h"
 
 /* What its child spec knows. Made where there is no loop: its memory is malloc's. */
@@ -137,17 +139,31 @@ static int out_of_memory(struct belay_error *error)
                         "a supervisor's child spec: out of memory");
 }
 
-/* Two of the same id would never start. */
-static int check_ids(const struct plan *plan, struct belay_error *error)
+static int compare_ids(const void *a, const void *b)
 {
-    for (size_t i = 1; i < plan->n; i++) {
-        for (size_t k = 0; plan->specs[i].id && k < i; k++) {
-            if (plan->specs[k].id && strcmp(plan->specs[i].id, plan->specs[k].id) == 0)
-                return bl_error_set(error, BELAY_EINVAL, BELAY_STAGE_NONE,
-                                    "specs: two children are called %s", plan->specs[i].id);
-        }
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Two of the same id would never start. */
+static int check_ids(struct plan *plan, struct belay_error *error)
+{
+    char **ids = bl_alloc(&plan->mem, plan->n * sizeof *ids);
+    size_t n = 0;
+    int rc = ids ? 0 : out_of_memory(error);
+
+    for (size_t i = 0; ids && i < plan->n; i++) {
+        if (plan->specs[i].id)
+            ids[n++] = plan->specs[i].id;
     }
-    return 0;
+    if (n > 1)
+        qsort(ids, n, sizeof *ids, compare_ids);
+    for (size_t i = 1; i < n && rc == 0; i++) {
+        if (strcmp(ids[i - 1], ids[i]) == 0)
+            rc = bl_error_set(error, BELAY_EINVAL, BELAY_STAGE_NONE,
+                              "specs: two children are called %s", ids[i]);
+    }
+    bl_free(&plan->mem, ids);
+    return rc;
 }
 
 static int fill(struct plan *plan, const struct belay_supervisor_options *options,
