@@ -17,7 +17,7 @@ static int exit_status(const struct watch_run *run)
 {
     if (run->interrupted_by)
         return 128 + run->interrupted_by;
-    if (run->stdout_gone)
+    if (run->stdout_error)
         return EXIT_PROBLEM;
     if (run->o->until_up || run->o->until_down)
         return run->reached ? EXIT_FINE : EXIT_PROBLEM;
@@ -41,7 +41,7 @@ static int run_it(struct watch_run *run)
         notify("STOPPING=1");
     watch_control_stop(run);
     watch_show_end(run);
-    return run->stdout_gone ? EXIT_PROBLEM : status;
+    return run->stdout_error ? EXIT_PROBLEM : status;
 }
 
 static int refuse(const struct complaint *why)

@@ -70,7 +70,7 @@ static void look(void *arg)
     struct watch_run *run = arg;
     int64_t left = WATCH_GOAL_FAR;
 
-    if (run->ending)
+    if (run->ending || run->finished)
         return;
     if (run->o->until_up || run->o->until_down)
         left = watch_goal_step(&run->goal, belay_loop_now_ms(run->loop), count_there(run),
@@ -120,7 +120,7 @@ static void tell(struct watch_site *site, const struct belay_link_event *event)
 
     watch_show_event(run, &told);
     watch_hook_tell(run, &told);
-    if (run->stdout_gone)
+    if (run->stdout_error)
         stop(run);
 }
 
@@ -149,7 +149,7 @@ void watch_control_event(struct watch_site *site, const struct belay_link_event 
     if (event->address)
         snprintf(site->row.address, sizeof site->row.address, "%s",
                  belay_endpoint_name(event->address));
-    if (run->ending)
+    if (run->ending || run->finished)
         return;
     if (up || down) {
         site->up = up;

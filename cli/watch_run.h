@@ -53,7 +53,7 @@ struct watch_run {
     struct signals signals;
     struct belay_watch *keys;
     int interrupted_by; /* a signal */
-    bool stdout_gone;
+    int stdout_error;   /* errno: nothing more can be written to it; 0: none */
     bool ending;   /* nothing new is told */
     bool finished; /* the loop is not to go on */
 };

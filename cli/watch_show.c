@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What `belay watch` shows, and where: a table on the terminal, lines, JSON, the end. */
+#include <errno.h>
 #include <langinfo.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -116,7 +117,7 @@ static void print_page(struct watch_run *run, struct page *page, FILE *to)
 {
     if (page->text.len &&
         (fwrite(page->text.data, page->text.len, 1, to) != 1 || fflush(to) != 0) && to == stdout)
-        run->stdout_gone = true;
+        run->stdout_error = errno;
     bytes_free(&page->text);
 }
 
@@ -138,10 +139,11 @@ void watch_show_event(struct watch_run *run, const struct watch_event *event)
     if (run->o->client.verbose == 1 && !run->o->events)
         say_event(event);
     if (run->o->client.json) {
-        run->stdout_gone = run->stdout_gone || !watch_json_event(event);
+        if (!run->stdout_error && !watch_json_event(event))
+            run->stdout_error = errno;
         return;
     }
-    if (!run->o->events || run->stdout_gone)
+    if (!run->o->events || run->stdout_error)
         return;
     watch_page_event(&page, event);
     if (!live_is_on()) {
@@ -182,17 +184,17 @@ void watch_show_end(struct watch_run *run)
     size_t lines;
 
     watch_facts_take(run, &facts);
-    if (facts.goal && !run->reached && !run->interrupted_by)
+    if (facts.goal && !run->reached && !run->interrupted_by && !run->stdout_error)
         say_why(run, &facts);
     for (size_t i = 0; i < facts.n; i++)
         facts.rows[i].next_ms = -1; /* there will be none */
     if (say_is_terminal(fd))
         terminal_size(&page.width, &lines);
     page.width -= page.width > 1; /* in the last column a terminal may wrap */
-    if (!run->o->client.quiet && !run->stdout_gone && !(run->reached && run->o->command))
+    if (!run->o->client.quiet && !run->stdout_error && !(run->reached && run->o->command))
         watch_page_summary(&page, &facts);
     print_page(run, &page, to);
     watch_facts_free(&facts);
-    if (run->stdout_gone)
-        say("writing to standard output failed");
+    if (run->stdout_error)
+        say("writing to standard output: %s", strerror(run->stdout_error));
 }

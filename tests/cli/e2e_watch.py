@@ -485,7 +485,21 @@ class Watch(harness.Case):
                     peer.accept().close()
             run.stdout = None
             self.assertEqual(run.wait(harness.LIMIT), 1)
-            self.assertIn(b"standard output", run.stderr.read())
+            self.assertEqual(run.stderr.read(), b"belay: writing to standard output: Broken pipe\n")
+
+    def test_output_that_cannot_be_written_ends_it_with_the_reason(self):
+        with Peer() as peer, open("/dev/full", "wb") as full:
+            for option in ("--events", "--json"):
+                run = self.start("watch", "--for", "10s", option, peer.address, stdout=full)
+                self.addCleanup(self.stop, run)
+                err = run.communicate(timeout=harness.LIMIT)[1]
+                self.assertEqual((run.returncode, err),
+                                 (1, b"belay: writing to standard output: No space left on device\n"))
+            for end in ("--for 10s", "--until-up"):
+                run = subprocess.run(["sh", "-c", f'"$0" watch --events {end} "$1" >&-', harness.BELAY, peer.address],
+                                     stderr=subprocess.PIPE, timeout=harness.LIMIT, env=harness.environment())
+                self.assertEqual((run.returncode, run.stderr),
+                                 (1, b"belay: writing to standard output: Bad file descriptor\n"))
 
     def test_help_is_there(self):
         self.assertIn(b"watch ", self.belay("help").stdout)
