@@ -11,6 +11,8 @@
 #include "terminal.h"
 #include "watch_run.h"
 
+#define GRACE_MS 1000
+
 /* ---- the end ---- */
 
 static void stop(struct watch_run *run)
@@ -21,12 +23,29 @@ static void stop(struct watch_run *run)
     belay_loop_stop(run->loop);
 }
 
-/* What has happened is told to --exec before it is over. */
-static void finish(struct watch_run *run)
+/* What has happened is told to --exec before it is over. Whoever ends it `now` does not wait long. */
+static void finish(struct watch_run *run, bool now)
 {
+    bool first = !run->ending;
+
+    if (first)
+        watch_facts_take(run, &run->last);
     run->ending = true;
     if (!watch_hook_is_busy(run))
         stop(run);
+    else if (first || (now && !run->hurried))
+        belay_timer_start(run->grace, GRACE_MS);
+    run->hurried = run->hurried || now;
+}
+
+static void on_grace(void *arg)
+{
+    struct watch_run *run = arg;
+
+    if (run->hurried)
+        stop(run);
+    else
+        say("waiting for --exec to end (SIGINT kills it)");
 }
 
 void watch_control_idle(struct watch_run *run)
@@ -81,7 +100,7 @@ static void look(void *arg)
     else
         belay_timer_stop(run->stable);
     if (run->reached || (left == WATCH_GOAL_FAR && is_hopeless(run)))
-        finish(run);
+        finish(run, false);
 }
 
 static void on_limit(void *arg)
@@ -89,7 +108,7 @@ static void on_limit(void *arg)
     struct watch_run *run = arg;
 
     run->late = true;
-    finish(run);
+    finish(run, true);
 }
 
 /* ---- events ---- */
@@ -166,8 +185,10 @@ void watch_control_ended(struct watch_site *site)
 
     if (run->finished)
         return;
-    site->up = false;
-    site->down = true;
+    if (!run->ending) {
+        site->up = false;
+        site->down = true;
+    }
     watch_row_take(site, &site->row);
     site->row.ended = true;
     site->ended = true;
@@ -200,7 +221,7 @@ static void on_keys(unsigned events, void *arg)
         if (keys[i] == 't')
             try_now(run);
         else if (keys[i] == 'q')
-            finish(run);
+            finish(run, true);
     }
     live_draw();
 }
@@ -230,7 +251,7 @@ static void on_signal(int number, void *arg)
         if (run->interrupted_by) /* the second time in earnest */
             stop(run);
         run->interrupted_by = number;
-        finish(run);
+        finish(run, true);
     }
 }
 
@@ -257,6 +278,7 @@ bool watch_control_start(struct watch_run *run)
     run->goal.stable_ms = run->o->stable_ms == OPTION_UNSET ? 0 : run->o->stable_ms;
     if (belay_timer_new(run->loop, on_limit, run, &run->limit) < 0 ||
         belay_timer_new(run->loop, look, run, &run->stable) < 0 ||
+        belay_timer_new(run->loop, on_grace, run, &run->grace) < 0 ||
         !signals_watch(&run->signals, run->loop, live ? all : few, on_signal, run))
         return false;
     set_limit(run);
@@ -275,6 +297,7 @@ void watch_control_stop(struct watch_run *run)
     run->keys = NULL;
     belay_timer_free(run->limit);
     belay_timer_free(run->stable);
-    run->limit = run->stable = NULL;
+    belay_timer_free(run->grace);
+    run->limit = run->stable = run->grace = NULL;
     signals_unwatch(&run->signals);
 }

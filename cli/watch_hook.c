@@ -122,6 +122,13 @@ void watch_hook_tell(struct watch_run *run, const struct watch_event *event)
 
 void watch_hook_stop(struct watch_run *run)
 {
+    size_t n = run->hook.n;
+
+    if (run->hook.errand && n == 0)
+        say("running --exec: the command was killed, as the watch has ended");
+    else if (run->hook.errand)
+        say("running --exec: the command was killed, as the watch has ended (%zu change%s not told)",
+            n, n == 1 ? " was" : "s were");
     errand_kill(run->hook.errand);
     run->hook.errand = NULL;
     while (run->hook.first)

@@ -33,7 +33,9 @@ static const struct option_row goal_rows[] = {
     TIME(0, "stable", stable_ms, 1, "and it has been so for that long"),
     TIME('m', "timeout", client.timeout_ms, 1,
          "end with status 1 when it has not come to that in time"),
-    TIME(0, "for", for_ms, 1, "end after so long; else SIGINT does, or the key q"),
+    TIME(0, "for", for_ms, 1,
+         "end after so long; else SIGINT does, or the key q. An --exec\n"
+         "that runs then is given a second more, and killed"),
 };
 
 static const struct option_row up_rows[] = {

@@ -47,6 +47,8 @@ struct watch_run {
     struct belay_timer *limit;  /* --for, --timeout */
     struct belay_timer *stable; /* the goal is met; until it counts */
     int64_t limit_ms;           /* OPTION_UNSET: none */
+    struct belay_timer *grace;  /* it is over, and --exec is waited for */
+    struct watch_facts last;    /* when it was over */
     bool reached, late, ready;
     struct watch_hook hook;
 
@@ -55,6 +57,7 @@ struct watch_run {
     int interrupted_by; /* a signal */
     int stdout_error;   /* errno: nothing more can be written to it; 0: none */
     bool ending;   /* nothing new is told */
+    bool hurried;  /* and --exec has only the grace */
     bool finished; /* the loop is not to go on */
 };
 

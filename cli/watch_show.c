@@ -180,21 +180,22 @@ void watch_show_end(struct watch_run *run)
     int fd = json ? 2 : 1;
     struct page page = {.colours = say_has_colours(fd),
                         .utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0};
-    struct watch_facts facts = {.n = 0};
+    struct watch_facts *facts = &run->last;
     size_t lines;
 
-    watch_facts_take(run, &facts);
-    if (facts.goal && !run->reached && !run->interrupted_by && !run->stdout_error)
-        say_why(run, &facts);
-    for (size_t i = 0; i < facts.n; i++)
-        facts.rows[i].next_ms = -1; /* there will be none */
+    if (facts->n == 0)
+        watch_facts_take(run, facts);
+    if (facts->goal && !run->reached && !run->interrupted_by && !run->stdout_error)
+        say_why(run, facts);
+    for (size_t i = 0; i < facts->n; i++)
+        facts->rows[i].next_ms = -1; /* there will be none */
     if (say_is_terminal(fd))
         terminal_size(&page.width, &lines);
     page.width -= page.width > 1; /* in the last column a terminal may wrap */
     if (!run->o->client.quiet && !run->stdout_error && !(run->reached && run->o->command))
-        watch_page_summary(&page, &facts);
+        watch_page_summary(&page, facts);
     print_page(run, &page, to);
-    watch_facts_free(&facts);
+    watch_facts_free(facts);
     if (run->stdout_error)
         say("writing to standard output: %s", strerror(run->stdout_error));
 }

@@ -418,6 +418,28 @@ class Watch(harness.Case):
             run.send_signal(signal.SIGINT)
             self.ended(run, 130)
 
+    def test_a_command_that_hangs_is_killed_soon_after_the_end(self):
+        with Peer() as peer, Peer() as other:
+            hang = "touch begun; sleep 600 & sleep 600"  # of the group all are killed: they hold standard error
+            run = self.watch("--for", "1s", "--exec", hang, peer.address, other.address)
+            self.assertEqual(run.stderr, b"belay: running --exec: the command was killed, as the watch has ended "
+                                         b"(1 change was not told)\n")
+            self.assertRegex(run.stdout, rb"^2 of 2 up after 1\.\d+ s\n")  # of then
+            (self.dir / "begun").unlink()
+            run = self.begin("--exec", hang, peer.address)
+            while not (self.dir / "begun").exists():
+                self.assertIsNone(run.poll())
+            run.send_signal(signal.SIGINT)
+            self.assertEqual(self.ended(run, 130)[1],
+                             "belay: running --exec: the command was killed, as the watch has ended\n")
+
+    def test_what_waits_for_the_last_command_says_so(self):
+        with Peer() as peer:
+            run = self.begin("--until-up", "--exec", "while ! test -e go; do sleep 0.02; done", peer.address)
+            self.assertEqual(run.stderr.readline(), b"belay: waiting for --exec to end (SIGINT kills it)\n")
+            (self.dir / "go").touch()
+            self.ended(run)
+
     def test_what_runs_has_no_connection_of_ours(self):
         with Peer() as peer:
             run = self.begin("--json", "--until-up", "--exec", "ls -l /proc/self/fd >fds; :", peer.address)
