@@ -217,6 +217,18 @@ static void begin(struct belay_conn *c)
     }
 }
 
+void bl_conn_describe_limit(struct belay_conn *c, int64_t limit_ms, struct belay_error *error,
+                            struct belay_tried tried[BL_RACE_MAX])
+{
+    if (c->dial)
+        bl_dial_describe_limit(c->dial, limit_ms, error, tried);
+    else
+        bl_error_set(error, BELAY_ETIMEDOUT, BELAY_STAGE_PROTOCOL,
+                     "starting %s with %s: no result within %lld ms",
+                     bl_conn_ops(c)->name ? bl_conn_ops(c)->name : "a session",
+                     belay_endpoint_name(c->endpoint), (long long)limit_ms);
+}
+
 static void on_timer(void *arg)
 {
     struct belay_conn *c = arg;
@@ -224,11 +236,7 @@ static void on_timer(void *arg)
 
     switch ((enum bl_conn_phase)c->phase) {
     case BL_PHASE_SESSION:
-        bl_error_set(&error, BELAY_ETIMEDOUT, BELAY_STAGE_PROTOCOL,
-                     "starting %s with %s: no result within %lld ms",
-                     bl_conn_ops(c)->name ? bl_conn_ops(c)->name : "a session",
-                     belay_endpoint_name(c->endpoint),
-                     (long long)c->dial_options->session_timeout_ms);
+        bl_conn_describe_limit(c, c->dial_options->session_timeout_ms, &error, NULL);
         give_up(c, &error, "limit");
         break;
     case BL_PHASE_ENDING:

@@ -12,6 +12,7 @@
 
 #include "belay/connector.h"
 #include "conn/error_copy.h"
+#include "net/race.h"
 #include "net/stream.h"
 
 enum bl_conn_state {
@@ -89,6 +90,11 @@ int bl_conn_open(struct belay_loop *loop, struct belay_endpoint *endpoint,
                  const struct belay_connector *connector, const struct belay_dial_options *dial,
                  bool fresh, const struct bl_conn_keeper_ops *ops, void *keeper, size_t extra,
                  struct belay_conn **ret);
+
+/* Its keeper's own limit passes before it is open: what it was at, and the addresses tried, which
+ * are put into `tried`. */
+void bl_conn_describe_limit(struct belay_conn *conn, int64_t limit_ms, struct belay_error *error,
+                            struct belay_tried tried[BL_RACE_MAX]);
 
 /* Ends it from any state; `closed` follows, later. Never fails. Again: harmless. */
 void bl_conn_close(struct belay_conn *conn, enum belay_reason reason);

@@ -328,14 +328,16 @@ void bl_link_find(struct belay_link *link, enum bl_lp_finding finding)
 
 static void time_out(struct belay_link *link)
 {
-    bool dialling = link->found != NULL;
+    int64_t limit_ms = link->options.attempt_timeout_ms;
+    struct belay_tried tried[BL_RACE_MAX];
     struct belay_error error;
 
-    bl_error_set(&error, BELAY_ETIMEDOUT, dialling ? BELAY_STAGE_CONNECT : BELAY_STAGE_RESOLVE,
-                 "%s %s: no result within %lld ms",
-                 dialling ? "connecting to" : "asking for an address of",
-                 dialling ? belay_endpoint_name(link->found) : link->server_name,
-                 (long long)link->options.attempt_timeout_ms);
+    if (link->attempt)
+        bl_conn_describe_limit(link->attempt, limit_ms, &error, tried);
+    else
+        bl_error_set(&error, BELAY_ETIMEDOUT, BELAY_STAGE_RESOLVE,
+                     "asking for an address of %s: no result within %lld ms", link->server_name,
+                     (long long)limit_ms);
     fail(link, &error);
 }
 

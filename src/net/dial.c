@@ -127,28 +127,42 @@ void bl_dial_enter(struct bl_dial *d, enum belay_stage stage, int64_t limit_ms)
     bl_timer_at(&d->timer, d->loop, d->deadline);
 }
 
-static void time_out(struct bl_dial *d)
+/* What was waited for when a limit passed. */
+static void describe_limit(struct bl_dial *d, int64_t limit_ms, struct belay_error *error)
 {
-    struct belay_error error;
     char whom[BL_WHOM_MAX];
 
     switch (d->stage) {
     case BELAY_STAGE_CONNECT:
-        bl_dial_blame_silent(d);
-        bl_dial_describe_timeout(&d->race, bl_now(d->loop), bl_dial_whom(d, whom), d->limit_ms,
-                                 &error);
+        bl_dial_describe_timeout(&d->race, bl_now(d->loop), bl_dial_whom(d, whom), limit_ms, error);
         break;
     case BELAY_STAGE_RESOLVE:
-        bl_error_set(&error, BELAY_ETIMEDOUT, d->stage,
+        bl_error_set(error, BELAY_ETIMEDOUT, d->stage,
                      "connecting to %s: looking up %s: no answer within %lld ms",
-                     bl_dial_whom(d, whom), bl_dial_looked_up_host(d), (long long)d->limit_ms);
+                     bl_dial_whom(d, whom), bl_dial_looked_up_host(d), (long long)limit_ms);
         break;
     default:
-        bl_error_set(&error, BELAY_ETIMEDOUT, d->stage, "%s within %lld ms",
-                     d->stage == BELAY_STAGE_TLS ? "not done" : "no answer",
-                     (long long)d->limit_ms);
-        bl_dial_describe_layer(d, &error);
+        bl_error_set(error, BELAY_ETIMEDOUT, d->stage, "%s within %lld ms",
+                     d->stage == BELAY_STAGE_TLS ? "not done" : "no answer", (long long)limit_ms);
+        bl_dial_describe_layer(d, error);
     }
+}
+
+void bl_dial_describe_limit(struct bl_dial *d, int64_t limit_ms, struct belay_error *error,
+                            struct belay_tried tried[BL_RACE_MAX])
+{
+    describe_limit(d, limit_ms, error);
+    error->tried_n = bl_race_tried(&d->race, bl_now(d->loop), tried);
+    error->tried = error->tried_n ? tried : NULL;
+}
+
+static void time_out(struct bl_dial *d)
+{
+    struct belay_error error;
+
+    if (d->stage == BELAY_STAGE_CONNECT)
+        bl_dial_blame_silent(d);
+    describe_limit(d, d->limit_ms, &error);
     bl_dial_fail(d, &error);
 }
 

@@ -6,6 +6,7 @@
 #ifndef BL_NET_DIAL_H
 #define BL_NET_DIAL_H
 
+#include "net/race.h"
 #include "net/stream.h"
 
 /*
@@ -88,6 +89,10 @@ typedef void bl_dial_fn(struct belay_stream *stream, const struct belay_error *e
  */
 int bl_dial_start(struct belay_loop *loop, const struct bl_dial_plan *plan, bl_dial_fn *fn,
                   void *arg, struct bl_dial **ret);
+/* What its caller's own limit found it at: the stage, and the addresses tried, which are put into
+ * `tried`. */
+void bl_dial_describe_limit(struct bl_dial *dial, int64_t limit_ms, struct belay_error *error,
+                            struct belay_tried tried[BL_RACE_MAX]);
 /* fn will not run; whatever was open is closed. */
 void bl_dial_cancel(struct bl_dial *dial);
 

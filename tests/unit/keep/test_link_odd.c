@@ -130,7 +130,7 @@ static void a_connector_that_hangs_is_left_at_the_limit(void **state)
     link_kit_told(&k,
                   "0 attempting\n0 obtained a\n2000 failed ETIMEDOUT a, 1 in a row, next 8000\n");
     assert_int_equal(puppet_conn(&k.puppet, 0)->cancels, 1);
-    assert_int_equal(link_kit_stats(&k).failed[BELAY_STAGE_CONNECT], 1);
+    assert_int_equal(link_kit_stats(&k).failed[BELAY_STAGE_PROTOCOL], 1);
 }
 
 static void the_limit_covers_the_source_and_the_dial_together(void **state)

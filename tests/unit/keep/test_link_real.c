@@ -237,6 +237,41 @@ static void wait_in_event(struct belay_link *link, const struct belay_link_event
     ++*(unsigned *)arg;
 }
 
+static struct belay_addr tried;
+
+static void on_slow(struct belay_link *link, const struct belay_link_event *event, void *arg)
+{
+    on_event(link, event, arg);
+    if (event->type != BELAY_LINK_FAILED_TO_CONNECT)
+        return;
+    assert_int_equal(event->error->tried_n, 1);
+    tried = event->error->tried[0].addr;
+}
+
+static void the_limit_of_an_attempt_tells_what_was_tried(void **state)
+{
+    struct belay_link_options o = options();
+    struct belay_endpoint *endpoint;
+    struct net_kit_full full;
+    struct belay_addr addr;
+    char url[64];
+
+    (void)state;
+    net_kit_full_open(&full, &addr);
+    snprintf(url, sizeof url, "tcp://127.0.0.1:%d", addr.port);
+    assert_int_equal(belay_endpoint_parse(kit.net.loop, url, &endpoint, NULL), 0);
+    o.attempt_timeout_ms = 20;
+    o.on_event = on_slow;
+    assert_int_equal(belay_link_open_to(endpoint, &o, &link_, NULL), 0);
+    belay_endpoint_unref(endpoint);
+    STREAM_KIT_UNTIL(&kit, events[BELAY_LINK_FAILED_TO_CONNECT]);
+    assert_int_equal(last.code, BELAY_ETIMEDOUT);
+    assert_int_equal(last.stage, BELAY_STAGE_CONNECT);
+    assert_non_null(strstr(last.text, ": not connected within 20 ms (tried 127.0.0.1:"));
+    assert_int_equal(tried.port, addr.port);
+    net_kit_full_close(&full);
+}
+
 static void who_blocks_on_the_loops_thread_turns_the_loop(void **state)
 {
     struct belay_link_options o = options();
@@ -340,6 +375,7 @@ int main(void)
         T(what_the_server_says_first_is_heard),
         T(a_reset_is_seen_while_nobody_reads),
         T(closing_sends_what_was_written),
+        T(the_limit_of_an_attempt_tells_what_was_tried),
         T(who_blocks_on_the_loops_thread_turns_the_loop),
         T(other_threads_block_until_it_is_up_or_fails),
     };

@@ -163,6 +163,26 @@ int net_kit_listen(struct belay_addr *ret, int backlog)
     return fd;
 }
 
+void net_kit_full_open(struct net_kit_full *f, struct belay_addr *ret)
+{
+    f->fd = net_kit_listen(ret, 0);
+    for (size_t i = 0; i < BL_COUNT(f->fillers); i++) {
+        struct sockaddr_in a = {.sin_family = AF_INET,
+                                .sin_port = htons(ret->port),
+                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+
+        f->fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        connect(f->fillers[i], (struct sockaddr *)&a, sizeof a);
+    }
+}
+
+void net_kit_full_close(struct net_kit_full *f)
+{
+    for (size_t i = 0; i < BL_COUNT(f->fillers); i++)
+        close(f->fillers[i]);
+    close(f->fd);
+}
+
 uint16_t net_kit_dead_port(void)
 {
     struct belay_addr addr;

@@ -44,6 +44,12 @@ void net_kit_turn_for(struct net_kit *k, int64_t ms);
 
 /* A listener on 127.0.0.1 (or ::1) and its address. */
 int net_kit_listen(struct belay_addr *ret, int backlog);
+/* A listener that is full: who connects to it gets no answer. */
+struct net_kit_full {
+    int fd, fillers[3];
+};
+void net_kit_full_open(struct net_kit_full *f, struct belay_addr *ret);
+void net_kit_full_close(struct net_kit_full *f);
 /* A port of 127.0.0.1 at which nobody listens. */
 uint16_t net_kit_dead_port(void);
 /* A connected pair: *ret_ours for a stream, the other end, blocking with a limit, as result. */

@@ -175,21 +175,13 @@ static void an_address_that_does_not_answer_costs_the_race_delay(void **state)
     (void)state;
     begin_listening(&t);
     addrs[1] = t.addr;
-    int full = net_kit_listen(&addrs[0], 0), fillers[3];
-    for (size_t i = 0; i < BL_COUNT(fillers); i++) {
-        struct sockaddr_in a = {.sin_family = AF_INET,
-                                .sin_port = htons(addrs[0].port),
-                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-        fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-        connect(fillers[i], (struct sockaddr *)&a, sizeof a);
-    }
+    struct net_kit_full full;
+    net_kit_full_open(&full, &addrs[0]);
     to_addrs(&t, addrs, 2);
     t.plan.race_delay_ms = 20;
     dial(&t);
     expect_connected(&t, t.listener);
-    for (size_t i = 0; i < BL_COUNT(fillers); i++)
-        close(fillers[i]);
-    close(full);
+    net_kit_full_close(&full);
     finish(&t);
 }
 
