@@ -257,6 +257,8 @@ void toy_wait_until(struct toy *toy)
 
     if (!toy->p || toy->ended)
         return;
+    if (toy->resumed && belay_process_get_connection_state(toy->p) != toy->state)
+        toy_settle(toy);
     wait = must_alloc(sizeof *wait);
     wait->toy = toy;
     wait->state = (enum belay_process_state)sim_between(all->w, BELAY_PROCESS_DISCONNECTED,
