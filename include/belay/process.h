@@ -211,7 +211,8 @@ BELAY_API void *belay_process_get_state(const struct belay_process *process);
 BELAY_API struct belay_loop *belay_process_loop(const struct belay_process *process);
 /* After belay_do_pending(): the directive that the callback would have returned. ANY THREAD; the
  * directive takes effect in a later turn. It may come before the callback has returned. BELAY_EINVAL
- * when nothing is pending, or was resumed already: the directive is still the caller's. */
+ * when nothing is pending, or was resumed already: the directive is still the caller's. It speaks
+ * for what is pending now: what a connect has begun that was given up is to be cancelled. */
 BELAY_API int belay_process_resume(struct belay_process *process, struct belay_directive directive);
 /* How often in a row connect has returned backoff; 0 after ok. */
 BELAY_API int32_t belay_process_attempts(const struct belay_process *process);
@@ -233,7 +234,8 @@ BELAY_API enum belay_process_state belay_process_get_connection_state(
 BELAY_API bool belay_process_is_alive(const struct belay_process *process);
 
 /* fn runs once: 0 when the process is in that state (now, or as soon as it is), BELAY_ETIMEDOUT, or
- * BELAY_ENOPROC when it ended. LOOP THREAD. BELAY_ENOMEM, BELAY_EINVAL. */
+ * BELAY_ENOPROC when it ended. LOOP THREAD (BELAY_ENOTSUP on another). BELAY_ENOMEM,
+ * BELAY_EINVAL. */
 typedef void belay_process_state_fn(int result, void *arg);
 BELAY_API int belay_process_wait_until(struct belay_process *process,
                                        enum belay_process_state state, int64_t timeout_ms,
@@ -246,10 +248,10 @@ BELAY_API int belay_process_wait_until_wait(struct belay_process *process,
  * Ends it: terminate runs with `kind` and `error` as soon as the callback that runs has returned
  * (a pending one is given up), ahead of the mailbox. After limit_ms (BELAY_FOREVER: never) it counts
  * as killed without terminate (0: at once); what an own thread still does then is abandoned, and
- * waited for by the end of the loop. What it waits for by belay's means (_wait) ends at once with
- * BELAY_ECLOSED, until terminate runs. fn (may be NULL) runs once it has ended. LOOP THREAD. May be
- * called again: the first who says how is heard, the nearest limit holds, and a new fn takes the
- * place of the former.
+ * waited for by the end of the loop, its state with it. What it waits for by belay's means (_wait)
+ * ends at once with BELAY_ECLOSED, until terminate runs. fn (may be NULL) runs once it has ended. LOOP
+ * THREAD. May be called again: the first who says how is heard, the nearest limit holds, and a new
+ * fn takes the place of the former.
  */
 BELAY_API void belay_process_stop(struct belay_process *process, enum belay_exit_kind kind,
                                   const struct belay_error *error, int64_t limit_ms, belay_fn *fn,
@@ -306,7 +308,8 @@ BELAY_API void belay_process_unlink(struct belay_process *a, struct belay_proces
 BELAY_API int belay_process_exit(struct belay_process *process, struct belay_exit why);
 
 /* fn runs once, in a later turn, when it ends, or has ended (BELAY_ENOPROC as an ERROR). *ret_monitor
- * is for belay_monitor_cancel and valid until then. LOOP THREAD. BELAY_ENOMEM, BELAY_EINVAL. */
+ * is for belay_monitor_cancel and valid until then. LOOP THREAD (BELAY_ENOTSUP on another).
+ * BELAY_ENOMEM, BELAY_EINVAL. */
 typedef void belay_monitor_fn(struct belay_process *process, struct belay_exit why, void *arg);
 BELAY_API int belay_process_monitor(struct belay_process *process, belay_monitor_fn *fn, void *arg,
                                     struct belay_monitor **ret_monitor);

@@ -10,10 +10,10 @@
 
 #define WATCHED 200
 
-enum { STOP_SLOWLY = 1, STOP, WATCH, START };
+enum { STOP_SLOWLY = 1, STOP, FAIL, WATCH, START };
 
 static sem_t entered, go;
-static atomic_int asked, downs, rc;
+static atomic_int asked, downs, terminated, rc;
 static struct belay_process *target;
 static struct belay_monitor *monitors[WATCHED];
 
@@ -41,6 +41,8 @@ static struct belay_directive on_cast(struct belay_process *process, struct bela
     case STOP_SLOWLY:
         d.info = belay_message(0, NULL, be_slow); /* nobody takes it */
         return d;
+    case FAIL:
+        return belay_do_stop(process, BELAY_EXIT_ERROR, NULL);
     case WATCH:
         watch(process);
         return belay_do_noreply();
@@ -76,13 +78,23 @@ static void status(struct belay_process *process, bool ending, char *out, size_t
     (void)out;
     (void)size;
     (void)state;
-    if (!ending)
+    if (ending)
+        be_slow(NULL);
+    else
         asked++;
+}
+
+static void terminate(struct belay_process *process, struct belay_exit why, void *state)
+{
+    (void)process;
+    (void)why;
+    (void)state;
+    terminated++;
 }
 
 static const struct belay_behaviour gaps = {
     BELAY_SIZED(belay_behaviour), .name = "gaps",          .handle_cast = on_cast,
-    .handle_info = on_info,       .format_status = status,
+    .handle_info = on_info,       .format_status = status, .terminate = terminate,
 };
 
 static struct belay_process *start_gaps(const char *name)
@@ -92,7 +104,7 @@ static struct belay_process *start_gaps(const char *name)
 
     sem_init(&entered, 0, 0);
     sem_init(&go, 0, 0);
-    asked = downs = rc = 0;
+    asked = downs = terminated = rc = 0;
     o.own_thread = true;
     o.name = name;
     assert_int_equal(belay_process_start_wait(loop, &gaps, NULL, &o, &p, NULL), 0);
@@ -130,6 +142,21 @@ static void the_status_is_not_asked_of_one_that_is_about_to_terminate(void **sta
     assert_int_equal(asked, 0);
     sem_post(&go);
     belay_process_unref(p);
+}
+
+static void who_is_killed_on_the_way_to_terminate_does_not_come_to_it(void **state)
+{
+    struct belay_process *p = start_gaps(NULL);
+
+    (void)state;
+    assert_int_equal(belay_process_cast(p, counted(FAIL)), 0);
+    wait_sem(&entered); /* in format_status */
+    assert_int_equal(belay_process_stop_wait(p, BELAY_EXIT_SHUTDOWN, 0), 0);
+    sem_post(&go);
+    belay_process_unref(p);
+    belay_loop_free(loop); /* and with it the thread is gone */
+    loop = NULL;
+    assert_int_equal(terminated, 0);
 }
 
 static void a_name_is_free_as_soon_as_anybody_knows_of_the_end(void **state)
@@ -210,6 +237,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, thread_kit_up, thread_kit_down)
         T(the_status_is_not_asked_of_one_that_is_about_to_terminate),
+        T(who_is_killed_on_the_way_to_terminate_does_not_come_to_it),
         T(a_name_is_free_as_soon_as_anybody_knows_of_the_end),
         T(a_down_that_was_cancelled_on_its_way_does_not_come),
         T(who_has_started_in_time_is_not_ended_though_nobody_heard),
