@@ -257,6 +257,7 @@ static void link_that_gave_up_is_opened_again(struct sim_rig *rig)
     struct belay_endpoint_options e = belay_endpoint_options_init();
     struct belay_link_options o = belay_link_options_init();
     struct belay_backoff_options b = belay_backoff_options_init();
+    struct belay_child_info info = belay_child_info_init();
     struct belay_child_spec spec;
     struct belay_lease lease;
 
@@ -279,6 +280,8 @@ static void link_that_gave_up_is_opened_again(struct sim_rig *rig)
     SIM_EXPECT(rig, story.host->dials > 3 && story.exits == 0);
     sim_host_heal(story.host);
     sim_run_ms(rig->w, 3000);
+    SIM_EXPECT(rig, belay_supervisor_get_child(story.supervisor, 0, &info));
+    SIM_EXPECT(rig, info.state == BELAY_CHILD_RUNNING && info.object == story.link);
     SIM_EXPECT(rig, belay_link_current(story.link, &lease) == 0);
 }
 
