@@ -78,6 +78,9 @@ int64_t link_largest_delay(const struct sim_link *l)
 
 /* ---- attempts: their beginnings and ends are told by the trace ---- */
 
+/* Where a link is, as far as its attempts are concerned; DOWN: an attempt is under way. */
+enum link_step { STEP_OTHER, STEP_UP, STEP_ASKING, STEP_MOVING, STEP_DOWN };
+
 /* What is under way is told otherwise: its delay may be the former one, or the first. */
 void link_oracle_reset(struct sim_link *l)
 {
@@ -135,56 +138,76 @@ static void begun(struct sim_link *l)
     l->hurried = l->kicked = false;
 }
 
-/* A candidate's attempt began when the source was asked. If it fails, what counts for the link is
- * what counted before. */
-static void candidate_begun(struct sim_link *l)
+/* A candidate's attempt is the link's from now on, and began when the source was asked. */
+static void candidate_counts(struct sim_link *l)
 {
-    l->begun++;
-    l->kept_started_ns = l->started_ns;
-    l->kept_least_ms = l->delay_least_ms;
-    l->kept_most_ms = l->delay_most_ms;
     l->started_ns = l->asked_ns;
     delay_of(l, 0, &l->delay_least_ms, &l->delay_most_ms);
     l->hurried = l->kicked = false;
 }
 
-static void candidate_failed(struct sim_link *l)
+static bool is_draining(const struct sim_link *l)
 {
-    l->started_ns = l->kept_started_ns;
-    l->delay_least_ms = l->kept_least_ms;
-    l->delay_most_ms = l->kept_most_ms;
+    struct belay_lease lease;
+    struct sim_seen *seen;
+
+    if (belay_link_current(l->link, &lease) < 0)
+        return l->draining;
+    seen = sim_seen_of_lease(l->all->w, lease);
+    return seen && seen->draining_turn;
+}
+
+/* While it is up: it asks for a better address, dials one, stays or moves. */
+static void went_up(struct sim_link *l, enum link_step from, enum link_step to, bool stays)
+{
+    bool failed = from != STEP_UP && to == STEP_UP && !stays;
+
+    if (to == STEP_ASKING) {
+        l->asked_ns = l->all->w->now_ns;
+        l->asks++;
+    }
+    l->begun += from == STEP_ASKING && !stays && to != STEP_OTHER;
+    if (failed ? is_draining(l) : from != STEP_UP && to == STEP_DOWN)
+        candidate_counts(l); /* else it throttles candidates alone */
+}
+
+static enum link_step step_of(const char *state)
+{
+    static const struct {
+        const char *name;
+        enum link_step step;
+    } steps[] = {{"up", STEP_UP},
+                 {"asking", STEP_ASKING},
+                 {"moving", STEP_MOVING},
+                 {"resolving", STEP_DOWN},
+                 {"dialing", STEP_DOWN}};
+
+    for (size_t i = 0; i < BL_COUNT(steps); i++)
+        if (strcmp(state, steps[i].name) == 0)
+            return steps[i].step;
+    return STEP_OTHER;
 }
 
 static void went(struct sim_link *l, const char *from, const char *to, const char *cause)
 {
-    uint64_t now = l->all->w->now_ns;
-#define FROM(state) (strcmp(from, state) == 0)
-#define TO(state)   (strcmp(to, state) == 0)
-    bool no_better = TO("up") && ((FROM("asking") && strcmp(cause, "stay") != 0) ||
-                                  (FROM("moving") && strcmp(cause, "opened") != 0));
+    enum link_step was = step_of(from), is = step_of(to);
+    bool opened = cause && strcmp(cause, "opened") == 0;
 
-    if (TO("asking")) {
-        l->asked_ns = now;
-        l->asks++;
-    } else if (FROM("try") && TO("resolving")) {
+    if (strcmp(from, "try") == 0 && is == STEP_DOWN)
         begun(l);
-    } else if (FROM("asking") && (TO("moving") || TO("resolving") ||
-                                  (TO("up") && cause && strcmp(cause, "stay") != 0))) {
-        candidate_begun(l);
-    }
-    if (no_better && !l->draining)
-        candidate_failed(l);
-    if (FROM("found") && TO("dialing") && !l->found_told) {
+    if (was == STEP_MOVING && is == STEP_UP && opened)
+        candidate_counts(l);
+    else if (was == STEP_UP || was == STEP_ASKING || was == STEP_MOVING)
+        went_up(l, was, is, cause && strcmp(cause, "stay") == 0);
+    if (strcmp(from, "found") == 0 && is == STEP_DOWN && !l->found_told) {
         link_did(l, LINK_SAME_ADDRESS);
         if (!l->address)
             sim_fail(l->all->w, "link %d dials, and no address was told", l->n);
     }
-    if (TO("failed") || TO("start") || TO("up"))
-        l->ended_ns = now;
-    if (TO("up") && !FROM("asking") && !no_better && l->options.backoff)
+    if (strcmp(to, "failed") == 0 || strcmp(to, "start") == 0 || opened)
+        l->ended_ns = l->all->w->now_ns;
+    if (opened && l->options.backoff)
         delay_of(l, 0, &l->delay_least_ms, &l->delay_most_ms); /* the first, after a success */
-#undef FROM
-#undef TO
 }
 
 void link_oracle_trace(struct links *all, const struct belay_trace *t)
