@@ -269,7 +269,7 @@ void belay_loop_close(struct belay_loop *loop, void (*on_closed)(void *arg), voi
 bool bl_loop_may_end(const struct belay_loop *loop)
 {
     return loop->shutting && bl_list_empty(&loop->objects) && loop->users == 0 &&
-           !bl_threads_pending(loop->threads);
+           bl_list_empty(&loop->tasks) && !bl_threads_pending(loop->threads);
 }
 
 static void detached(void *arg)

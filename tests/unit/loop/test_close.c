@@ -36,6 +36,7 @@ struct thing {
     int turns;
     int told;
     struct thing *opens;
+    struct bl_task *leaves;
 };
 
 static void thing_close(struct bl_object *object);
@@ -57,6 +58,8 @@ static void thing_step(void *arg)
     }
     bl_object_fini(&t->object, w.loop);
     note(t->name);
+    if (t->leaves)
+        bl_task_post(w.loop, t->leaves);
     if (t->opens)
         thing_open(t->opens, 'N', 0);
 }
@@ -130,6 +133,22 @@ static void close_loop(void *arg)
 {
     note('x');
     belay_loop_close(w.loop, on_note, arg);
+}
+
+static void what_the_last_object_leaves_to_be_done_is_done(void **state)
+{
+    (void)state;
+    for (int turns = 0; turns < 20; turns++) { /* in whichever round of a turn that is */
+        struct bl_task last;
+        struct thing a = {.leaves = &last};
+        bl_task_init(&last, on_note, "l");
+        ran[0] = '\0';
+        thing_open(&a, 'a', turns);
+        fake_world_close(&w);
+        assert_string_equal(ran, "al");
+        assert_int_equal(failing_alloc_live(&memory), 0);
+        fake_world_open(&w, &memory.allocator);
+    }
 }
 
 static void who_asks_later_to_be_told_is_told(void **state)
@@ -295,6 +314,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(closing_ends_objects_then_rooms_from_the_highest_then_tells),
         T(an_object_made_while_closing_is_closed_too),
+        T(what_the_last_object_leaves_to_be_done_is_done),
         T(who_asks_later_to_be_told_is_told),
         T(closing_in_a_post_ends_the_run),
         T(closing_in_a_timer_during_a_single_turn_ends_in_the_turns_that_follow),
