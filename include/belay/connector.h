@@ -203,7 +203,8 @@ typedef void belay_dial_fn(struct belay_stream *stream, const struct belay_error
 
 /*
  * Dials an endpoint once. `options` may be NULL. *ret_dial (may be NULL) is for belay_dial_cancel
- * and valid until the callback. BELAY_EINVAL, BELAY_ENOMEM, BELAY_ECLOSED.
+ * and valid until the callback. BELAY_EINVAL, BELAY_ENOMEM, BELAY_ECLOSED; BELAY_ENOTSUP on another
+ * thread than the loop's: belay_dial_wait is for these.
  */
 BELAY_API int belay_dial(struct belay_endpoint *endpoint, const struct belay_dial_options *options,
                          struct belay_dial **ret_dial, belay_dial_fn *fn, void *arg);

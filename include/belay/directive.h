@@ -124,10 +124,13 @@ static inline struct belay_directive belay_with_hibernate(struct belay_directive
     d.hibernate = true;
     return d;
 }
-/* CONNECT, DISCONNECT, STOP of handle_call: the reply goes out first. */
+/* CONNECT, DISCONNECT, STOP of handle_call: the reply goes out first. One that was there is
+ * destroyed. */
 static inline struct belay_directive belay_with_reply(struct belay_directive d,
                                                       struct belay_message reply)
 {
+    if (d.has_reply)
+        belay_message_destroy(&d.reply);
     d.has_reply = true;
     d.reply = reply;
     return d;

@@ -66,8 +66,8 @@ struct belay_link_event {
 typedef void belay_link_event_fn(struct belay_link *link, const struct belay_link_event *event,
                                  void *arg);
 
-/* How long from the start of this attempt to the next, in milliseconds; `failures`: in a row, so
- * far. Asked once per attempt. A negative answer is taken as 0. */
+/* How long from the start of this attempt to the next, in milliseconds, before retry_spread (whoever
+ * has a jitter of his own sets that to BELAY_NONE); `failures`: in a row, so far. Asked once per attempt. A negative answer is taken as 0. */
 typedef int64_t belay_link_delay_fn(int32_t failures, void *arg);
 
 /* In this order docs/options.md has them as a table; a test compares. */

@@ -6,9 +6,17 @@
  *
  * A behaviour is a table of callbacks; each returns a directive (belay/directive.h). One callback
  * runs at a time, each to its end, whether the process lives on its loop or, with `own_thread`, on a
- * thread of its own, where callbacks may block: the same behaviour serves both. On the loop a
- * connect that takes time returns belay_do_pending() and goes on with belay_process_resume; no
- * message is handled in between, as in the seed, where connect blocks (serve_while_connecting).
+ * thread of its own; directives, messages and timers are the same for both. What the callbacks may
+ * call is not: on the loop, whatever does not wait (a connect that takes time returns
+ * belay_do_pending() and goes on with belay_process_resume; no message is handled in between, as in
+ * the seed, where connect blocks, unless serve_while_connecting); on a thread of its own, whatever
+ * blocks, belay's `_wait` calls and what says ANY THREAD, and nothing else of belay's. A behaviour
+ * that keeps to what says ANY THREAD, and has its waiting done elsewhere (belay_loop_post,
+ * belay_process_resume), serves both as it is.
+ *
+ * terminate is where a process frees its state. One that is killed does not come to it: then
+ * on_exit may free it (belay_process_get_state), on the loop at once, and on a thread of its own only
+ * what no callback can be using: one that still blocks is abandoned, not stopped.
  *
  * ANY THREAD may call, cast, send, reply, ask for the state, ref and unref; all else is the loop
  * thread's, and that of the process's own callbacks.
@@ -118,8 +126,8 @@ BELAY_OPTIONS_INIT(belay_process_options)
 
 /* ---- starting ---- */
 
-/* With the process (the callee's reference, to be unref'd; NULL if it did not start), and the
- * error: BELAY_EIGNORED when init ignored. */
+/* With the process (the callee's reference, to be unref'd, beside that of ret_process; NULL if it did
+ * not start), and the error: BELAY_EIGNORED when init ignored. */
 typedef void belay_process_started_fn(struct belay_process *process,
                                       const struct belay_error *error, void *arg);
 

@@ -72,14 +72,16 @@ BELAY_API void belay_stream_resume(struct belay_stream *stream);
 /*
  * For those who block, on a stream that they have a lease on, or own; see belay/loop.h for where
  * they may be called. While the call lasts the stream's callbacks are belay's, and afterwards there
- * are none: what comes is held for the next read. One call at a time. ANY THREAD.
+ * are none: what comes is held for the next read. One read at a time; a write meanwhile may not
+ * have to wait for room. ANY THREAD.
  *
  * read_wait returns with what has come, one byte at least. BELAY_EEOF after the last.
  * write_wait returns when all is on its way: in the stream's buffer, if not sent. After an error or
  * BELAY_ETIMEDOUT a part of it may be.
  *
  * BELAY_ETIMEDOUT, BELAY_ENOTRUNNING, BELAY_EDEADLK
- * BELAY_ECLOSED   it is being closed, or the lease was revoked
+ * BELAY_EAGAIN    another call waits for the stream
+ * BELAY_ECLOSED   it is being closed, the lease was revoked, or callbacks were set meanwhile
  * BELAY_ERESET, and whatever else the stream dies of; BELAY_ENOMEM, BELAY_EINVAL
  */
 BELAY_API int belay_stream_read_wait(struct belay_stream *stream, void *data, size_t len,

@@ -42,6 +42,12 @@ static int refuse_word(const struct bl_option *field, const char *word, struct b
                         field->name, word);
 }
 
+/* 0 is the default, and where that is the least of all, as an enum's, it is in the range. */
+static int64_t least(const struct bl_option *field)
+{
+    return field->fallback >= 0 && field->fallback < field->min ? field->fallback : field->min;
+}
+
 /* The value that `given` stands for. */
 static int effective(const struct bl_option *field, int64_t given, int64_t *ret,
                      struct belay_error *error)
@@ -60,7 +66,7 @@ static int effective(const struct bl_option *field, int64_t given, int64_t *ret,
         if (given < field->min || given > field->max)
             return bl_error_set(error, BELAY_EINVAL, BELAY_STAGE_NONE,
                                 "%s: %" PRId64 " is out of range (%" PRId64 " to %" PRId64 ")",
-                                field->name, given, field->min, field->max);
+                                field->name, given, least(field), field->max);
         *ret = given;
     }
     return 0;

@@ -4,6 +4,7 @@
 #include "conn/conn.h"
 #include "conn/endpoint.h"
 #include "conn/options.h"
+#include "loop/threads.h"
 
 #define HOUR_MS INT64_C(3600000)
 #define LIMIT(field, fallback)                                                                     \
@@ -133,6 +134,8 @@ int belay_dial(struct belay_endpoint *endpoint, const struct belay_dial_options 
 
     if (!fn)
         return BELAY_EINVAL;
+    if (!bl_threads_here(loop))
+        return BELAY_ENOTSUP;
     if (loop->closing)
         return BELAY_ECLOSED;
     rc = bl_dial_options_resolve(&effective, options, NULL);

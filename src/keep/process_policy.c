@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "keep/process_policy.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "base/assert.h"
 #include "loop/loop.h"
 
@@ -61,6 +64,30 @@ bool bl_pr_is_legal(enum bl_pr_callback callback, const struct belay_directive *
     if (d->what == BELAY_DO_STOP)
         return (unsigned)d->exit <= BELAY_EXIT_ERROR;
     return d->what != BELAY_DO_BACKOFF || is_time(d->backoff_ms);
+}
+
+void bl_pr_fault(enum bl_pr_callback callback, const struct belay_directive *d, char *out,
+                 size_t size)
+{
+    unsigned may = bl_pr_allows(callback, d->what);
+    const char *what = bl_pr_do_name(d->what);
+
+    if (!(may & BL_PR_LEGAL))
+        snprintf(out, size, "%s%s", what, d->has_reply ? " with a reply" : "");
+    else if (d->has_reply && !(may & (BL_PR_MAY_REPLY | BL_PR_MUST_REPLY)))
+        snprintf(out, size, "%s with a reply", what);
+    else if (!d->has_reply && may & BL_PR_MUST_REPLY)
+        snprintf(out, size, "%s without a reply", what);
+    else if (d->has_timeout && !(may & BL_PR_MAY_WAIT))
+        snprintf(out, size, "%s with a timeout", what);
+    else if (d->hibernate && !(may & BL_PR_MAY_WAIT))
+        snprintf(out, size, "%s with hibernate", what);
+    else if (d->has_timeout && !is_time(d->timeout_ms))
+        snprintf(out, size, "%s with a timeout of %" PRId64 " ms", what, d->timeout_ms);
+    else if (d->what == BELAY_DO_BACKOFF)
+        snprintf(out, size, "a backoff of %" PRId64 " ms", d->backoff_ms);
+    else
+        snprintf(out, size, "%s with an exit of %d", what, (int)d->exit);
 }
 
 /* ---- table 2 ---- */

@@ -45,6 +45,9 @@ unsigned bl_pr_allows(enum bl_pr_callback callback, enum belay_do what);
 
 /* Whether this directive, modifiers and times included, makes sense from that callback. */
 bool bl_pr_is_legal(enum bl_pr_callback callback, const struct belay_directive *directive);
+/* What is wrong with one that is not: "noreply with a reply", "ok with a timeout of -7 ms". */
+void bl_pr_fault(enum bl_pr_callback callback, const struct belay_directive *d, char *out,
+                 size_t size);
 
 /* ---- table 2: what comes of it ---- */
 

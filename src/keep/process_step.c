@@ -182,10 +182,10 @@ static void take_effect(struct belay_process *p, enum bl_pr_callback callback,
     unsigned todo = bl_pr_apply(&p->policy, callback, d, bl_process_now(p), &bad);
 
     if (bad) {
-        char why[96];
+        char fault[64], why[128];
 
-        snprintf(why, sizeof why, "returned %s%s, which makes no sense there",
-                 bl_pr_do_name(d->what), d->has_reply ? " with a reply" : "");
+        bl_pr_fault(callback, d, fault, sizeof fault);
+        snprintf(why, sizeof why, "returned %s, which makes no sense there", fault);
         set_exit_of(p, BELAY_EBADRETURN, bl_pr_callback_name(callback), why);
         p->ending = true;
     }

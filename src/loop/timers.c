@@ -4,6 +4,7 @@
  * comes up, is found to be early, and goes back. Equal deadlines fire in the order in which they
  * were put in.
  */
+#include "loop/threads.h"
 #include "loop/turn.h"
 
 int bl_timer_init(struct bl_timer *timer, struct belay_loop *loop, belay_fn *fn, void *arg)
@@ -126,6 +127,7 @@ int belay_timer_new(struct belay_loop *loop, belay_fn *fn, void *arg,
 void belay_timer_start(struct belay_timer *timer, int64_t delay_ms)
 {
     struct belay_loop *loop = timer->loop;
+    BL_DEBUG_ASSERT(bl_threads_here(loop));
     if (loop->shutting)
         return;
     int64_t delay = delay_ms == BELAY_FOREVER ? INT64_MAX : delay_ms;

@@ -7,6 +7,7 @@
  * A blocked write takes the kernel's user timeout off the socket, as it would kill a peer that
  * merely reads slowly; a timer then looks at the age of the peer's last acknowledgement instead.
  */
+#include "loop/threads.h"
 #include "net/stream.h"
 
 #define PIECES_MAX 16
@@ -294,6 +295,7 @@ static void after_write(struct belay_stream *s)
 int belay_stream_write(struct belay_stream *s, const void *data, size_t len)
 {
     int rc = admit(s, len);
+    BL_DEBUG_ASSERT(bl_threads_here(s->socket.loop)); /* else belay_stream_write_wait */
     if (rc < 0)
         return rc;
     if (bl_buf_append(&s->work->out, &s->socket.loop->mem, data, len) < 0)

@@ -11,12 +11,14 @@ struct sample_options {
     bool no_verify;
     const char *name;
     int64_t added_later;
+    int32_t kind; /* an enum */
 };
 
 static const struct bl_option table[] = {
     BL_OPTION(sample_options, wait_ms, 5000, 0, INT64_MAX, 1, 31536000000),
     BL_OPTION(sample_options, connections_max, 10, BL_NOT_ALLOWED, INT32_MAX, 1, 1000000),
     BL_OPTION(sample_options, added_later, 7, -1, BL_NOT_ALLOWED, -100, 100),
+    BL_OPTION(sample_options, kind, 0, BL_NOT_ALLOWED, BL_NOT_ALLOWED, 1, 3),
 };
 
 static int resolve(const struct sample_options *given, struct sample_options *out,
@@ -81,6 +83,7 @@ static void refusals_name_the_field_and_change_nothing(void **state)
         {{.connections_max = BELAY_NONE}, "connections_max: BELAY_NONE is not allowed here"},
         {{.added_later = BELAY_FOREVER}, "added_later: BELAY_FOREVER is not allowed here"},
         {{.added_later = 101}, "added_later: 101 is out of range (-100 to 100)"},
+        {{.kind = 4}, "kind: 4 is out of range (0 to 3)"},
     };
     struct sample_options before, out;
 
@@ -196,13 +199,13 @@ static void options_read_as_words_and_numbers(void **state)
     o.added_later = -1;
     len = bl_options_print(table, BL_COUNT(table), &o, text, sizeof text);
     assert_int_equal(len, strlen(text));
-    assert_string_equal(text, "wait_ms default, connections_max 5, added_later none");
+    assert_string_equal(text, "wait_ms default, connections_max 5, added_later none, kind default");
     o.wait_ms = INT64_MAX;
     o.connections_max = BELAY_FOREVER;
     o.added_later = -7;
     len = bl_options_print(table, BL_COUNT(table), &o, text, sizeof text);
     assert_int_equal(len, strlen(text));
-    assert_string_equal(text, "wait_ms forever, connections_max forever, added_later -7");
+    assert_string_equal(text, "wait_ms forever, connections_max forever, added_later -7, kind default");
     assert_int_equal(bl_options_print(table, BL_COUNT(table), &o, small, sizeof small), len);
     assert_string_equal(small, "wait_ms forever, co");
     assert_int_equal(bl_options_print(table, BL_COUNT(table), &o, NULL, 0), len);
@@ -213,11 +216,11 @@ static void options_read_as_words_and_numbers(void **state)
 /* Effective options are given again as words, and come out the same. */
 static void effective_options_may_be_given_again(void **state)
 {
-    static const int64_t given[][3] = {
-        {0, 0, 0},
-        {BELAY_NONE, BELAY_FOREVER, BELAY_NONE},
-        {BELAY_FOREVER, 1, 100},
-        {31536000000, 1000000, -100},
+    static const int64_t given[][4] = {
+        {0, 0, 0, 0},
+        {BELAY_NONE, BELAY_FOREVER, BELAY_NONE, 1},
+        {BELAY_FOREVER, 1, 100, 2},
+        {31536000000, 1000000, -100, 3},
     };
     struct sample_options o = {BELAY_SIZED(sample_options)}, first, again;
 

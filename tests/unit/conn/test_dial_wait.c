@@ -230,12 +230,36 @@ static void nobody_runs_the_loop(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+static void dialled(struct belay_stream *stream, const struct belay_error *error, void *arg)
+{
+    (void)stream, (void)error, (void)arg;
+    fail_msg("a call that was refused has called back");
+}
+
+static void *dial_plainly(void *arg)
+{
+    *(int *)arg = belay_dial(kit.endpoint, NULL, NULL, dialled, NULL);
+    return NULL;
+}
+
+static void on_another_thread_the_other_form_is_refused(void **state)
+{
+    pthread_t thread;
+    int rc = 0;
+
+    (void)state;
+    assert_int_equal(pthread_create(&thread, NULL, dial_plainly, &rc), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(rc, BELAY_ENOTSUP);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(it_gives_the_stream),
         TEST(a_refusal_is_the_callbacks_error),
         TEST(bad_options_are_named),
+        TEST(on_another_thread_the_other_form_is_refused),
         TEST(its_limit_says_what_was_waited_for),
         TEST(inside_a_callback_it_is_refused),
         TEST(every_allocation_may_fail),

@@ -372,6 +372,52 @@ static void terminate_is_called_after_nonsense_unless_init_said_it(void **state)
     }
 }
 
+static void says(enum bl_pr_callback callback, struct belay_directive d, const char *fault)
+{
+    char out[64];
+
+    assert_false(bl_pr_is_legal(callback, &d));
+    bl_pr_fault(callback, &d, out, sizeof out);
+    assert_string_equal(out, fault);
+}
+
+static void what_is_wrong_with_a_directive_is_named(void **state)
+{
+    struct belay_message m = belay_message_tag(1);
+    struct belay_directive bare = belay_do_reply(m), stop = belay_do(BELAY_DO_STOP);
+
+    (void)state;
+    bare.has_reply = false;
+    stop.exit = (enum belay_exit_kind)9;
+    says(BL_PR_INIT, belay_do_noreply(), "noreply");
+    says(BL_PR_INFO, belay_do_reply(m), "reply with a reply");
+    says(BL_PR_INFO, belay_with_reply(belay_do_noreply(), m), "noreply with a reply");
+    says(BL_PR_CALL, bare, "reply without a reply");
+    says(BL_PR_CALL, belay_with_timeout(belay_do_postpone(), 1), "postpone with a timeout");
+    says(BL_PR_CALL, belay_with_hibernate(belay_do_postpone()), "postpone with hibernate");
+    says(BL_PR_INIT, belay_with_timeout(belay_do_ok(), -7), "ok with a timeout of -7 ms");
+    says(BL_PR_INIT, belay_do_backoff(-7), "a backoff of -7 ms");
+    says(BL_PR_INIT, stop, "stop with an exit of 9");
+}
+
+static void count(void *value)
+{
+    ++*(int *)value;
+}
+
+static void a_reply_over_another_destroys_that(void **state)
+{
+    int first = 0, second = 0;
+    struct belay_directive d = belay_do_reply(belay_message(1, &first, count));
+
+    (void)state;
+    d = belay_with_reply(d, belay_message(2, &second, count));
+    assert_int_equal(first, 1);
+    assert_int_equal(d.reply.tag, 2);
+    belay_message_destroy(&d.reply);
+    assert_int_equal(second, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -387,6 +433,8 @@ int main(void)
         cmocka_unit_test(nothing_is_due_while_something_is_pending),
         cmocka_unit_test(nonsense_ends_the_process_and_nothing_else_does),
         cmocka_unit_test(terminate_is_called_after_nonsense_unless_init_said_it),
+        cmocka_unit_test(what_is_wrong_with_a_directive_is_named),
+        cmocka_unit_test(a_reply_over_another_destroys_that),
     };
 
     return cmocka_run_group_tests_name("process_policy", tests, NULL, NULL);
