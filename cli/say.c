@@ -78,7 +78,7 @@ bool say_is_terminal(int fd)
 {
     const char *term = getenv("TERM");
 
-    return isatty(fd) && !(term && strcmp(term, "dumb") == 0);
+    return isatty(fd) && term && term[0] && strcmp(term, "dumb") != 0;
 }
 
 bool say_has_colours(int fd)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "notify.h"
 #include "say.h"
@@ -50,6 +51,15 @@ static int refuse(const struct complaint *why)
     return EXIT_USAGE;
 }
 
+/* Where there can be no table, whoever looks sees something all the same. */
+static void choose_lines(struct watch_options *o)
+{
+    if (!isatty(1) || say_is_terminal(1) || o->client.json || o->client.quiet)
+        return;
+    o->events = true;
+    say("no table on this terminal (TERM): a line for each event; Ctrl-C ends it");
+}
+
 static int watch(struct watch_options *options)
 {
     struct watch_run *run = memory_get(1, sizeof *run);
@@ -58,6 +68,7 @@ static int watch(struct watch_options *options)
 
     run->o = options;
     run->signals.fd = -1;
+    choose_lines(options);
     status = watch_world_open(run);
     if (status == EXIT_FINE)
         status = run_it(run);

@@ -76,6 +76,19 @@ class Live(harness.Case):
             screen.press("q")
             self.ended(screen, 0)
 
+    def test_a_terminal_that_cannot_be_drawn_on_gets_lines(self):
+        for term in ("dumb", ""):
+            with Peer() as peer:
+                screen = self.watch(peer.address, TERM=term)
+                screen.wait_for_bytes(b"connected")
+                screen.press("\x03")
+                status, shown = screen.end()
+                self.assertEqual(status, 130)
+                self.assertNotIn(b"\033", screen.drawn)
+                self.assertRegex(shown, r"belay: no table on this terminal \(TERM\): a line for each event; Ctrl-C ends it\n"
+                                        r"[\d:.]+  tcp://[\d.:]+  attempting to connect\n(.*\n)*"
+                                        r".*1 of 1 up after ")
+
     def test_colours_obey_no_color(self):
         for env, coloured in (({}, True), ({"NO_COLOR": "1"}, False)):
             screen = self.watch("--for", "300ms", "127.0.0.1:1", **env)

@@ -167,7 +167,7 @@ class Screen:
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-            os.execve(args[0], [str(a) for a in args], environment(TERM="xterm", LC_ALL="C.UTF-8", **env))
+            os.execve(args[0], [str(a) for a in args], environment(**{"TERM": "xterm", "LC_ALL": "C.UTF-8", **env}))
         self.deadline = time.monotonic() + LIMIT
 
     def resize(self, columns, lines):
