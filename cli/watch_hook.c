@@ -127,7 +127,8 @@ void watch_hook_stop(struct watch_run *run)
     if (run->hook.errand && n == 0)
         say("running --exec: the command was killed, as the watch has ended");
     else if (run->hook.errand)
-        say("running --exec: the command was killed, as the watch has ended (%zu change%s not told)",
+        say("running --exec: the command was killed, as the watch has ended (%zu change%s not "
+            "told)",
             n, n == 1 ? " was" : "s were");
     errand_kill(run->hook.errand);
     run->hook.errand = NULL;

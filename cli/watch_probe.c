@@ -2,7 +2,8 @@
 /*
  * How a service is connected to, and what of it counts as up. Over a stream: connected, then --send
  * and --expect, then --check. Of http:// and https://: a request whose answer is good, then --check;
- * its connections are the client's, so that a server which closes an idle one is not down.
+ * its connections are the client's, so that a server which closes an idle one is not down: it is
+ * asked at once, but once only until it is due anyway.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +22,9 @@ struct probe {
     struct belay_http_request *request; /* NULL: none under way */
     struct errand *errand;              /* likewise */
     int status;
-    char *heard; /* the end of what came, as long as --expect may begin in it */
+    uint64_t asked_on; /* the connection of the last request */
+    bool due, early;   /* the link has asked; the peer's close has, since then */
+    char *heard;       /* the end of what came, as long as --expect may begin in it */
     size_t heard_len;
     char said[SAID_MAX]; /* the beginning of it */
     size_t said_len;
@@ -40,6 +43,8 @@ static const struct watch_options *options_of(const struct probe *p)
 
 static void probe_free(struct probe *p)
 {
+    if (p->site->probe == p)
+        p->site->probe = NULL;
     if (p->request)
         belay_http_request_cancel(p->request);
     errand_kill(p->errand);
@@ -55,7 +60,8 @@ static void tell_good(struct probe *p)
     if (p->opening) {
         p->opening = false;
         belay_conn_open_done(p->conn, p, 1);
-    } else {
+    } else if (p->due) {
+        p->due = false;
         belay_conn_checked(p->conn, 0);
     }
 }
@@ -189,6 +195,7 @@ static struct probe *probe_new(struct belay_conn *conn, struct watch_site *site,
     p->site = site;
     p->conn = conn;
     p->opening = true;
+    site->probe = p;
     belay_conn_set_state(conn, p);
     if (belay_timer_new(site->run->loop, on_timer, p, &p->timer) == 0)
         return p;
@@ -217,8 +224,11 @@ static void session_open(struct belay_conn *conn, struct belay_stream *stream, v
 
 static void stream_check(struct belay_conn *conn, void *arg)
 {
+    struct probe *p = belay_conn_state(conn);
+
     (void)arg;
-    run_check(belay_conn_state(conn));
+    p->due = true;
+    run_check(p);
 }
 
 static void cancel(struct belay_conn *conn, void *arg)
@@ -258,9 +268,11 @@ static void on_done(struct belay_http_request *request, const struct belay_error
     struct probe *p = arg;
     const struct watch_options *o = options_of(p);
     struct belay_error told;
+    struct belay_http_facts facts = belay_http_facts_init();
     char text[128];
 
-    (void)request;
+    belay_http_request_facts(request, &facts);
+    p->asked_on = facts.connection;
     p->request = NULL;
     if (error) {
         told = *error;
@@ -320,8 +332,34 @@ static void http_check(struct belay_conn *conn, void *arg)
     struct probe *p = belay_conn_state(conn);
 
     (void)arg;
-    belay_timer_start(p->timer, 0);
+    p->due = true;
+    p->early = false;
+    if (!p->request && !p->errand)
+        belay_timer_start(p->timer, 0);
 }
+
+static void on_connection_closed(struct belay_peer *peer, uint64_t connection,
+                                 enum belay_reason reason, const struct belay_error *error,
+                                 void *arg)
+{
+    struct watch_run *run = arg;
+
+    (void)peer;
+    (void)error;
+    if (reason != BELAY_REASON_PEER_CLOSED && reason != BELAY_REASON_ERROR)
+        return;
+    for (size_t i = 0; i < run->sites_n; i++) {
+        struct probe *p = run->sites[i].probe;
+
+        if (!p || p->opening || p->early || p->request || p->errand || p->asked_on != connection)
+            continue;
+        p->early = true;
+        belay_timer_start(p->timer, 0);
+    }
+}
+
+const struct belay_pool_callbacks watch_pool_callbacks = {
+    .size = sizeof watch_pool_callbacks, .on_connection_closed = on_connection_closed};
 
 static const struct belay_connector_ops http_ops = {
     .size = sizeof http_ops,

@@ -13,12 +13,14 @@
 #include "watch_options.h"
 
 struct watch_run;
+struct probe; /* watch_probe.c */
 
 /* A service of the command line, and its link. */
 struct watch_site {
     struct watch_run *run;
     struct service service;
     struct belay_link *link; /* a reference */
+    struct probe *probe;     /* of its connection, or of the attempt; NULL: none */
     bool up, down;           /* neither: no attempt has come to an end yet */
     bool ended;              /* its link is closed: `row` is the last that was seen */
     struct watch_row row;
@@ -56,9 +58,9 @@ struct watch_run {
     struct belay_watch *keys;
     int interrupted_by; /* a signal */
     int stdout_error;   /* errno: nothing more can be written to it; 0: none */
-    bool ending;   /* nothing new is told */
-    bool hurried;  /* and --exec has only the grace */
-    bool finished; /* the loop is not to go on */
+    bool ending;        /* nothing new is told */
+    bool hurried;       /* and --exec has only the grace */
+    bool finished;      /* the loop is not to go on */
 };
 
 /* watch_world.c: loop, client, services, links; the exit status. */
@@ -67,6 +69,7 @@ void watch_world_close(struct watch_run *run);
 
 /* watch_probe.c: how a service is connected to, and found to be up. */
 struct belay_connector watch_probe_connector(struct watch_site *site);
+extern const struct belay_pool_callbacks watch_pool_callbacks; /* of the client; arg: the run */
 
 /* watch_control.c: what keys, signals, time and events do. */
 bool watch_control_start(struct watch_run *run);

@@ -66,6 +66,8 @@ static int open_http(struct watch_run *run)
     client_set_pool(&run->o->client, &pool, &dial);
     pool.connect_retry_count = BELAY_NONE; /* the link tries again */
     pool.max_connections_per_endpoint = BELAY_FOREVER;
+    pool.callbacks = &watch_pool_callbacks;
+    pool.callbacks_arg = run;
     return client_open_http(&run->o->client, run->loop, run->tls, run->plan.user_agent, &options,
                             &pool, &run->http);
 }

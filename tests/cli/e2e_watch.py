@@ -217,6 +217,28 @@ class Watch(harness.Case):
         self.assertEqual({s[:3] for s in seen}, {("/x?y=z", "yes", "Basic YTpi")})
         self.assertEqual(len({s[3] for s in seen}), 1)
 
+    def test_a_connection_that_the_server_closes_brings_the_next_request_forward(self):
+        origin = harness.Origin()
+        run = self.begin("--json", "--every", "1h", origin.url)
+        self.event(run, "connected")
+        origin.end(signal.SIGKILL)
+        self.assertEqual(self.event(run, "disconnected")["error"]["code"], "ECONNECT")
+        self.stop(run)
+
+    def test_a_server_that_closes_each_connection_is_up_and_not_asked_without_end(self):
+        seen = []
+
+        def answer(h):
+            seen.append(h.path)
+            h.send_response(200)
+            h.send_header("Content-Length", "0")
+            h.end_headers()
+            h.close_connection = True  # without a word of it
+
+        run = self.watch("--json", "--for", "500ms", "--every", "1h", harness.Scripted(answer).url)
+        self.assertNotIn(b"disconnected", run.stdout)
+        self.assertLessEqual(len(seen), 2)
+
     def test_a_check_decides(self):
         (self.dir / "check").write_text('test -e "$1" && [ "$BELAY_NAME" = db ] && [ "${BELAY_ADDRESS#tcp://}" ]')
         with Peer() as peer:
