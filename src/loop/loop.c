@@ -37,18 +37,31 @@ static void init_members(struct belay_loop *loop)
     bl_log_init(&loop->log, BELAY_LOG_WARN);
 }
 
+/* What has no reference left has freed its memory by now. */
+static void tell_held(const struct bl_log *log, size_t blocks)
+{
+    BL_LOG(log, "loop", BELAY_LOG_ERROR,
+           "the loop ends, and %zu blocks of its memory are still held: references (of endpoints, "
+           "peers, sources, processes, ...) were not given back before",
+           blocks);
+    BL_DEBUG_ASSERT(!"all references were given back before the loop ended (belay/base.h, law 6)");
+}
+
 /* Everything but the backend and what stands on it: also undoes a loop that was made half. */
 static void free_memory(struct belay_loop *loop)
 {
     struct bl_mem mem;
+    struct bl_log log;
     bl_threads_free(loop);
     bl_heap_free(&loop->timers, &loop->mem);
     bl_free(&loop->mem, (void *)(uintptr_t)loop->options.dns_servers);
     bl_free(&loop->mem, (void *)(uintptr_t)loop->options.hosts_file);
     bl_free(&loop->mem, loop->scratch);
     mem = loop->mem;
+    log = loop->log;
     bl_free(&mem, loop);
-    BL_DEBUG_ASSERT(mem.live == 0);
+    if (BL_UNLIKELY(mem.live > 0))
+        tell_held(&log, mem.live);
 }
 
 static int attach(struct belay_loop *loop, struct belay_error *error)

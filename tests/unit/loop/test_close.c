@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Closing: in what order things end, from where it may be called, and that all memory comes back.
  */
+#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "fake_world.h"
@@ -307,11 +309,40 @@ static void a_loop_survives_the_failure_of_each_allocation(void **state)
     assert_true(n > 8);
 }
 
+static void on_log(enum belay_log_level level, const char *tag, const char *line, void *arg)
+{
+    assert_int_equal(level, BELAY_LOG_ERROR);
+    assert_string_equal(tag, "loop");
+    snprintf(arg, 200, "%s", line);
+}
+
+/* A debug build aborts there, so that the debugger shows the loop. */
+static void references_that_were_kept_are_told(void **state)
+{
+    struct belay_loop_options o = belay_loop_options_init();
+    struct belay_loop *loop;
+    char line[200] = "";
+    void *kept;
+
+    (void)state;
+#ifndef NDEBUG
+    skip();
+#endif
+    o.on_log = on_log;
+    o.log_arg = line;
+    assert_int_equal(belay_loop_new(&o, &loop, NULL), 0);
+    kept = bl_alloc(&loop->mem, 1);
+    belay_loop_free(loop);
+    assert_non_null(strstr(line, "1 blocks of its memory are still held: references"));
+    free(kept);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(references_that_were_kept_are_told),
         T(closing_ends_objects_then_rooms_from_the_highest_then_tells),
         T(an_object_made_while_closing_is_closed_too),
         T(what_the_last_object_leaves_to_be_done_is_done),
