@@ -154,7 +154,7 @@ struct sim_link {
     uint64_t begun, failed, connected, moves, delays_asked;
     uint64_t started_ns, ended_ns;
     int64_t delay_least_ms, delay_most_ms; /* of the last attempt */
-    uint64_t kept_started_ns; /* of the attempt before a candidate's */
+    uint64_t kept_started_ns;              /* of the attempt before a candidate's */
     int64_t kept_least_ms, kept_most_ms;
     int64_t delay_said_ms,
         delay_said_most_ms; /* by the function: last, and since the last attempt */
@@ -230,12 +230,18 @@ void link_source_heal(struct sim_link *l);
 void link_source_fini(struct sim_link *l);
 
 /* link_oracle.c */
-void link_oracle_attach(struct links *all);
-void link_oracle_opened(struct sim_link *l);
 void link_oracle_event(struct sim_link *l, const struct belay_link_event *event);
 void link_oracle_answer(struct link_wait *wait, struct belay_lease lease,
                         const struct belay_error *error);
 void link_oracle_closed(struct sim_link *l);
+
+/* link_connections.c */
+void link_oracle_attach(struct links *all);
+void link_oracle_opened(struct sim_link *l);
+
+/* link_attempts.c */
+void link_check_attempts(struct sim_link *l, const struct belay_link_stats *s);
+uint64_t link_latest(const struct sim_link *l); /* by when the next one is to begin */
 void link_oracle_hurried(struct sim_link *l, bool kicked);
 void link_oracle_reset(struct sim_link *l);
 void link_oracle_trace(struct links *all, const struct belay_trace *trace);

@@ -5,7 +5,9 @@
  *
  *     supervisor_kid.c      a child of the rig's own, and what its supervisor may do to it
  *     supervisor_model.c    order, intensity, who must run and who must not
- *     supervisor_history.c  what is done to them
+ *     supervisor_specs.c    the other children: links, processes, supervisors
+ *     supervisor_asks.c     what is asked of them
+ *     supervisor_history.c  their life
  */
 #ifndef TEST_SIM_SUPERVISOR_RIG_H
 #define TEST_SIM_SUPERVISOR_RIG_H
@@ -161,7 +163,20 @@ void tree_trace(struct tree *all, const struct belay_trace *trace);
 void boss_on_exit(struct belay_supervisor *supervisor, struct belay_exit why, void *boss);
 void tree_attach(struct tree *all);
 
+/* supervisor_specs.c */
+void boss_draw(struct boss *boss); /* its options */
+int boss_make_spec(struct boss *boss, struct belay_child_spec *ret_spec);
+int boss_make_nested(struct boss *parent, struct belay_child_spec *ret_spec);
+
+/* supervisor_asks.c: of the root */
+bool boss_is_open(const struct boss *boss);
+void boss_add(struct boss *boss);
+void boss_stop_one(struct boss *boss);
+void boss_restart_one(struct boss *boss);
+void boss_delete_one(struct boss *boss);
+
 /* supervisor_history.c */
+struct kid *boss_some_kid(struct boss *boss); /* any; NULL: it has none */
 void tree_recklessly(struct tree *all);
 int tree_history_run(uint64_t seed, const struct history_options *options, struct met *met,
                      char *text, size_t size);
