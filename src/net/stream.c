@@ -316,6 +316,8 @@ void belay_stream_set_callbacks(struct belay_stream *s,
 {
     if (s->closing)
         return;
+    if (callbacks)
+        bl_stream_end_wait(s);
     if (callbacks != s->callbacks || arg != s->arg)
         s->end_told = s->lost_told = 0; /* that the former ones know helps nobody */
     s->callbacks = callbacks;
@@ -388,6 +390,7 @@ void belay_stream_close(struct belay_stream *s, int64_t limit_ms, belay_fn *on_c
             bl_stream_shut(s, false);
         return;
     }
+    bl_stream_end_wait(s);
     unsent = s->work && (bl_buf_len(&s->work->out) || s->work->refs_len);
     flush = unsent && limit_ms != 0 && !s->dead_code && !s->starting;
     kindly = !unsent && !s->dead_code && !s->starting;

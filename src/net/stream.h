@@ -152,6 +152,9 @@ void bl_stream_shut(struct belay_stream *s, bool kindly);
 /* stream_start.c: goes on with the handshake of the filter on top. */
 void bl_stream_drive_start(struct belay_stream *s);
 
+/* stream_wait.c: who waits for it is told that there is nothing more to wait for. */
+void bl_stream_end_wait(struct belay_stream *s);
+
 /* stream_read.c */
 bool bl_stream_may_read(const struct belay_stream *s);
 void bl_stream_read(struct belay_stream *s);

@@ -7,6 +7,8 @@
 
 #define PIECE (BL_STREAM_BUFFER_MAX / 4) /* of a long write: so much finds room at a time */
 
+static const struct belay_stream_callbacks reading, writing;
+
 struct stream_wait {
     struct bl_wait wait;
     struct belay_stream *stream;
@@ -37,6 +39,24 @@ static void on_lost(struct belay_stream *stream, const struct belay_error *error
     finish(arg, error->code);
 }
 
+/* ---- whoever else has something to do with the stream ---- */
+
+static bool is_waited_for(const struct belay_stream *s)
+{
+    return s->callbacks == &reading || s->callbacks == &writing;
+}
+
+void bl_stream_end_wait(struct belay_stream *s)
+{
+    struct stream_wait *w = s->arg;
+
+    if (!is_waited_for(s))
+        return;
+    s->callbacks = NULL;
+    s->arg = NULL;
+    bl_wait_done(&w->wait, BELAY_ECLOSED);
+}
+
 /* ---- reading ---- */
 
 static size_t on_data(struct belay_stream *stream, const char *data, size_t len, void *arg)
@@ -57,14 +77,17 @@ static void on_end(struct belay_stream *stream, void *arg)
     finish(arg, BELAY_EEOF);
 }
 
+static const struct belay_stream_callbacks reading = {
+    .size = sizeof reading, .on_data = on_data, .on_end = on_end, .on_lost = on_lost};
+
 static int start_read(struct bl_wait *wait)
 {
-    static const struct belay_stream_callbacks reading = {
-        .size = sizeof reading, .on_data = on_data, .on_end = on_end, .on_lost = on_lost};
     struct stream_wait *w = of_wait(wait);
 
     if (w->stream->closing)
         return BELAY_ECLOSED;
+    if (is_waited_for(w->stream))
+        return BELAY_EAGAIN;
     belay_stream_set_callbacks(w->stream, &reading, w);
     return 0;
 }
@@ -116,14 +139,15 @@ static void on_drain(struct belay_stream *stream, void *arg)
         finish(w, rc);
 }
 
+static const struct belay_stream_callbacks writing = {
+    .size = sizeof writing, .on_drain = on_drain, .on_lost = on_lost};
+
 static int start_write(struct bl_wait *wait)
 {
-    static const struct belay_stream_callbacks writing = {
-        .size = sizeof writing, .on_drain = on_drain, .on_lost = on_lost};
     struct stream_wait *w = of_wait(wait);
     int rc = write_on(w);
 
-    if (rc == BELAY_EAGAIN) {
+    if (rc == BELAY_EAGAIN && !is_waited_for(w->stream)) {
         belay_stream_set_callbacks(w->stream, &writing, w);
         return 0;
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Reading and writing for those who block: on the loop's thread, and on another. */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -201,6 +202,76 @@ static void another_thread_may_talk(void **state)
     pthread_join(asker, NULL);
 }
 
+/* ---- who else has the stream ---- */
+
+static void disturb(void *arg)
+{
+    static const struct belay_stream_callbacks none = {.size = sizeof none};
+
+    if (*(bool *)arg)
+        belay_stream_close(stream, 0, NULL, NULL);
+    else
+        belay_stream_set_callbacks(stream, &none, NULL);
+}
+
+static void who_waits_is_told_when_others_take_or_close_the_stream(void **state)
+{
+    bool closes[] = {false, true};
+    char data[8];
+    size_t n;
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(belay_loop_post(k.loop, disturb, &closes[i]), 0);
+        assert_int_equal(belay_stream_read_wait(stream, data, sizeof data, BELAY_FOREVER, &n),
+                         BELAY_ECLOSED);
+    }
+    stream = NULL;
+}
+
+static struct {
+    char read[8];
+    atomic_int rc;
+} forever;
+
+static void *read_for_ever(void *arg)
+{
+    size_t n;
+
+    (void)arg;
+    atomic_store(&forever.rc, belay_stream_read_wait(stream, forever.read, sizeof forever.read,
+                                                     BELAY_FOREVER, &n));
+    return NULL;
+}
+
+static void a_second_reader_is_refused_and_the_first_goes_on(void **state)
+{
+    char *much;
+    pthread_t thread;
+    char data[8];
+    size_t n;
+    int rc;
+
+    (void)state;
+    much = calloc(8, LONG);
+    atomic_store(&forever.rc, 1);
+    assert_int_equal(belay_loop_turn(k.loop, 0), 0); /* it counts as run from now on */
+    assert_int_equal(pthread_create(&thread, NULL, read_for_ever, NULL), 0);
+    while (!stream->callbacks) /* until it waits */
+        assert_int_equal(belay_loop_turn(k.loop, 1), 0);
+    rc = belay_stream_read_wait(stream, data, sizeof data, 1000, &n);
+    assert_int_equal(rc, BELAY_EAGAIN);
+    assert_int_equal(belay_stream_write_wait(stream, "hello", 5, 1000), 0);
+    assert_int_equal(belay_stream_write_wait(stream, much, 8 * LONG, 1000), BELAY_EAGAIN);
+    net_kit_send(far, "one");
+    while (atomic_load(&forever.rc) == 1)
+        assert_int_equal(belay_loop_turn(k.loop, 1), 0);
+    pthread_join(thread, NULL);
+    assert_int_equal(forever.rc, 0);
+    assert_memory_equal(forever.read, "one", 3);
+    free(much);
+}
+
 static void closing_sends_what_was_written_and_waits_for_it(void **state)
 {
     struct belay_stream *s;
@@ -245,6 +316,8 @@ int main(void)
         TEST(a_long_write_waits_for_room),
         TEST(a_write_that_nobody_reads_ends_at_its_limit),
         TEST(another_thread_may_talk),
+        TEST(who_waits_is_told_when_others_take_or_close_the_stream),
+        TEST(a_second_reader_is_refused_and_the_first_goes_on),
         TEST(closing_sends_what_was_written_and_waits_for_it),
         TEST(what_is_being_closed_cannot_be_closed_again),
     };
