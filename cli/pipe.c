@@ -122,10 +122,13 @@ static void on_idle(void *arg)
     int64_t left = run->moved_ms + run->o->idle_ms - belay_loop_now_ms(run->loop);
     char limit[TEXT_FIGURE_MAX];
 
+    if (run->ending || run->finished)
+        return;
     if (left > 0) {
         belay_timer_start(run->idle, left);
         return;
     }
+    run->why = "idle";
     if (!run->o->client.quiet)
         say("%s: nothing was sent or received for %s", run->o->service.name,
             text_duration(limit, (uint64_t)run->o->idle_ms * 1000));
@@ -137,6 +140,9 @@ static void on_deadline(void *arg)
     struct pipe_run *run = arg;
     char limit[TEXT_FIGURE_MAX];
 
+    if (run->finished)
+        return;
+    run->why = "timeout";
     say("%s: not done within %s", run->o->service.name,
         text_duration(limit, (uint64_t)run->o->client.timeout_ms * 1000));
     run->status = EXIT_PROBLEM;
@@ -205,15 +211,20 @@ static int end_exec(struct pipe_run *run, int status)
 
 static int run_it(struct pipe_run *run)
 {
-    int status = start(run);
+    int status;
 
-    if (status != EXIT_FINE)
-        return status;
-    if (belay_loop_run(run->loop) < 0)
-        say("running: the loop could not run");
-    pipe_say_end(run);
-    status = end_exec(run, run->status);
-    return run->interrupted_by ? 128 + run->interrupted_by : status;
+    if (run->o->client.json)
+        pipe_say_json(run);
+    status = start(run);
+    if (status == EXIT_FINE) {
+        if (belay_loop_run(run->loop) < 0)
+            say("running: the loop could not run");
+        status = end_exec(run, run->status);
+    }
+    if (run->interrupted_by)
+        status = 128 + run->interrupted_by;
+    pipe_say_end(run, status);
+    return status;
 }
 
 static void close_world(struct pipe_run *run)
@@ -240,6 +251,7 @@ static void close_world(struct pipe_run *run)
     pipe_in_free(&run->in);
     pipe_out_free(&run->out);
     pipe_buffer_free(&run->buffer);
+    free(run->error);
 }
 
 int pipe_main(int argc, char **argv)

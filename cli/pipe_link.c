@@ -324,6 +324,7 @@ static void on_link_closed(void *arg)
         return;
     if (belay_link_last_error(run->link, &error, NULL))
         say("%s%s", error.text, hint_for(&error, NULL));
+    run->why = "gave_up";
     pipe_end(run, EXIT_PROBLEM);
 }
 

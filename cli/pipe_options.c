@@ -46,7 +46,9 @@ static const struct option_row connect_rows[] = {
 
 static const struct option_row show_rows[] = {
     HEADING("What to say, on standard error"),
-    FLAG(0, "json", client.json, "a JSON line for each event, and one at the end"),
+    FLAG(0, "json", client.json,
+         "a JSON line for each event and one at the end, with its status,\nreason and error; "
+         "nothing else"),
     FLAG('q', "quiet", client.quiet, "only what ends it, and what a loss did to the data"),
     MORE('v', "verbose", client.verbose,
          "tell of connections and TLS, and the sum; -vv of every change\nof state"),
@@ -83,11 +85,11 @@ const struct option_table pipe_table = {
     .about =
         "Standard input and output over a connection that comes back: like nc, but a lost\n"
         "connection is made again. What was read and not sent is sent then; what had been handed\n"
-        "to the system and may not have arrived is told as a count. Status: 0 all was sent and "
-        "the\n"
-        "other side has closed, 1 something failed, 2 usage, 130 interrupted. Times are 500ms, "
-        "2s,\n1.5m; a bare number is seconds. In brackets: what holds when nothing is "
-        "said.\n\n" SERVICE_SYNTAX,
+        "to the system and may not have arrived is told as a count. So much at least: what has\n"
+        "arrived at the other system its program may not have read, if the connection was reset.\n"
+        "Status: 0 all was sent and the other side has closed, 1 something failed, 2 usage,\n"
+        "130 interrupted. Times are 500ms, 2s, 1.5m; a bare number is seconds. In brackets: what\n"
+        "holds when nothing is said.\n\n" SERVICE_SYNTAX,
     .footer = "Examples\n"
               "  journalctl -f | belay pipe --lines logs=a:5140,b:5140   lines stay whole\n"
               "  belay pipe --hello 'SUBSCRIBE news\\r\\n' -d redis:6379   whatever happens to it\n"

@@ -63,7 +63,9 @@ struct pipe_run {
     bool troubled; /* it was said that there is no connection */
     bool ending;   /* when the output is written */
     bool finished;
-    int status; /* EXIT_FINE, EXIT_PROBLEM */
+    int status;      /* EXIT_FINE, EXIT_PROBLEM */
+    const char *why; /* it ended; NULL: the status says it */
+    char *error;     /* --json: what was said first; NULL: nothing */
     int interrupted_by;
 };
 
@@ -80,7 +82,8 @@ void pipe_finish(struct pipe_run *run); /* now */
 
 /* pipe_say.c: what is told on standard error. */
 void pipe_say_event(struct pipe_run *run, const struct belay_link_event *event);
-void pipe_say_end(struct pipe_run *run);
+void pipe_say_end(struct pipe_run *run, int status);
+void pipe_say_json(struct pipe_run *run); /* all that is said from now on is objects */
 
 /* The command; returns the exit status. */
 int pipe_main(int argc, char **argv);

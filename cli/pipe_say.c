@@ -46,8 +46,11 @@ static void add_loss(char out[PART_MAX], const struct pipe_loss *loss)
     char n[TEXT_FIGURE_MAX], all[TEXT_FIGURE_MAX];
 
     if (loss->doubtful)
-        add(out, "; of %s byte%s sent, %s may not have arrived", text_count(all, loss->sent),
-            plural(loss->sent), text_count(n, loss->doubtful));
+        add(out, "; of %s byte%s sent, %s may not have arrived%s", text_count(all, loss->sent),
+            plural(loss->sent), text_count(n, loss->doubtful),
+            loss->reset && loss->doubtful < loss->sent
+                ? ", and of the rest not all may have been read"
+                : "");
     else if (loss->reset && loss->sent)
         add(out, "; %s byte%s sent had arrived, and may not have been read",
             text_count(all, loss->sent), plural(loss->sent));
@@ -156,12 +159,48 @@ static void print_event(const struct pipe_run *run, const struct belay_link_even
     print(line);
 }
 
-static void print_end(const struct pipe_run *run)
+/* JSON is UTF-8; what a peer or a system says may be anything. */
+static json_t *text_or_null(const char *text)
 {
+    json_t *string = text ? json_string(text) : json_null();
+    char shown[BELAY_ERROR_TEXT_MAX];
+
+    return string ? string : json_string(text_show(shown, sizeof shown, text));
+}
+
+/* The first is the reason of the end, if one is; what -v tells goes as it comes. */
+static void on_said(const char *text, void *arg)
+{
+    static const char prefix[] = "belay: ";
+    struct pipe_run *run = arg;
+    bool ours = strncmp(text, prefix, strlen(prefix)) == 0;
+    json_t *line;
+
+    text += ours ? strlen(prefix) : 0;
+    if (ours && !run->error) {
+        run->error = memory_copy(text, strlen(text));
+        return;
+    }
+    line = json_object();
+    json_object_set_new(line, "event", json_string("message"));
+    json_object_set_new(line, "at_s", json_real(elapsed_s(run)));
+    json_object_set_new(line, "text", text_or_null(text));
+    print(line);
+}
+
+static void print_end(const struct pipe_run *run, int status)
+{
+    const char *reason = run->interrupted_by   ? "interrupted"
+                         : run->why            ? run->why
+                         : status == EXIT_FINE ? "done"
+                                               : "failed";
     json_t *line = json_object();
 
     json_object_set_new(line, "event", json_string("end"));
     json_object_set_new(line, "at_s", json_real(elapsed_s(run)));
+    json_object_set_new(line, "status", json_integer(status));
+    json_object_set_new(line, "reason", json_string(reason));
+    json_object_set_new(line, "error", text_or_null(run->error));
     json_object_set_new(line, "connections", integer(run->connections));
     json_object_set_new(line, "sent", integer(run->sent));
     json_object_set_new(line, "received", integer(run->received));
@@ -185,7 +224,12 @@ void pipe_say_event(struct pipe_run *run, const struct belay_link_event *e)
         say_connected(run, e);
 }
 
-void pipe_say_end(struct pipe_run *run)
+void pipe_say_json(struct pipe_run *run)
+{
+    say_divert(on_said, run);
+}
+
+void pipe_say_end(struct pipe_run *run, int status)
 {
     char took[TEXT_FIGURE_MAX], sent[TEXT_FIGURE_MAX], received[TEXT_FIGURE_MAX];
     char n[TEXT_FIGURE_MAX], rest[PART_MAX] = "";
@@ -193,11 +237,12 @@ void pipe_say_end(struct pipe_run *run)
     int64_t ms = belay_loop_now_ms(run->loop) - run->begin_ms;
 
     if (run->o->client.json) {
-        print_end(run);
+        say_divert(NULL, NULL);
+        print_end(run, status);
         return;
     }
     if (run->doubtful)
-        add(rest, "; %s may not have arrived", text_count(n, run->doubtful));
+        add(rest, "; at least %s may not have arrived", text_count(n, run->doubtful));
     if (unsent)
         add(rest, "; %s read and not sent", text_count(n, unsent));
     if (run->interrupted_by || run->o->client.verbose)

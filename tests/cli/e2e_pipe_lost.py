@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """`belay pipe` whose connections are lost: what is sent again, what is told, and what waits."""
 import json
+import signal
 import socket
 import subprocess
 
@@ -91,7 +92,7 @@ class Lost(harness.Case):
         self.peer.accept().read_all()
         err = self.ended(run, 1)[1]
         self.assertRegex(err, r"belay: .*127\.0\.0\.1:\d+: connection reset by peer; of [\d,]+ bytes sent, [\d,]+ may not have "
-                              r"arrived(; [\d,]+ bytes not sent yet)?(; next attempt in .*)?\n"
+                              r"arrived, and of the rest not all may have been read(; [\d,]+ bytes not sent yet)?(; next attempt in .*)?\n"
                               r"belay: tcp://.*: connected\n$")
 
     def test_input_that_comes_while_there_is_no_connection_is_sent_then(self):
@@ -191,6 +192,39 @@ class Lost(harness.Case):
             conn.write(word)
             self.assertEqual(run.stdout.read(3), word)
             conn.close()
+
+    # ---- --json ----
+
+    def told(self, *args, status, **options):
+        """Standard error, which has nothing but objects; the last tells of the end."""
+        run = self.start("pipe", "--json", *args, stdin=subprocess.DEVNULL, **options)
+        self.addCleanup(self.stop, run)
+        lines = [json.loads(line) for line in self.ended(run, status)[1].splitlines()]
+        self.assertEqual((lines[-1]["event"], lines[-1]["status"]), ("end", status))
+        return lines
+
+    def test_the_last_object_tells_why_it_ended(self):
+        end = self.told("--backoff", "1ms,tries=2", "127.0.0.1:1", status=1)[-1]
+        self.assertEqual(end["reason"], "gave_up")
+        self.assertRegex(end["error"], r"^giving up on .*127.0.0.1:1 after 2 attempts: ")
+        end = self.told("-m", "50ms", "-v", self.peer.address, status=1)[-1]
+        self.assertEqual((end["reason"], end["error"]), ("timeout", f"{self.peer.address}: not done within 50.0 ms"))
+        self.assertEqual(self.told("-w", "50ms", self.peer.address, status=0)[-1]["reason"], "idle")
+        end = self.told("-N", self.peer.address, status=0)[-1]
+        self.assertEqual((end["reason"], end["error"]), ("done", None))
+        end = self.told("--exec", "exit 3", "-N", self.peer.address, status=1)[-1]
+        self.assertEqual((end["reason"], end["error"]), ("failed", "running --exec: the command ended with status 3"))
+
+    def test_with_verbose_the_lines_are_objects_too(self):
+        lines = self.told("-N", "-v", self.peer.address, status=0)
+        self.assertTrue(any(line["event"] == "message" and "dialing" in line["text"] for line in lines))
+
+    def test_a_signal_is_the_reason(self):
+        run = self.begin("--json", self.peer.address)
+        self.peer.accept()
+        run.send_signal(signal.SIGTERM)
+        end = json.loads(self.ended(run, 143)[1].splitlines()[-1])
+        self.assertEqual((end["reason"], end["status"], end["interrupted"]), ("interrupted", 143, True))
 
     # ---- what waits ----
 
