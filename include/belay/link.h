@@ -20,6 +20,10 @@
  * new answer. A connection whose peer has said that it will close (belay_conn_draining) is replaced
  * before it does.
  *
+ * What had come and was not consumed, as on_data left it or had paused the stream, goes with a
+ * connection that is lost: its lease is stale before that is told. Who needs those bytes has a
+ * connector whose `close` reads them before it says belay_conn_closed (cli/pipe_link.c does).
+ *
  * Its transitions, as a table: docs/transitions.md.
  */
 #ifndef BELAY_LINK_H
