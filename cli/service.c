@@ -98,8 +98,6 @@ static bool add_address(struct service *s, const char *text, size_t len, struct 
 {
     char *address;
 
-    if (len == 0)
-        return complain(why, "an address is empty");
     address = memory_copy(text, len);
     strings_add(&s->addresses, address);
     if (!set_once(&s->scheme, scheme_of(address), "scheme", address, why))
@@ -114,11 +112,16 @@ static bool add_address(struct service *s, const char *text, size_t len, struct 
     return true;
 }
 
-static bool parse_list(struct service *s, const char *text, struct complaint *why)
+static bool parse_list(struct service *s, const char *given, const char *text,
+                       struct complaint *why)
 {
+    char shown[TEXT_SHOWN_MAX];
+
     for (;;) {
         size_t len = strcspn(text, ",");
 
+        if (len == 0)
+            return complain(why, "%s: an address is empty", text_show(shown, sizeof shown, given));
         if (!add_address(s, text, len, why))
             return false;
         if (text[len] == '\0')
@@ -147,6 +150,7 @@ static bool parse_place(struct service *s, const char *text, const char *what,
 
 bool service_parse(struct service *s, const char *text, struct complaint *why)
 {
+    const char *given = text;
     size_t name = name_len(text);
 
     memset(s, 0, sizeof *s);
@@ -162,7 +166,7 @@ bool service_parse(struct service *s, const char *text, struct complaint *why)
         return parse_place(s, text + 5, "file:", why);
     }
     s->kind = SERVICE_LIST;
-    return parse_list(s, text, why);
+    return parse_list(s, given, text, why);
 }
 
 /* ---- opening ---- */

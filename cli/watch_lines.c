@@ -51,15 +51,7 @@ void watch_page_screen(struct page *page, const struct watch_facts *f, size_t li
     if (roomy)
         page_newline(page);
     watch_page_table(page, f, table);
-    if (tail_n && page->lines + foot < lines)
-        page_newline(page);
-    pane = lines > page->lines + foot ? lines - page->lines - foot : 0;
-    for (size_t i = tail_n > pane ? tail_n - pane : 0; i < tail_n; i++) {
-        page_add(page, PAGE_PLAIN, tail[i]);
-        page_newline(page);
-    }
-    if (foot > 1)
-        page_newline(page);
+    page_tail(page, lines, foot, tail, tail_n);
     if (foot)
         add_keys(page);
 }
@@ -128,8 +120,9 @@ void watch_page_summary(struct page *p, const struct watch_facts *f)
     char took[TEXT_FIGURE_MAX];
 
     page_addf(p, f->up_n == f->n ? PAGE_GREEN : PAGE_RED, "%zu of %zu up", f->up_n, f->n);
-    page_addf(p, PAGE_PLAIN, " after %s",
-              text_duration(took, (uint64_t)(f->elapsed_s * 1000) * 1000));
+    page_addf(
+        p, PAGE_PLAIN, " after %s",
+        text_duration(took, (uint64_t)(f->elapsed_s < 0.001 ? 1 : f->elapsed_s * 1000) * 1000));
     page_newline(p);
     watch_page_table(p, f, 0);
 }

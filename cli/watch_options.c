@@ -41,7 +41,7 @@ static const struct option_row goal_rows[] = {
 static const struct option_row up_rows[] = {
     HEADING("What counts as up"),
     TEXT(0, "expect", "TEXT", expect,
-         "the server says it, after connecting and --send;\n\\r \\n \\t \\\\ \\xHH are bytes"),
+         "the server says it, after connecting and --send;\n\\r \\n \\t \\0 \\\\ \\xHH are bytes"),
     TEXT(0, "send", "TEXT", send, "say that first"),
     TAKE(0, "status", "N[-N]", take_status, "the answer to a request has it (200-399)"),
     TEXT(0, "check", "CMD", check,
@@ -188,8 +188,6 @@ static bool check(struct watch_options *o, struct complaint *why)
         return complain(why, "--expect: is longer than 4,096 bytes");
     if (o->events && o->client.quiet)
         return client_options_clash(why, "--events", "-q");
-    if (o->events && o->client.json)
-        return complain(why, "--json shows events already");
     return true;
 }
 

@@ -31,6 +31,20 @@ static int refuse_address(const struct client_options *o, size_t i, const struct
     return EXIT_USAGE;
 }
 
+/* Of the same name: what is told of them cannot be told apart. */
+static void say_twice(const struct watch_run *run, size_t n)
+{
+    char shown[TEXT_SHOWN_MAX];
+
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(run->sites[i].service.name, run->sites[n].service.name) != 0)
+            continue;
+        say("reading addresses: %s is there twice: it is watched twice",
+            text_show(shown, sizeof shown, run->sites[n].service.name));
+        return;
+    }
+}
+
 static int read_services(struct watch_run *run, struct client_options *o, struct complaint *why)
 {
     size_t http = 0;
@@ -43,6 +57,7 @@ static int read_services(struct watch_run *run, struct client_options *o, struct
         site->run = run;
         if (!service_parse(&site->service, o->urls.items[i], why))
             return refuse_address(o, i, why);
+        say_twice(run, i);
         http += service_is_http(&site->service);
         o->needs_tls = o->needs_tls || service_is_tls(&site->service);
         site->row.name = site->service.name;

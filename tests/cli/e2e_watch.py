@@ -330,6 +330,19 @@ class Watch(harness.Case):
             err = self.watch("--for", "50ms", "-vv", peer.address).stderr.decode()
             self.assertRegex(err, r"(?m) link \d+ tcp://127.0.0.1:\d+: dialing -> up")
 
+    def test_json_has_the_events_anyway(self):
+        run = self.watch("--for", "50ms", "--json", "--events", "127.0.0.1:1", status=1)
+        for line in run.stdout.splitlines():
+            self.checked(json.loads(line))
+
+    def test_an_address_that_is_given_twice_is_said(self):
+        run = self.watch("--for", "50ms", "-q", "127.0.0.1:1", "a=127.0.0.1:1", "127.0.0.1:1", status=1)
+        self.assertEqual(run.stderr, b"belay: reading addresses: 127.0.0.1:1 is there twice: it is watched twice\n")
+
+    def test_a_watch_of_no_time_is_told_in_milliseconds(self):
+        run = self.watch("--for", "1ms", "127.0.0.1:1", status=1)
+        self.assertNotIn(b" us", run.stdout)
+
     def test_json_is_alone_on_standard_output(self):
         run = self.watch("--for", "50ms", "--json", "127.0.0.1:1", status=1)
         for line in run.stdout.splitlines():
@@ -492,7 +505,8 @@ class Watch(harness.Case):
             (["-H", "a: b", good], "-H is for http://"),
             (["--expect", "x", "http://a/"], "--status"),
             (["db=" + good + ",tls://a:1"], "scheme"),
-            (["db="], "empty"),
+            (["db="], "db=: an address is empty"),
+            (["db=a:1,"], "db=a:1,: an address is empty"),
             (["srv:"], "empty"),
             (["http://user:secret@a/"], "-u NAME:PASSWORD"),
             (["file:"], "empty"),
