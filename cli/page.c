@@ -104,3 +104,18 @@ void page_newline(struct page *p)
     p->column = 0;
     p->cut = false;
 }
+
+void page_tail(struct page *p, size_t lines, size_t foot, const char *const *tail, size_t n)
+{
+    size_t room;
+
+    if (n && p->lines + foot < lines)
+        page_newline(p);
+    room = lines > p->lines + foot ? lines - p->lines - foot : 0;
+    for (size_t i = n > room ? n - room : 0; i < n; i++) {
+        page_add(p, PAGE_PLAIN, tail[i]);
+        page_newline(p);
+    }
+    if (foot > 1)
+        page_newline(p);
+}

@@ -82,15 +82,7 @@ void pool_page_screen(struct page *page, const struct pool_facts *f, size_t line
         page_newline(page);
     if (uses)
         add_uses(page, f);
-    if (tail_n && page->lines + foot < lines)
-        page_newline(page);
-    pane = lines > page->lines + foot ? lines - page->lines - foot : 0;
-    for (size_t i = tail_n > pane ? tail_n - pane : 0; i < tail_n; i++) {
-        page_add(page, PAGE_PLAIN, tail[i]);
-        page_newline(page);
-    }
-    if (foot > 1)
-        page_newline(page);
+    page_tail(page, lines, foot, tail, tail_n);
     if (foot)
         add_keys(page);
 }
