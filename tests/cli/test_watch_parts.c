@@ -97,7 +97,6 @@ static void what_makes_no_sense_together_is_refused(void **state)
         {"a:1", "--", NULL},
         {"--until-down", "a:1", "--", "b", NULL},
         {"-q", "--events", "a:1", NULL},
-        {"--json", "--events", "a:1", NULL},
         {"--expect", "\\q", "a:1", NULL},
         {"--until-up", NULL},
         {"-4", "-6", "a:1", NULL},
