@@ -18,7 +18,8 @@
  * over the stream. *From the endpoint*: give `open`; the connector dials itself and belay never
  * sees a descriptor.
  *
- * One session over a stream, in full: tests/support/toy_connector.c.
+ * One session over a stream, in full: tests/support/toy_connector.c. One from the endpoint, with an
+ * address of its own type: examples/connector.c.
  */
 #ifndef BELAY_CONNECTOR_H
 #define BELAY_CONNECTOR_H
@@ -145,13 +146,14 @@ BELAY_API void belay_conn_closed(struct belay_conn *conn);
  * Form 2: a descriptor of the connection's to watch while nobody uses it. When it becomes readable
  * then, the connection is suspect: checked, or closed when it cannot be. The check reads what is
  * there, else it is asked for again and again. While it opens, is lent, or is being checked, what
- * it does means nothing to belay, and whoever has it may watch it. It stays the connector's, and is
- * to be open while the connection is idle: where a user may have closed it, `released` sets the one
- * that is there now, or -1. (Where it does not, that is found out when the connection has been idle
- * for a second, or before: it is suspect then.) Another may be set at any time, the first in the
- * turn of open_done at the latest. A lease costs no system call where nothing stirred; on a backend
- * of the caller's (belay/world.h) the descriptor is watched anew after each. BELAY_ENOMEM, BELAY_ECLOSED, BELAY_EINVAL (form 1,
- * or too late).
+ * it does means nothing to belay, and whoever has it may watch it: a link's connection is in use
+ * as long as it is up, so there the connector watches it, and says belay_conn_lost. It stays the
+ * connector's, and is to be open while the connection is idle: where a user may have closed it,
+ * `released` sets the one that is there now, or -1. (Where it does not, that is found out when the
+ * connection has been idle for a second, or before: it is suspect then.) Another may be set at any
+ * time, the first in the turn of open_done at the latest. A lease costs no system call where
+ * nothing stirred; on a backend of the caller's (belay/world.h) the descriptor is watched anew
+ * after each. BELAY_ENOMEM, BELAY_ECLOSED, BELAY_EINVAL (form 1, or too late).
  */
 BELAY_API int belay_conn_set_descriptor(struct belay_conn *conn, int fd);
 
