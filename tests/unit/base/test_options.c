@@ -205,7 +205,8 @@ static void options_read_as_words_and_numbers(void **state)
     o.added_later = -7;
     len = bl_options_print(table, BL_COUNT(table), &o, text, sizeof text);
     assert_int_equal(len, strlen(text));
-    assert_string_equal(text, "wait_ms forever, connections_max forever, added_later -7, kind default");
+    assert_string_equal(text,
+                        "wait_ms forever, connections_max forever, added_later -7, kind default");
     assert_int_equal(bl_options_print(table, BL_COUNT(table), &o, small, sizeof small), len);
     assert_string_equal(small, "wait_ms forever, co");
     assert_int_equal(bl_options_print(table, BL_COUNT(table), &o, NULL, 0), len);
