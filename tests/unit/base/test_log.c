@@ -116,7 +116,8 @@ static void bad_tags_and_levels_are_refused(void **state)
     assert_int_equal(bl_log_set(&log, NULL, -1), BELAY_EINVAL);
     assert_int_equal(bl_log_set(&log, "", BELAY_LOG_INFO), BELAY_EINVAL);
     assert_int_equal(bl_log_set(&log, "a tag of four and twenty", BELAY_LOG_INFO), BELAY_EINVAL);
-    assert_int_equal(bl_log_set(&log, "two-and-thirty-are-one-too-many..", BELAY_LOG_INFO), BELAY_EINVAL);
+    assert_int_equal(bl_log_set(&log, "two-and-thirty-are-one-too-many..", BELAY_LOG_INFO),
+                     BELAY_EINVAL);
     for (int i = 0; i < BL_LOG_TAGS_MAX; i++) {
         char tag[8];
 
