@@ -121,6 +121,20 @@ static void check_numbers(struct sim_link *l, const struct belay_link_stats *s)
                  (unsigned long long)l->delays_asked, (unsigned long long)(l->tries + l->asks));
 }
 
+/* While it is up its source is asked as often as the option says; a candidate takes its time, and fails. */
+static void check_asking(struct sim_link *l)
+{
+    struct sim_world *w = l->all->w;
+    uint64_t since = l->asked_ns > l->up_since_ns ? l->asked_ns : l->up_since_ns;
+    int64_t bound =
+        l->options.move_interval_ms + l->options.attempt_timeout_ms + link_largest_delay(l);
+
+    if (l->options.move_interval_ms > 0 && !l->last_closes &&
+        w->now_ns > since + SIM_MS(bound) + SLACK_NS + w->jump_ns)
+        sim_fail(w, "link %d does not ask for a better address: %.3f s", l->n,
+                 (double)(w->now_ns - since) / 1e9);
+}
+
 static void check_quiet(struct sim_link *l, const struct belay_link_stats *s)
 {
     struct sim_world *w = l->all->w;
@@ -139,6 +153,8 @@ static void check_quiet(struct sim_link *l, const struct belay_link_stats *s)
             sim_fail(w, "link %d does not try again: %.3f s after its last attempt", l->n,
                      (double)(w->now_ns - l->started_ns) / 1e9);
     }
+    if (s->state == BELAY_LINK_UP && open)
+        check_asking(l);
     if (l->begun == 0 && w->now_ns > l->opened_ns + LINK_MOMENT_NS)
         sim_fail(w, "link %d does not begin", l->n);
 }

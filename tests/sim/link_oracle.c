@@ -222,6 +222,8 @@ static void probed(struct sim_link *l, const struct belay_error *error)
 {
     if (belay_link_is_closed(l->link))
         return; /* of its end */
+    if (error->final)
+        sim_fail(l->all->w, "link %d goes on after a final error: %s", l->n, error->text);
     if (l->probed && !l->probe_lost)
         sim_fail(l->all->w, "link %d: a failure was not told: %s", l->n, l->probed->text);
     l->failures_in_a_row++;

@@ -131,6 +131,7 @@ struct toy_wait { /* one wait_until */
     struct toy *toy;
     enum belay_process_state state;
     uint64_t deadline_ns, visits;
+    bool now; /* it was in that state when it was asked */
 };
 
 struct toy {

@@ -230,7 +230,7 @@ static void on_state(int result, void *arg)
     bool visited;
 
     toy_settle(toy);
-    visited = toy->visits[wait->state] >= wait->visits;
+    visited = wait->now || toy->visits[wait->state] >= wait->visits;
     if (all->in_call)
         sim_fail(all->w, "who waits for a state is told inside a call");
     if (result == 0 && !visited)
@@ -264,6 +264,7 @@ void toy_wait_until(struct toy *toy)
     wait->state = (enum belay_process_state)sim_between(all->w, BELAY_PROCESS_DISCONNECTED,
                                                         BELAY_PROCESS_DISCONNECTING);
     wait->visits = toy->visits_n; /* it may be in it now */
+    wait->now = belay_process_get_connection_state(toy->p) == wait->state;
     wait->deadline_ns = all->w->now_ns + SIM_MS(ms);
     bl_list_push_back(&toy->waits, &wait->link);
     r = TOY_GET(all, belay_process_wait_until(toy->p, wait->state, ms, on_state, wait));

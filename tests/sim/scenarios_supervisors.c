@@ -246,6 +246,47 @@ static void nothing_is_started_by_one_that_gives_up(struct sim_rig *rig)
     SIM_EXPECT(rig, story.exits == 1 && !story.kids[1].p && story.answers == 3);
 }
 
+/* A child that ends when the scenario says so. */
+static struct belay_child *puppet;
+
+static int puppet_start(struct belay_loop *loop, struct belay_child *child, void *arg)
+{
+    (void)loop, (void)arg;
+    note('x');
+    puppet = child;
+    belay_child_started(child, &puppet);
+    return 0;
+}
+
+static void puppet_stop(struct belay_child *child, void *object, void *arg)
+{
+    (void)object, (void)arg;
+    belay_child_ended(child, (struct belay_exit){BELAY_EXIT_SHUTDOWN, NULL});
+}
+
+static const struct belay_child_ops puppet_ops = {
+    .size = sizeof puppet_ops, .noun = "puppet", .start = puppet_start, .stop = puppet_stop};
+
+/* What was decided before the end was heard of is not done after it. */
+static void nothing_is_started_that_was_asked_for_just_before_the_end(struct sim_rig *rig)
+{
+    struct belay_child_spec spec = belay_child_spec_init();
+
+    TREE(rig, .intensity = BELAY_NONE);
+    spec.ops = &puppet_ops;
+    SIM_EXPECT(rig, belay_supervisor_start_child(story.supervisor, &spec, on_answer, NULL, NULL,
+                                                 NULL) == 0);
+    add(0);
+    sim_run_ms(rig->w, 10);
+    SIM_EXPECT(rig, belay_supervisor_stop_child(story.supervisor, "a", NULL, NULL) == 0);
+    sim_run_ms(rig->w, 10);
+    SIM_EXPECT(rig, strcmp(story.order, "xaA") == 0);
+    belay_child_ended(puppet, (struct belay_exit){BELAY_EXIT_NORMAL, NULL});
+    SIM_EXPECT(rig, belay_supervisor_restart_child(story.supervisor, "a", on_answer, NULL) == 0);
+    sim_run_ms(rig->w, 100);
+    SIM_EXPECT(rig, story.exits == 1 && story.answers == 3 && strcmp(story.order, "xaA") == 0);
+}
+
 static void on_link(struct belay_link *link, void *arg)
 {
     (void)arg;
@@ -334,6 +375,7 @@ const struct sim_scenario sim_supervisor_scenarios[] = {
     SIM_SCENARIO(children_are_stopped_started_and_forgotten_by_name),
     SIM_SCENARIO(who_stops_one_that_fell_with_its_group_is_told_so),
     SIM_SCENARIO(nothing_is_started_by_one_that_gives_up),
+    SIM_SCENARIO(nothing_is_started_that_was_asked_for_just_before_the_end),
     SIM_SCENARIO(link_that_gave_up_is_opened_again),
     SIM_SCENARIO(tree_within_a_tree_stops_from_its_root),
     SIM_SCENARIO(many_of_a_kind_stop_together),
