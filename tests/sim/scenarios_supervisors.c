@@ -246,45 +246,57 @@ static void nothing_is_started_by_one_that_gives_up(struct sim_rig *rig)
     SIM_EXPECT(rig, story.exits == 1 && !story.kids[1].p && story.answers == 3);
 }
 
-/* A child that ends when the scenario says so. */
-static struct belay_child *puppet;
+/* Children that end when the scenario says so, and not before. */
+static struct belay_child *puppets[2];
 
 static int puppet_start(struct belay_loop *loop, struct belay_child *child, void *arg)
 {
-    (void)loop, (void)arg;
+    (void)loop;
     note('x');
-    puppet = child;
-    belay_child_started(child, &puppet);
+    *(struct belay_child **)arg = child;
+    belay_child_started(child, arg);
     return 0;
 }
 
 static void puppet_stop(struct belay_child *child, void *object, void *arg)
 {
-    (void)object, (void)arg;
-    belay_child_ended(child, (struct belay_exit){BELAY_EXIT_SHUTDOWN, NULL});
+    (void)child, (void)object, (void)arg;
 }
 
-static const struct belay_child_ops puppet_ops = {
-    .size = sizeof puppet_ops, .noun = "puppet", .start = puppet_start, .stop = puppet_stop};
+static void puppet_kill(struct belay_child *child, void *object, void *arg)
+{
+    (void)object, (void)arg;
+    belay_child_ended(child, (struct belay_exit){BELAY_EXIT_KILLED, NULL});
+}
+
+static const struct belay_child_ops puppet_ops = {.size = sizeof puppet_ops,
+                                                  .noun = "puppet",
+                                                  .start = puppet_start,
+                                                  .stop = puppet_stop,
+                                                  .kill = puppet_kill};
 
 /* What was decided before the end was heard of is not done after it. */
 static void nothing_is_started_that_was_asked_for_just_before_the_end(struct sim_rig *rig)
 {
-    struct belay_child_spec spec = belay_child_spec_init();
-
     TREE(rig, .intensity = BELAY_NONE);
-    spec.ops = &puppet_ops;
-    SIM_EXPECT(rig, belay_supervisor_start_child(story.supervisor, &spec, on_answer, NULL, NULL,
-                                                 NULL) == 0);
     add(0);
+    for (int i = 0; i < 2; i++) {
+        struct belay_child_spec spec = belay_child_spec_init();
+
+        spec.ops = &puppet_ops;
+        spec.arg = &puppets[i];
+        spec.shutdown_ms = 500;
+        SIM_EXPECT(rig, belay_supervisor_start_child(story.supervisor, &spec, on_answer, NULL, NULL,
+                                                     NULL) == 0);
+    }
     sim_run_ms(rig->w, 10);
     SIM_EXPECT(rig, belay_supervisor_stop_child(story.supervisor, "a", NULL, NULL) == 0);
     sim_run_ms(rig->w, 10);
-    SIM_EXPECT(rig, strcmp(story.order, "xaA") == 0);
-    belay_child_ended(puppet, (struct belay_exit){BELAY_EXIT_NORMAL, NULL});
+    SIM_EXPECT(rig, strcmp(story.order, "axxA") == 0);
+    belay_child_ended(puppets[0], (struct belay_exit){BELAY_EXIT_NORMAL, NULL});
     SIM_EXPECT(rig, belay_supervisor_restart_child(story.supervisor, "a", on_answer, NULL) == 0);
-    sim_run_ms(rig->w, 100);
-    SIM_EXPECT(rig, story.exits == 1 && story.answers == 3 && strcmp(story.order, "xaA") == 0);
+    sim_run_ms(rig->w, 1000);
+    SIM_EXPECT(rig, story.exits == 1 && story.answers == 4 && strcmp(story.order, "axxA") == 0);
 }
 
 static void on_link(struct belay_link *link, void *arg)
