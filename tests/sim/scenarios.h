@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The scenarios: tables of named stories, each run plainly by test_pool_scenarios and with failing
+/* The scenarios: tables of named stories, each run plainly by test_scenarios and with failing
  * allocations by test_out_of_memory. */
 #ifndef TEST_SIM_SCENARIOS_H
 #define TEST_SIM_SCENARIOS_H

@@ -56,7 +56,7 @@ int main(int argc, char **argv)
         tests[n].test_func = run;
         tests[n++].initial_state = (void *)(uintptr_t)s;
     }
-    failed = _cmocka_run_group_tests("pool_scenarios", tests, n, NULL, NULL);
+    failed = _cmocka_run_group_tests("scenarios", tests, n, NULL, NULL);
     free(tests);
     return failed;
 }
