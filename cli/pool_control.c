@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* What keys, signals and time do to a run of `belay pool`. */
-#include <unistd.h>
-
 #include "live.h"
 #include "pool_run.h"
 #include "say.h"
@@ -69,8 +67,12 @@ static void set_state(struct pool_run *run, enum pool_state from, enum pool_stat
     each_pool(run, fn);
 }
 
-void pool_control_key(struct pool_run *run, char key)
+static void on_key(char key, void *arg)
 {
+    struct pool_run *run = arg;
+
+    if (run->finished)
+        return;
     switch (key) {
     case 'd':
         drain(run);
@@ -91,23 +93,6 @@ void pool_control_key(struct pool_run *run, char key)
         return;
     }
     live_draw();
-}
-
-static void on_keys(unsigned events, void *arg)
-{
-    struct pool_run *run = arg;
-    char keys[64];
-    ssize_t n = read(0, keys, sizeof keys);
-
-    (void)events;
-    if (n <= 0) {
-        belay_watch_set(run->keys, 0);
-        return;
-    }
-    if (keys[0] == '\033') /* an arrow, say, is none of ours */
-        return;
-    for (ssize_t i = 0; i < n && !run->finished; i++)
-        pool_control_key(run, keys[i]);
 }
 
 /* ---- signals ---- */
@@ -198,18 +183,17 @@ bool pool_control_start(struct pool_run *run)
     belay_timer_start(run->second, SECOND_MS);
     if (run->o->for_ms != OPTION_UNSET)
         belay_timer_start(run->deadline, run->o->for_ms);
-    if (live && isatty(0))
-        belay_watch_new(run->loop, 0, BELAY_READABLE, on_keys, run, &run->keys);
-    if (live)
+    if (live) {
+        keys_watch(&run->keys, run->loop, on_key, run);
         pool_live_start(run);
+    }
     return true;
 }
 
 void pool_control_stop(struct pool_run *run)
 {
     pool_live_stop();
-    belay_watch_free(run->keys);
-    run->keys = NULL;
+    keys_unwatch(&run->keys);
     belay_timer_free(run->second);
     belay_timer_free(run->deadline);
     run->second = run->deadline = NULL;

@@ -11,7 +11,7 @@ static void draw(struct page *page, size_t lines, const char *const *tail, size_
     struct pool_run *run = arg;
 
     pool_facts_take(run, &facts);
-    pool_page_screen(page, &facts, lines, run->keys != NULL, tail, tail_n);
+    pool_page_screen(page, &facts, lines, run->keys.watch != NULL, tail, tail_n);
 }
 
 bool pool_live_start(struct pool_run *run)

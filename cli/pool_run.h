@@ -4,6 +4,7 @@
 #define CLI_POOL_RUN_H
 
 #include "client.h"
+#include "keys.h"
 #include "pool_facts.h"
 #include "pool_options.h"
 #include "request_plan.h"
@@ -64,7 +65,7 @@ struct pool_run {
     double rate;
 
     struct signals signals;
-    struct belay_watch *keys;
+    struct keys keys;
     int interrupted_by; /* a signal */
     uint64_t cut_off;
     bool usage_failure, stdout_gone, finished;
@@ -84,7 +85,6 @@ void pool_load_abandon(struct pool_run *run); /* those under way are given up */
 /* pool_control.c: what keys, signals and time do. */
 bool pool_control_start(struct pool_run *run);
 void pool_control_stop(struct pool_run *run);
-void pool_control_key(struct pool_run *run, char key);
 /* A use is done; when it was the last one of a run that ends, the run has ended. */
 void pool_control_done(struct pool_run *run);
 void pool_finish(struct pool_run *run);

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "live.h"
 #include "notify.h"
@@ -204,25 +203,16 @@ static void try_now(struct watch_run *run)
             belay_link_kick(run->sites[i].link);
 }
 
-static void on_keys(unsigned events, void *arg)
+static void on_key(char key, void *arg)
 {
     struct watch_run *run = arg;
-    char keys[64];
-    ssize_t n = read(0, keys, sizeof keys);
 
-    (void)events;
-    if (n <= 0) {
-        belay_watch_set(run->keys, 0);
+    if (run->finished)
         return;
-    }
-    if (keys[0] == '\033') /* an arrow, say, is none of ours */
-        return;
-    for (ssize_t i = 0; i < n && !run->finished; i++) {
-        if (keys[i] == 't')
-            try_now(run);
-        else if (keys[i] == 'q')
-            finish(run, true);
-    }
+    if (key == 't')
+        try_now(run);
+    else if (key == 'q')
+        finish(run, true);
     live_draw();
 }
 
@@ -282,10 +272,10 @@ bool watch_control_start(struct watch_run *run)
         !signals_watch(&run->signals, run->loop, live ? all : few, on_signal, run))
         return false;
     set_limit(run);
-    if (live && isatty(0))
-        belay_watch_new(run->loop, 0, BELAY_READABLE, on_keys, run, &run->keys);
-    if (live)
+    if (live) {
+        keys_watch(&run->keys, run->loop, on_key, run);
         watch_show_start(run);
+    }
     return true;
 }
 
@@ -293,8 +283,7 @@ void watch_control_stop(struct watch_run *run)
 {
     watch_show_stop(run);
     watch_hook_stop(run);
-    belay_watch_free(run->keys);
-    run->keys = NULL;
+    keys_unwatch(&run->keys);
     belay_timer_free(run->limit);
     belay_timer_free(run->stable);
     belay_timer_free(run->grace);

@@ -5,6 +5,7 @@
 
 #include "client.h"
 #include "errand.h"
+#include "keys.h"
 #include "request_plan.h"
 #include "service.h"
 #include "signals.h"
@@ -55,7 +56,7 @@ struct watch_run {
     struct watch_hook hook;
 
     struct signals signals;
-    struct belay_watch *keys;
+    struct keys keys;
     int interrupted_by; /* a signal */
     int stdout_error;   /* errno: nothing more can be written to it; 0: none */
     bool ending;        /* nothing new is told */

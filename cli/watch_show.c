@@ -96,7 +96,7 @@ static void draw(struct page *page, size_t lines, const char *const *tail, size_
     struct watch_run *run = arg;
 
     watch_facts_take(run, &drawn);
-    watch_page_screen(page, &drawn, lines, run->keys != NULL, tail, tail_n);
+    watch_page_screen(page, &drawn, lines, run->keys.watch != NULL, tail, tail_n);
 }
 
 bool watch_show_start(struct watch_run *run)
