@@ -105,6 +105,13 @@ void page_newline(struct page *p)
     p->cut = false;
 }
 
+size_t page_table_lines(size_t lines, size_t around, size_t tail_n)
+{
+    size_t pane = lines / 3 < tail_n ? lines / 3 : tail_n;
+
+    return lines > around + pane + 3 ? lines - around - pane : 3;
+}
+
 void page_tail(struct page *p, size_t lines, size_t foot, const char *const *tail, size_t n)
 {
     size_t room;

@@ -28,6 +28,9 @@ void page_pad(struct page *page, size_t column);
 /* Right-aligned, to end before `column`. */
 void page_right(struct page *page, enum page_colour colour, size_t column, const char *text);
 void page_newline(struct page *page);
+/* How many lines a table has of a screen of so many, of which `around` are above and below it, and a
+ * third at most is for the last lines of a log. */
+size_t page_table_lines(size_t lines, size_t around, size_t tail_n);
 /* Of a screen of so many lines, the last of which are a foot that follows: below what is there as
  * many of the last lines of a log as there is room for. */
 void page_tail(struct page *page, size_t lines, size_t foot, const char *const *tail, size_t n);

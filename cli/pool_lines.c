@@ -69,15 +69,12 @@ void pool_page_screen(struct page *page, const struct pool_facts *f, size_t line
 {
     bool roomy = lines >= 12, uses = lines >= 6;
     size_t foot = keys && lines >= 8 ? 1 + (size_t)roomy : 0;
-    size_t around = 1 + (size_t)uses + foot + (roomy ? 2 : 0), pane = 0, table;
+    size_t around = 1 + (size_t)uses + foot + (roomy ? 2 : 0);
 
-    if (tail_n)
-        pane = lines / 3 < tail_n + roomy ? lines / 3 : tail_n + roomy;
-    table = lines > around + pane + 3 ? lines - around - pane : 3;
     add_title(page, f);
     if (roomy)
         page_newline(page);
-    pool_page_table(page, f, table);
+    pool_page_table(page, f, page_table_lines(lines, around, tail_n ? tail_n + roomy : 0));
     if (roomy)
         page_newline(page);
     if (uses)

@@ -42,15 +42,12 @@ void watch_page_screen(struct page *page, const struct watch_facts *f, size_t li
 {
     bool roomy = lines >= 12;
     size_t foot = keys && lines >= 8 ? 1 + (size_t)roomy : 0;
-    size_t around = 1 + (size_t)roomy + foot, pane = 0, table;
+    size_t around = 1 + (size_t)roomy + foot;
 
-    if (tail_n)
-        pane = lines / 3 < tail_n + roomy ? lines / 3 : tail_n + roomy;
-    table = lines > around + pane + 3 ? lines - around - pane : 3;
     add_title(page, f);
     if (roomy)
         page_newline(page);
-    watch_page_table(page, f, table);
+    watch_page_table(page, f, page_table_lines(lines, around, tail_n ? tail_n + roomy : 0));
     page_tail(page, lines, foot, tail, tail_n);
     if (foot)
         add_keys(page);
