@@ -12,7 +12,7 @@ import harness
 from peer import Peer
 
 
-class Pipe(harness.Case):
+class Pipe(harness.PipeCase):
     def setUp(self):
         super().setUp()
         self.peer = Peer()
@@ -23,27 +23,6 @@ class Pipe(harness.Case):
         run = self.belay("pipe", *args, **options)
         self.assertEqual(run.returncode, status, f"belay pipe {args}: {run.stderr.decode(errors='replace')}")
         return run
-
-    def begin(self, *args, **options):
-        """Starts it; what it is given is written unbuffered."""
-        run = self.start("pipe", "--retry-delay", "10ms", *args, **{"stdin": subprocess.PIPE, "bufsize": 0, **options})
-        self.addCleanup(self.stop, run)
-        return run
-
-    @staticmethod
-    def stop(run):
-        if run.poll() is None:
-            run.kill()
-        run.wait(harness.LIMIT)
-        for end in (run.stdin, run.stdout, run.stderr):
-            if end:
-                end.close()
-
-    def ended(self, run, status=0):
-        """Waits for its end; what it wrote."""
-        out, err = run.communicate(timeout=harness.LIMIT)
-        self.assertEqual(run.returncode, status, err)
-        return out, err.decode()
 
     # ---- one connection ----
 

@@ -11,30 +11,11 @@ from peer import Peer, pipe_holds, unacknowledged, write_without_waiting
 NUMBERS = b"".join(b"%09d\n" % i for i in range(800000))  # 8 MB: more than kernels buffer
 
 
-class Lost(harness.Case):
+class Lost(harness.PipeCase):
     def setUp(self):
         super().setUp()
         self.peer = Peer(receive_buffer=65536)
         self.addCleanup(self.peer.close)
-
-    def begin(self, *args, **options):
-        run = self.start("pipe", "--retry-delay", "10ms", *args, **{"stdin": subprocess.PIPE, "bufsize": 0, **options})
-        self.addCleanup(self.stop, run)
-        return run
-
-    @staticmethod
-    def stop(run):
-        if run.poll() is None:
-            run.kill()
-        run.wait(harness.LIMIT)
-        for end in (run.stdin, run.stdout, run.stderr):
-            if end:
-                end.close()
-
-    def ended(self, run, status=0):
-        out, err = run.communicate(timeout=harness.LIMIT)
-        self.assertEqual(run.returncode, status, err)
-        return out, err.decode()
 
     def numbers(self, *args):
         """Sends NUMBERS from a file, of which the peer reads a part, and resets; then the rest. What came on either

@@ -1,28 +1,17 @@
 # SPDX-License-Identifier: MIT
 """The live table of `belay pool`: what it shows, what keys do, and that the terminal is left as it was found."""
-import os
 import re
-import signal
-import termios
 
 import harness
 
 origin = harness.Origin()
 URL = origin.url + "/"
 DEAD = "tcp://127.0.0.1:1"
-ENTER = b"\033[?1049h"
 
 
-class Live(harness.Case):
+class Live(harness.TerminalCase):
     def pool(self, *args, **options):
         return harness.Screen(harness.BELAY, "pool", *args, **options)
-
-    def ended(self, screen, status):
-        got, rest = screen.end()
-        self.assertEqual(got, status, screen.drawn[-2000:])
-        self.assertEqual(screen.drawn.count(ENTER), screen.drawn.count(screen.LEAVE))
-        self.assertEqual(screen.drawn.count(b"\033[?25l"), screen.drawn.count(b"\033[?25h"))
-        return rest
 
     def row(self, frame, name):
         """The figures of a row, by the names of their columns."""
@@ -44,16 +33,9 @@ class Live(harness.Case):
         urls = [URL] + [f"tcp://127.0.0.1:{port}" for port in range(1, 30)]
         screen = self.pool("--retries", "0", "--every", "50ms", "--events", *urls, columns=100, lines=100)
         screen.wait_for(["total", "tcp://127.0.0.1:29", "failed  connect"])
-        for columns, lines in ((80, 24), (120, 12), (40, 8), (20, 5)):
-            screen.resize(columns, lines)
-            count = len(screen.frames())
-            while len(screen.frames()) < count + 4:
-                self.assertTrue(screen.read())
-            frame = screen.frames()[-2].splitlines()
-            self.assertLessEqual(len(frame), lines)
-            self.assertLessEqual(max(map(len, frame)), columns)
-            self.assertIn("endpoint", "".join(frame))
-            self.assertRegex("".join(frame), r"and \d+ endp")
+        for frame in self.in_each_size(screen):
+            self.assertIn("endpoint", frame)
+            self.assertRegex(frame, r"and \d+ endp")
         screen.press("q")
         self.ended(screen, 1)
 
@@ -82,27 +64,15 @@ class Live(harness.Case):
     def test_events_and_what_is_said_stand_below_the_table(self):
         screen = self.pool("--events", "-v", "--every", "50ms", URL, lines=30)
         frame = screen.wait_for(["* connection", "  open ", "  reuse "])
-        lines = frame.splitlines()
-        self.assertLess(next(i for i, line in enumerate(lines) if "endpoint" in line),
-                        next(i for i, line in enumerate(lines) if "  open " in line))
-        self.assertIn("d drain  c clear  s suspend  r resume  q quit", lines[-1])
+        self.assertIn("d drain  c clear  s suspend  r resume  q quit", self.assert_order(frame, "endpoint", "  open "))
         screen.press("q")
         self.ended(screen, 0)
 
     def test_colours_obey_no_color(self):
-        for env, coloured in (({}, True), ({"NO_COLOR": "1"}, False)):
-            screen = self.pool("--for", "300ms", URL, **env)
-            self.ended(screen, 0)
-            self.assertEqual(bool(re.search(rb"\033\[3[0-9]m", screen.drawn)), coloured)
+        self.assert_coloured(lambda **env: self.pool("--for", "300ms", URL, **env), 0)
 
     def test_signals_leave_the_terminal_as_it_was(self):
-        for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGQUIT, 131)):
-            screen = self.pool(URL)
-            screen.wait_for("endpoint")
-            self.assertFalse(screen.settings()[3] & termios.ICANON)
-            os.kill(screen.pid, number)
-            screen.wait_for_bytes(screen.LEAVE)
-            self.assertIn(origin.url, self.ended(screen, status))
+        self.end_by_signals(lambda: self.pool(URL), "endpoint", origin.url)
 
     def test_control_c_is_a_signal(self):
         screen = self.pool(URL)
@@ -111,20 +81,7 @@ class Live(harness.Case):
         self.ended(screen, 130)
 
     def test_stopping_gives_the_terminal_back_and_going_on_takes_it_again(self):
-        # A shell with job control: what is stopped gives way to its next command.
-        script = '"$@"; echo "stopped with $?"; stty -a | tr " " "\\n" | grep -x "[-]*icanon;*"; fg >/dev/null; echo "ended with $?"'
-        screen = harness.Screen("/bin/bash", "-mc", script, "bash", harness.BELAY, "pool", "--every", "50ms", URL)
-        screen.wait_for("endpoint")
-        screen.press("\x1a")
-        screen.wait_for_bytes(b"stopped with 148")
-        count = len(screen.frames())
-        until_then = screen.drawn.split(b"stopped with")[0]
-        self.assertEqual(until_then.count(ENTER), until_then.count(screen.LEAVE))
-        while len(screen.frames()) < count + 3:
-            self.assertTrue(screen.read())
-        self.assertIn(b"\nicanon", screen.drawn.replace(b"\r", b""))
-        self.assertEqual(screen.drawn.count(ENTER), 2)
-        screen.press("q")
+        screen = self.stop_and_go_on("pool", "--every", "50ms", URL, head="endpoint")
         self.assertIn("ended with 0", self.ended(screen, 0))
 
     def test_the_settings_are_those_of_before(self):
@@ -133,7 +90,7 @@ class Live(harness.Case):
         status, _ = screen.end()
         self.assertEqual(status, 0)
         first, last = (re.findall(rb"-?\b(?:icanon|echo|isig)\b", part)[:3] for part in
-                       (screen.drawn.split(ENTER)[0], screen.drawn.split(screen.LEAVE)[1]))
+                       (screen.drawn.split(screen.ENTER)[0], screen.drawn.split(screen.LEAVE)[1]))
         self.assertEqual(first, last)
 
     def test_a_job_in_the_background_draws_nothing(self):
@@ -141,7 +98,7 @@ class Live(harness.Case):
         screen = harness.Screen("/bin/bash", "-mc", script, "bash", harness.BELAY, "pool", "--for", "300ms", URL)
         status, _ = screen.end()
         self.assertEqual(status, 0)
-        self.assertNotIn(ENTER, screen.drawn)
+        self.assertNotIn(screen.ENTER, screen.drawn)
         self.assertIn(b"uses", screen.drawn)
 
 

@@ -28,18 +28,7 @@ class Watch(harness.Case):
         return run
 
     def begin(self, *args, **options):
-        run = self.start("watch", *FAST, *args, **options)
-        self.addCleanup(self.stop, run)
-        return run
-
-    @staticmethod
-    def stop(run):
-        if run.poll() is None:
-            run.kill()
-        run.wait(harness.LIMIT)
-        for end in (run.stdin, run.stdout, run.stderr):
-            if end:
-                end.close()
+        return self.begin_run("watch", *FAST, *args, **options)
 
     def ended(self, run, status=0):
         out, err = run.communicate(timeout=harness.LIMIT)

@@ -1,26 +1,14 @@
 # SPDX-License-Identifier: MIT
 """The live table of `belay watch`: what it shows, what keys do, and that the terminal is left as it was found."""
-import os
 import re
-import signal
-import termios
 
 import harness
 from peer import Peer
 
-ENTER = b"\033[?1049h"
 
-
-class Live(harness.Case):
+class Live(harness.TerminalCase):
     def watch(self, *args, **options):
         return harness.Screen(harness.BELAY, "watch", "--retry-delay", "50ms", *args, **options)
-
-    def ended(self, screen, status):
-        got, rest = screen.end()
-        self.assertEqual(got, status, screen.drawn[-2000:])
-        self.assertEqual(screen.drawn.count(ENTER), screen.drawn.count(screen.LEAVE))
-        self.assertEqual(screen.drawn.count(b"\033[?25l"), screen.drawn.count(b"\033[?25h"))
-        return rest
 
     def test_the_table_follows_what_happens_and_the_summary_stays(self):
         with Peer() as peer:
@@ -43,15 +31,8 @@ class Live(harness.Case):
         addresses = [f"127.0.0.1:{port}" for port in range(1, 20)]
         screen = self.watch("--events", *addresses, columns=100, lines=100)
         screen.wait_for(["127.0.0.1:19", "connection refused"])
-        for columns, lines in ((80, 24), (120, 12), (40, 8), (20, 5)):
-            screen.resize(columns, lines)
-            count = len(screen.frames())
-            while len(screen.frames()) < count + 4:
-                self.assertTrue(screen.read())
-            frame = screen.frames()[-2].splitlines()
-            self.assertLessEqual(len(frame), lines)
-            self.assertLessEqual(max(map(len, frame)), columns)
-            self.assertRegex("".join(frame), r"and \d+ serv")
+        for frame in self.in_each_size(screen):
+            self.assertRegex(frame, r"and \d+ serv")
         screen.press("q")
         self.ended(screen, 1)
 
@@ -69,10 +50,7 @@ class Live(harness.Case):
             screen = self.watch("--events", "-v", "--exec", "exit 1", f"db={peer.address}", lines=30)
             peer.accept()
             frame = screen.wait_for(["connected to", "running --exec: the command ended with status 1"])
-            lines = frame.splitlines()
-            self.assertLess(next(i for i, line in enumerate(lines) if "service" in line),
-                            next(i for i, line in enumerate(lines) if "connected to" in line))
-            self.assertIn("t try now  q quit", lines[-1])
+            self.assertIn("t try now  q quit", self.assert_order(frame, "service", "connected to"))
             screen.press("q")
             self.ended(screen, 0)
 
@@ -90,19 +68,10 @@ class Live(harness.Case):
                                         r".*1 of 1 up after ")
 
     def test_colours_obey_no_color(self):
-        for env, coloured in (({}, True), ({"NO_COLOR": "1"}, False)):
-            screen = self.watch("--for", "300ms", "127.0.0.1:1", **env)
-            self.ended(screen, 1)
-            self.assertEqual(bool(re.search(rb"\033\[3[0-9]m", screen.drawn)), coloured)
+        self.assert_coloured(lambda **env: self.watch("--for", "300ms", "127.0.0.1:1", **env), 1)
 
     def test_signals_leave_the_terminal_as_it_was(self):
-        for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGQUIT, 131)):
-            screen = self.watch("127.0.0.1:1")
-            screen.wait_for("service")
-            self.assertFalse(screen.settings()[3] & termios.ICANON)
-            os.kill(screen.pid, number)
-            screen.wait_for_bytes(screen.LEAVE)
-            self.assertIn("127.0.0.1:1", self.ended(screen, status))
+        self.end_by_signals(lambda: self.watch("127.0.0.1:1"), "service", "127.0.0.1:1")
 
     def test_what_follows_has_the_terminal(self):
         with Peer() as peer:
@@ -112,16 +81,7 @@ class Live(harness.Case):
             self.assertEqual(rest, "icanon\ndone\n")
 
     def test_stopping_gives_the_terminal_back_and_going_on_takes_it_again(self):
-        script = '"$@"; echo "stopped with $?"; stty -a | tr " " "\\n" | grep -x "[-]*icanon;*"; fg >/dev/null; echo "ended with $?"'
-        screen = harness.Screen("/bin/bash", "-mc", script, "bash", harness.BELAY, "watch", "127.0.0.1:1")
-        screen.wait_for("service")
-        screen.press("\x1a")
-        screen.wait_for_bytes(b"stopped with 148")
-        count = len(screen.frames())
-        while len(screen.frames()) < count + 3:
-            self.assertTrue(screen.read())
-        self.assertIn(b"\nicanon", screen.drawn.replace(b"\r", b""))
-        screen.press("q")
+        screen = self.stop_and_go_on("watch", "127.0.0.1:1", head="service")
         screen.wait_for_bytes(b"ended with 1")
         screen.end()
 

@@ -136,6 +136,21 @@ class Case(unittest.TestCase):
         options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": self.dir, "env": environment(), **options}
         return subprocess.Popen([BELAY, *map(str, args)], **options)
 
+    def begin_run(self, *args, **options):
+        """The same, and it is stopped at the end of the test."""
+        run = self.start(*args, **options)
+        self.addCleanup(self.stop, run)
+        return run
+
+    @staticmethod
+    def stop(run):
+        if run.poll() is None:
+            run.kill()
+        run.wait(LIMIT)
+        for end in (run.stdin, run.stdout, run.stderr):
+            if end:
+                end.close()
+
     def belay(self, *args, stdin=b"", env=None):
         """Runs it; the result has returncode, and stdout and stderr as bytes."""
         return subprocess.run(
@@ -157,9 +172,83 @@ class Case(unittest.TestCase):
         return sorted(p.name for p in self.dir.iterdir())
 
 
+class PipeCase(Case):
+    """Tests of `belay pipe`."""
+
+    def begin(self, *args, **options):
+        """Starts it; what it is given is written unbuffered."""
+        options = {"stdin": subprocess.PIPE, "bufsize": 0, **options}
+        return self.begin_run("pipe", "--retry-delay", "10ms", *args, **options)
+
+    def ended(self, run, status=0):
+        """Waits for its end; what it wrote."""
+        out, err = run.communicate(timeout=LIMIT)
+        self.assertEqual(run.returncode, status, err)
+        return out, err.decode()
+
+
+class TerminalCase(Case):
+    """Tests of a live table. `begin` is what begins one."""
+
+    def ended(self, screen, status):
+        got, rest = screen.end()
+        self.assertEqual(got, status, screen.drawn[-2000:])
+        self.assertEqual(screen.drawn.count(screen.ENTER), screen.drawn.count(screen.LEAVE))
+        self.assertEqual(screen.drawn.count(b"\033[?25l"), screen.drawn.count(b"\033[?25h"))
+        return rest
+
+    def in_each_size(self, screen):
+        """What is drawn on terminals of some sizes, each of which it fits, without line ends."""
+        for columns, lines in ((80, 24), (120, 12), (40, 8), (20, 5)):
+            screen.resize(columns, lines)
+            screen.wait_for_frames(4)
+            frame = screen.frames()[-2].splitlines()
+            self.assertLessEqual(len(frame), lines)
+            self.assertLessEqual(max(map(len, frame)), columns)
+            yield "".join(frame)
+
+    def assert_coloured(self, begin, status):
+        """Unless the environment says no."""
+        for env, coloured in (({}, True), ({"NO_COLOR": "1"}, False)):
+            screen = begin(**env)
+            self.ended(screen, status)
+            self.assertEqual(bool(re.search(rb"\033\[3[0-9]m", screen.drawn)), coloured)
+
+    def assert_order(self, frame, first, second):
+        """The first line with the one stands above the first with the other; the last line is returned."""
+        lines = frame.splitlines()
+        self.assertLess(*(next(i for i, line in enumerate(lines) if words in line) for words in (first, second)))
+        return lines[-1]
+
+    def end_by_signals(self, begin, head, name):
+        for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGQUIT, 131)):
+            screen = begin()
+            screen.wait_for(head)
+            self.assertFalse(screen.settings()[3] & termios.ICANON)
+            os.kill(screen.pid, number)
+            screen.wait_for_bytes(screen.LEAVE)
+            self.assertIn(name, self.ended(screen, status))
+
+    def stop_and_go_on(self, *args, head):
+        """In a shell with job control: what is stopped gives way to its next command. Going on, it is quit."""
+        script = '"$@"; echo "stopped with $?"; stty -a | tr " " "\\n" | grep -x "[-]*icanon;*"; fg >/dev/null; echo "ended with $?"'
+        screen = Screen("/bin/bash", "-mc", script, "bash", BELAY, *args)
+        screen.wait_for(head)
+        screen.press("\x1a")
+        screen.wait_for_bytes(b"stopped with 148")
+        until_then = screen.drawn.split(b"stopped with")[0]
+        self.assertEqual(until_then.count(screen.ENTER), until_then.count(screen.LEAVE))
+        screen.wait_for_frames(3)
+        self.assertIn(b"\nicanon", screen.drawn.replace(b"\r", b""))
+        self.assertEqual(screen.drawn.count(screen.ENTER), 2)
+        screen.press("q")
+        return screen
+
+
 class Screen:
     """A terminal of so many columns and lines, on which a program runs in the foreground."""
 
+    ENTER = b"\033[?1049h"
     LEAVE = b"\033[?1049l"
 
     def __init__(self, *args, columns=80, lines=24, **env):
@@ -210,6 +299,13 @@ class Screen:
         while words not in self.drawn:
             if not self.read():
                 raise AssertionError(f"it ended before {words}: {self.drawn[-2000:]}")
+
+    def wait_for_frames(self, n):
+        """Until so many more have begun."""
+        until = len(self.frames()) + n
+        while len(self.frames()) < until:
+            if not self.read():
+                raise AssertionError(f"it ended: {self.drawn[-2000:]}")
 
     def press(self, keys):
         os.write(self.fd, keys.encode())
