@@ -307,8 +307,10 @@ int link_history_run(uint64_t seed, const struct history_options *options, struc
     if (life_run(&all->life, &ops, options, text, size) < 0)
         return -1;
     met_add(met, all->w);
-    for (int i = 0; i < all->n; i++)
+    for (int i = 0; i < all->n; i++) {
         sim_event_fini(&all->links[i].custom.event);
+        link_subs_forget(&all->links[i]);
+    }
     sim_world_free(all->w);
     free(all);
     return 0;

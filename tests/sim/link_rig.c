@@ -216,7 +216,6 @@ void link_forget(struct sim_link *l)
 void link_fini(struct sim_link *l)
 {
     link_source_fini(l);
-    link_subs_forget(l);
     for (int i = 0; i < l->hosts_n; i++)
         belay_endpoint_unref(l->endpoints[i]);
     belay_endpoint_unref(l->address);
