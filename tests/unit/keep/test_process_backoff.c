@@ -3,26 +3,7 @@
  * The backoff's timer: one, cancelled and flushed by connect and disconnect and by nothing else; and
  * the idle timeout beside it. What the seed's own tests leave out.
  */
-#include "unit/keep/process_kit.h"
-
-static struct process_kit k;
-static struct actor a;
-
-static int set_up(void **state)
-{
-    (void)state;
-    process_kit_begin(&k);
-    actor_init(&a, &k);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    actor_forget(&a);
-    process_kit_end(&k);
-    return 0;
-}
+#include "unit/keep/process_scene.h"
 
 /* Backing off since now, for that time. */
 static void back_off(int64_t ms)

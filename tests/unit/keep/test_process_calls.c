@@ -1,26 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Calls, and waiting for a state, on the loop: answered once, late, never, or by an end. */
-#include "unit/keep/process_kit.h"
-
-static struct process_kit k;
-static struct actor a;
-
-static int up(void **state)
-{
-    (void)state;
-    process_kit_begin(&k);
-    actor_init(&a, &k);
-    return 0;
-}
-
-static int down(void **state)
-{
-    (void)state;
-    if (a.process)
-        actor_forget(&a);
-    process_kit_end(&k);
-    return 0;
-}
+#include "unit/keep/process_scene.h"
 
 /* ---- replies ---- */
 
@@ -437,7 +417,7 @@ static void a_call_without_memory_leaves_its_message(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, up, down)
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         T(a_call_is_answered_in_a_later_turn),
         T(a_reply_may_come_later),
         T(a_call_waits_five_seconds_and_a_later_reply_is_destroyed),

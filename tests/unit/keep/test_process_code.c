@@ -1,27 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The behaviour of a running process is replaced; and what can be seen of a process. */
-#include "unit/keep/process_kit.h"
+#include "unit/keep/process_scene.h"
 
 #include <stdio.h>
-
-static struct process_kit k;
-static struct actor a;
-
-static int set_up(void **state)
-{
-    (void)state;
-    process_kit_begin(&k);
-    actor_init(&a, &k);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    actor_forget(&a);
-    process_kit_end(&k);
-    return 0;
-}
 
 /* ---- code_change ---- */
 

@@ -3,36 +3,11 @@
  * The seed's cases of connect, each by way of init and by way of the backoff, and of disconnect.
  * What it reaches by exit, raise or throw is stop(error) here.
  */
-#include "unit/keep/process_kit.h"
+#include "unit/keep/process_scene.h"
 
 #include <stdio.h>
 
 enum way { BY_INIT, BY_BACKOFF, BY_DISCONNECT };
-
-static struct process_kit k;
-static struct actor a;
-
-static int set_up(void **state)
-{
-    (void)state;
-    process_kit_begin(&k);
-    actor_init(&a, &k);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    actor_forget(&a);
-    process_kit_end(&k);
-    return 0;
-}
-
-static void start_over(void)
-{
-    tear_down(NULL);
-    set_up(NULL);
-}
 
 /* Comes to the callback in question, which returns what is in `a`; what went before is forgotten. */
 static void reach(enum way way)

@@ -1,25 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The seed's cases of handle_call, handle_cast and handle_info. */
-#include "unit/keep/process_kit.h"
+#include "unit/keep/process_scene.h"
 
-static struct process_kit k;
-static struct actor a;
-
-static int set_up(void **state)
+static int begin(void **state)
 {
-    (void)state;
-    process_kit_begin(&k);
-    actor_init(&a, &k);
+    set_up(state);
     actor_begin(&a);
     actor_saw(&a, "init started");
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    actor_forget(&a);
-    process_kit_end(&k);
     return 0;
 }
 
@@ -364,7 +351,7 @@ static void a_format_status_that_writes_too_much_is_cut(void **state)
     assert_non_null(strstr(k.log, "its state: xxx"));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, tear_down)
 
 int main(void)
 {

@@ -3,26 +3,7 @@
  * The seed's cases of init and of what it leads to. Its exit, raise and throw are stop(error) here:
  * C has no other way out of a callback.
  */
-#include "unit/keep/process_kit.h"
-
-static struct process_kit k;
-static struct actor a;
-
-static int set_up(void **state)
-{
-    (void)state;
-    process_kit_begin(&k);
-    actor_init(&a, &k);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    actor_forget(&a);
-    process_kit_end(&k);
-    return 0;
-}
+#include "unit/keep/process_scene.h"
 
 /* ---- what a behaviour without callbacks does (__using__) ---- */
 

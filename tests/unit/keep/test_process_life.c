@@ -1,27 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Starting and ending: stops and their limits, processes that have ended, references, the loop's end. */
-#include "unit/keep/process_kit.h"
-
-static struct process_kit k;
-static struct actor a, b;
-
-static int set_up(void **state)
-{
-    (void)state;
-    process_kit_begin(&k);
-    actor_init(&a, &k);
-    actor_init(&b, &k);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    actor_forget(&a);
-    actor_forget(&b);
-    process_kit_end(&k);
-    return 0;
-}
+#include "unit/keep/process_scene.h"
 
 static unsigned stopped;
 

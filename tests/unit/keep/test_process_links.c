@@ -1,29 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Links, monitors and exit signals, as in OTP. */
-#include "unit/keep/process_kit.h"
-
-static struct process_kit k;
-static struct actor a, b, c;
-
-static int up(void **state)
-{
-    (void)state;
-    process_kit_begin(&k);
-    actor_init(&a, &k);
-    actor_init(&b, &k);
-    actor_init(&c, &k);
-    return 0;
-}
-
-static int down(void **state)
-{
-    (void)state;
-    actor_forget(&a);
-    actor_forget(&b);
-    actor_forget(&c);
-    process_kit_end(&k);
-    return 0;
-}
+#include "unit/keep/process_scene.h"
 
 static void begin_two(void)
 {
@@ -545,7 +522,7 @@ static void an_end_is_told_without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, up, down)
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         T(an_error_ends_who_is_linked_in_the_same_way),
         T(a_link_goes_both_ways),
         T(a_normal_end_is_ignored_by_who_is_linked),

@@ -1,25 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The mailbox: its order, its limit and what gives way, what is postponed, and its memory. */
-#include "unit/keep/process_kit.h"
-
-static struct process_kit k;
-static struct actor a;
-
-static int set_up(void **state)
-{
-    (void)state;
-    process_kit_begin(&k);
-    actor_init(&a, &k);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    actor_forget(&a);
-    process_kit_end(&k);
-    return 0;
-}
+#include "unit/keep/process_scene.h"
 
 static int try_cast(int32_t tag)
 {
@@ -426,10 +407,8 @@ static void hibernation_leaves_timers_alone(void **state)
 static void what_is_taken_back_is_postponed_no_more(void **state)
 {
     struct belay_monitor *monitor;
-    static struct actor b;
 
     (void)state;
-    actor_init(&b, &k);
     actor_begin(&a);
     actor_begin(&b);
     actor_saw(&a, "init started");
@@ -441,7 +420,6 @@ static void what_is_taken_back_is_postponed_no_more(void **state)
     assert_int_equal(stats_of(&a).postponed, 1);
     belay_monitor_cancel(monitor);
     assert_int_equal(stats_of(&a).postponed, 0);
-    actor_forget(&b);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

@@ -3,34 +3,9 @@
  * What takes time: init, connect and disconnect that return pending and are resumed; starting with
  * a time limit, and with the first connect; messages meanwhile.
  */
-#include "unit/keep/process_kit.h"
+#include "unit/keep/process_scene.h"
 
 #include <pthread.h>
-
-static struct process_kit k;
-static struct actor a;
-
-static int set_up(void **state)
-{
-    (void)state;
-    process_kit_begin(&k);
-    actor_init(&a, &k);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    actor_forget(&a);
-    process_kit_end(&k);
-    return 0;
-}
-
-static void start_over(void)
-{
-    tear_down(NULL);
-    set_up(NULL);
-}
 
 static void resume(struct belay_directive directive)
 {

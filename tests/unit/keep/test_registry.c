@@ -3,26 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "process_kit.h"
-
-static struct process_kit k;
-static struct actor a, b;
-
-static int set_up(void **state)
-{
-    (void)state;
-    process_kit_begin(&k);
-    actor_init(&a, &k);
-    actor_init(&b, &k);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    process_kit_end(&k);
-    return 0;
-}
+#include "unit/keep/process_scene.h"
 
 static void end(struct actor *actor)
 {
