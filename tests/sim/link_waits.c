@@ -128,7 +128,8 @@ void link_wait_blocked(struct sim_link *l, bool or_failed, int64_t timeout_ms)
         sim_fail(w, "link %d: connected_wait gives up before its time", l->n);
     if (w->now_ns > begun + SIM_MS(timeout_ms) + LINK_MOMENT_NS + w->jump_ns)
         sim_fail(w, "link %d: connected_wait lasts beyond its time", l->n);
-    if (r == 0 && !belay_lease_valid(lease) && l->up && !l->broken)
+    if (r == 0 && !belay_lease_valid(lease) && l->up && lease.slot == l->lease.slot &&
+        lease.generation == l->lease.generation && !l->broken)
         sim_fail(w, "link %d: connected_wait gives a stale lease", l->n);
     belay_link_unref(l->link);
 }

@@ -92,6 +92,38 @@ static bool name_is_taken(struct toy *toy)
     return toy->options.name && belay_process_whereis(toy->all->w->loop, NULL, toy->options.name);
 }
 
+/* Somebody to be linked to; NULL: nobody. */
+static struct toy *some_parent(struct toy *toy)
+{
+    struct toys *all = toy->all;
+    struct toy *parent = &all->toys[sim_below(all->w, (uint64_t)all->n)];
+
+    if (parent == toy || !parent->p || parent->ended || parent->ending || parent->exits ||
+        parent->resumed || !toy_is_alive(parent) || !sim_chance(all->w, 25))
+        return NULL;
+    return parent;
+}
+
+static int start_under(struct toy *toy, struct toy *parent, struct belay_process **ret_process,
+                       struct belay_error *error)
+{
+    struct toys *all = toy->all;
+    const struct belay_behaviour *behaviour = toy_behaviours[toy->behaviour];
+    belay_process_started_fn *fn = toy->start_asked ? on_started : NULL;
+    int r;
+
+    if (!parent)
+        return TOY_GET(all, belay_process_start(all->w->loop, behaviour, toy, &toy->options,
+                                                ret_process, fn, toy, error));
+    r = TOY_GET(all, belay_process_start_link(parent->p, behaviour, toy, &toy->options, ret_process,
+                                              fn, toy, error));
+    if (r == 0) {
+        toy_did(all, TOY_START_LINK);
+        toy_tie(parent, toy, true);
+    }
+    return r;
+}
+
 int toy_start(struct toy *toy)
 {
     struct toys *all = toy->all;
@@ -106,9 +138,7 @@ int toy_start(struct toy *toy)
     draw_options(toy);
     taken = name_is_taken(toy);
     toy->start_asked = sim_chance(all->w, 80);
-    r = TOY_GET(all, belay_process_start(all->w->loop, toy_behaviours[toy->behaviour], toy,
-                                         &toy->options, &p, toy->start_asked ? on_started : NULL,
-                                         toy, &error));
+    r = start_under(toy, some_parent(toy), &p, &error);
     if (r < 0) {
         if (r == BELAY_EEXISTS && taken)
             toy_did(all, TOY_TAKEN_NAME);

@@ -24,6 +24,8 @@
 
 #define TOY_DEEDS(X)                                                                               \
     X(START, "started")                                                                            \
+    X(START_LINK, "started, and linked")                                                           \
+    X(PARENT_ENDED, "ended by its parent, though it traps exits")                                  \
     X(IGNORED, "start ignored")                                                                    \
     X(START_FAILED, "start failed")                                                                \
     X(START_LATE, "start took too long")                                                           \
@@ -117,6 +119,7 @@ struct toy_call {
 
 struct toy_tie { /* one link: both have it */
     struct toy *a, *b;
+    bool parent; /* a started b */
 };
 
 struct toy_watch { /* one monitor, of a toy or of the rig */
@@ -269,6 +272,7 @@ void toy_check(struct toy *toy, bool quiet);
 void toy_attach(struct toys *all);
 
 /* process_ties.c */
+void toy_tie(struct toy *a, struct toy *b, bool parent); /* a link was made */
 void toy_link(struct toy *a, struct toy *b);
 void toy_unlink(struct toy *a, struct toy *b);
 void toy_watch(struct toy *toy, struct toy *by);

@@ -34,6 +34,12 @@ static bool is_gone(const struct toy *toy)
     return toy->ended || toy->ending || toy->resumed || !toy_is_alive(toy);
 }
 
+void toy_tie(struct toy *a, struct toy *b, bool parent)
+{
+    if (find(a->all, a, b) < 0)
+        a->all->ties[a->all->ties_n++] = (struct toy_tie){a, b, parent};
+}
+
 void toy_link(struct toy *a, struct toy *b)
 {
     struct toys *all = a->all;
@@ -48,8 +54,7 @@ void toy_link(struct toy *a, struct toy *b)
         return;
     }
     toy_did(all, TOY_LINKED);
-    if (find(all, a, b) < 0)
-        all->ties[all->ties_n++] = (struct toy_tie){a, b};
+    toy_tie(a, b, false);
 }
 
 void toy_unlink(struct toy *a, struct toy *b)
@@ -129,7 +134,10 @@ void toy_ties_end(struct toy *toy, struct belay_exit why)
         cut(all, i);
         if (other->ended)
             continue;
-        if (other->options.trap_exit) {
+        if (other->options.trap_exit && tie.parent && other == tie.b) {
+            toy_did(all, TOY_PARENT_ENDED);
+            toy_expect_end(other, false, why.kind, 0);
+        } else if (other->options.trap_exit) {
             other->traps_due++;
         } else if (why.kind != BELAY_EXIT_NORMAL) {
             toy_did(all, TOY_LINK_ENDED);
