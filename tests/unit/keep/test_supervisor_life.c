@@ -4,25 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "supervisor_kit.h"
-
-static struct kit k;
-static struct toy toys[8];
-
-static int set_up(void **state)
-{
-    (void)state;
-    kit_begin(&k);
-    memset(toys, 0, sizeof toys);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    kit_end(&k);
-    return 0;
-}
+#include "supervisor_scene.h"
 
 /* Toys that take so long to stop, with the default limit; started, and the journal emptied. */
 static void start_slow_ones(const char *names, int64_t stop_ms)

@@ -3,25 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "supervisor_kit.h"
-
-static struct kit k;
-static struct toy toys[8];
-
-static int set_up(void **state)
-{
-    (void)state;
-    kit_begin(&k);
-    memset(toys, 0, sizeof toys);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    kit_end(&k);
-    return 0;
-}
+#include "supervisor_scene.h"
 
 static void on_exit_below(struct belay_supervisor *supervisor, struct belay_exit why, void *arg)
 {

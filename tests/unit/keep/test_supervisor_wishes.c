@@ -2,33 +2,7 @@
 /* What is wished of a supervisor while it is busy with something else, and in its callbacks. */
 #include <string.h>
 
-#include "supervisor_kit.h"
-
-static struct kit k;
-static struct toy toys[8];
-
-static int set_up(void **state)
-{
-    (void)state;
-    kit_begin(&k);
-    memset(toys, 0, sizeof toys);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    kit_end(&k);
-    return 0;
-}
-
-static struct belay_child_info info_of(const char *id)
-{
-    struct belay_child_info info = belay_child_info_init();
-
-    assert_true(belay_supervisor_find_child(k.supervisor, id, &info));
-    return info;
-}
+#include "supervisor_scene.h"
 
 /* ---- in callbacks ---- */
 
