@@ -221,6 +221,12 @@ void link_kit_open(struct link_kit *k)
         fail_msg("%s", error.text);
 }
 
+void link_kit_start(struct link_kit *k)
+{
+    link_kit_open(k);
+    link_kit_settle(k);
+}
+
 void link_kit_on_closed(void *kit)
 {
     struct link_kit *k = kit;

@@ -62,6 +62,7 @@ struct link_kit {
  * changed: a delay of 10 s without spread. */
 void link_kit_begin(struct link_kit *k, const char *letters);
 void link_kit_open(struct link_kit *k);
+void link_kit_start(struct link_kit *k); /* the same, and settles */
 /* Closes what is open, ends the loop and looks at what is left of memory. */
 void link_kit_end(struct link_kit *k);
 

@@ -3,34 +3,14 @@
  * The link's course, with exact times: each row of the seed's state table (START, TRY, RESOLVING,
  * DIALING, FAILED, UP) in belay's form, and the two scenarios of its own tests.
  */
-#include "unit/keep/link_kit.h"
-
-static struct link_kit k;
-
-static int teardown(void **state)
-{
-    (void)state;
-    link_kit_end(&k);
-    return 0;
-}
-
-static void begin(const char *letters)
-{
-    link_kit_begin(&k, letters);
-}
-
-static void open(void)
-{
-    link_kit_open(&k);
-    link_kit_settle(&k);
-}
+#include "unit/keep/link_scene.h"
 
 /* ---- START ---- */
 
 static void opening_tells_nothing_before_the_next_turn(void **state)
 {
     (void)state;
-    begin("a");
+    link_kit_begin(&k, "a");
     link_kit_open(&k);
     link_kit_told(&k, "");
     assert_int_equal(k.source.asked, 0);
@@ -52,10 +32,10 @@ static void close_on(struct link_kit *kit, const struct belay_link_event *event)
 static void a_link_closed_while_it_says_attempting_asks_no_source(void **state)
 {
     (void)state;
-    begin("a");
+    link_kit_begin(&k, "a");
     k.on_event = close_on;
     k.arg = (void *)(intptr_t)BELAY_LINK_ATTEMPTING_TO_CONNECT;
-    open();
+    link_kit_start(&k);
     link_kit_told(&k, "0 attempting\n0 closed\n");
     assert_int_equal(k.source.asked, 0);
 }
@@ -74,13 +54,13 @@ static int64_t say_delay(int32_t failures, void *arg)
 static void the_delay_is_asked_for_before_the_source_is_once_per_attempt(void **state)
 {
     (void)state;
-    begin("a");
+    link_kit_begin(&k, "a");
     k.options.retry_delay = say_delay;
     k.options.retry_delay_arg = &k;
     k.options.retry_delay_ms = 0;
     k.source.later = true;
     delays_asked = 0;
-    open();
+    link_kit_start(&k);
     link_kit_told(&k, "0 attempting\n0 delay after 0\n");
     assert_int_equal(k.source.asked, 1);
     link_kit_pass(&k, 100);
@@ -96,9 +76,9 @@ static void the_delay_is_asked_for_before_the_source_is_once_per_attempt(void **
 static void the_delay_counts_from_the_start_of_the_attempt(void **state)
 {
     (void)state;
-    begin("a");
+    link_kit_begin(&k, "a");
     k.puppet.capacity = 0;
-    open();
+    link_kit_start(&k);
     link_kit_pass(&k, 3000);
     puppet_fail(puppet_conn(&k.puppet, 0), BELAY_ECONNECT);
     link_kit_settle(&k);
@@ -116,9 +96,9 @@ static void the_delay_counts_from_the_start_of_the_attempt(void **state)
 static void a_source_that_fails_is_a_failed_attempt_without_an_address(void **state)
 {
     (void)state;
-    begin("a");
+    link_kit_begin(&k, "a");
     k.source.fail = BELAY_EDNS;
-    open();
+    link_kit_start(&k);
     link_kit_told(&k, "0 attempting\n0 failed EDNS -, 1 in a row, next 10000\n");
     assert_int_equal(k.puppet.n, 0);
     assert_null(belay_link_address(k.link));
@@ -128,9 +108,9 @@ static void a_source_that_fails_is_a_failed_attempt_without_an_address(void **st
 static void an_address_is_told_once_per_episode_until_it_is_another(void **state)
 {
     (void)state;
-    begin("a");
+    link_kit_begin(&k, "a");
     k.puppet.fail = BELAY_ECONNECT;
-    open();
+    link_kit_start(&k);
     link_kit_told(&k, "0 attempting\n0 obtained a\n0 failed ECONNECT a, 1 in a row, next 10000\n");
     link_kit_pass(&k, 10000);
     link_kit_told(&k, ""); /* the same address, the same error */
@@ -151,7 +131,7 @@ static void a_connection_is_given_to_those_who_wait_before_it_is_told(void **sta
     struct link_wait first = {0}, second = {0};
 
     (void)state;
-    begin("a");
+    link_kit_begin(&k, "a");
     k.puppet.capacity = 0;
     link_kit_open(&k);
     assert_int_equal(link_wait_for(&first, &k, "first", BELAY_FOREVER, false), 0);
@@ -166,9 +146,9 @@ static void a_connection_is_given_to_those_who_wait_before_it_is_told(void **sta
 static void a_success_forgets_the_failures(void **state)
 {
     (void)state;
-    begin("a");
+    link_kit_begin(&k, "a");
     k.puppet.fail = BELAY_ECONNECT;
-    open();
+    link_kit_start(&k);
     link_kit_pass(&k, 20000);
     assert_int_equal(link_kit_stats(&k).failures, 3);
     k.puppet.fail = 0;
@@ -184,7 +164,7 @@ static void a_dial_that_fails_answers_who_waits_for_its_result_alone(void **stat
     struct link_wait patient = {0}, curious = {0};
 
     (void)state;
-    begin("a");
+    link_kit_begin(&k, "a");
     k.puppet.capacity = 0;
     link_kit_open(&k);
     assert_int_equal(link_wait_for(&patient, &k, "patient", BELAY_FOREVER, false), 0);
@@ -205,9 +185,9 @@ static void a_dial_that_fails_answers_who_waits_for_its_result_alone(void **stat
 static void an_error_is_told_once_per_episode_until_it_is_another(void **state)
 {
     (void)state;
-    begin("a");
+    link_kit_begin(&k, "a");
     k.puppet.fail = BELAY_ECONNECT;
-    open();
+    link_kit_start(&k);
     link_kit_pass(&k, 10000);
     k.puppet.fail = BELAY_ETLS;
     link_kit_pass(&k, 10000);
@@ -224,9 +204,9 @@ static void an_error_is_told_once_per_episode_until_it_is_another(void **state)
 static void a_retry_says_no_second_attempting(void **state)
 {
     (void)state;
-    begin("a");
+    link_kit_begin(&k, "a");
     k.puppet.fail = BELAY_ECONNECT;
-    open();
+    link_kit_start(&k);
     link_kit_pass(&k, 30000);
     assert_int_equal(k.events[BELAY_LINK_ATTEMPTING_TO_CONNECT], 1);
     assert_int_equal(k.puppet.n, 4);
@@ -238,8 +218,8 @@ static void a_retry_says_no_second_attempting(void **state)
 static void a_lost_connection_begins_a_new_episode_after_the_delay(void **state)
 {
     (void)state;
-    begin("a");
-    open();
+    link_kit_begin(&k, "a");
+    link_kit_start(&k);
     link_kit_pass(&k, 4000);
     puppet_lose(link_kit_current(&k), BELAY_ERESET);
     link_kit_settle(&k);
@@ -254,8 +234,8 @@ static void a_lost_connection_begins_a_new_episode_after_the_delay(void **state)
 static void closing_ends_the_wait_between_attempts_at_once(void **state)
 {
     (void)state;
-    begin("a");
-    open();
+    link_kit_begin(&k, "a");
+    link_kit_start(&k);
     puppet_lose(link_kit_current(&k), BELAY_ERESET);
     link_kit_pass(&k, 1000);
     k.log[0] = 0;
@@ -269,8 +249,8 @@ static void closing_ends_the_wait_between_attempts_at_once(void **state)
 static void nothing_restarts_a_link_that_was_closed(void **state)
 {
     (void)state;
-    begin("a");
-    open();
+    link_kit_begin(&k, "a");
+    link_kit_start(&k);
     belay_link_ref(k.link);
     struct belay_link *link = k.link;
     k.log[0] = 0;
@@ -291,8 +271,8 @@ static void nothing_restarts_a_link_that_was_closed(void **state)
 static void seed_events_of_a_life(void **state)
 {
     (void)state;
-    begin("a");
-    open();
+    link_kit_begin(&k, "a");
+    link_kit_start(&k);
     assert_true(belay_lease_valid((struct belay_lease){0}) == false);
     assert_int_equal(link_kit_current(&k)->acquires, 1); /* it works */
     link_kit_close(&k);
@@ -303,9 +283,9 @@ static void seed_events_of_a_life(void **state)
 static void seed_log_of_a_failed_look_up(void **state)
 {
     (void)state;
-    begin("a");
+    link_kit_begin(&k, "a");
     k.source.fail = BELAY_EDNS;
-    open();
+    link_kit_start(&k);
     k.source.fail = 0;
     link_kit_pass(&k, 10000);
     link_kit_close(&k);
@@ -319,8 +299,6 @@ static void seed_log_of_a_failed_look_up(void **state)
         "4 persistent-connection-to: catalog: disconnected from tcp://a.test:1; no further "
         "attempt\n");
 }
-
-#define T(name) cmocka_unit_test_teardown(name, teardown)
 
 int main(void)
 {

@@ -1,21 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Closing, kicking and more from within each callback; subscribers that come and go. */
-#include "unit/keep/link_kit.h"
-
-static struct link_kit k;
-
-static int teardown(void **state)
-{
-    (void)state;
-    link_kit_end(&k);
-    return 0;
-}
-
-static void open_with(const char *letters)
-{
-    link_kit_begin(&k, letters);
-    link_kit_open(&k);
-}
+#include "unit/keep/link_scene.h"
 
 /* ---- closing in each event ---- */
 
@@ -179,8 +164,7 @@ static void closing_in_the_delay_function_asks_no_source(void **state)
     k.options.retry_delay_ms = 0;
     k.options.retry_delay = close_in_delay;
     k.options.retry_delay_arg = &k;
-    link_kit_open(&k);
-    link_kit_settle(&k);
+    link_kit_start(&k);
     link_kit_told(&k, "0 attempting\n0 closed\n");
     assert_int_equal(k.source.asked, 0);
 }
@@ -424,8 +408,6 @@ static void everybody_who_watches_for_the_end_is_told_after_the_last_event(void 
     link_kit_settle(&k);
     link_kit_told(&k, "0 watched\n");
 }
-
-#define T(name) cmocka_unit_test_teardown(name, teardown)
 
 int main(void)
 {

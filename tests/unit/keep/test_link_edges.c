@@ -1,37 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* The edges of the seed's semantics, in belay's form: delays, repeats, waiters, close. */
-#include "unit/keep/link_kit.h"
-
-static struct link_kit k;
-
-static int teardown(void **state)
-{
-    (void)state;
-    link_kit_end(&k);
-    return 0;
-}
-
-static void begin(const char *letters)
-{
-    link_kit_begin(&k, letters);
-}
-
-static void open(void)
-{
-    link_kit_open(&k);
-    link_kit_settle(&k);
-}
+#include "unit/keep/link_scene.h"
 
 /* ---- delays ---- */
 
 static void an_attempt_slower_than_the_delay_is_repeated_at_once(void **state)
 {
     (void)state;
-    begin("a");
+    link_kit_begin(&k, "a");
     k.puppet.capacity = 0;
     k.options.dial =
         &(struct belay_dial_options){BELAY_SIZED(belay_dial_options), .session_timeout_ms = 12000};
-    open();
+    link_kit_start(&k);
     link_kit_pass(&k, 12000);
     link_kit_told(&k, "0 attempting\n0 obtained a\n12000 failed ETIMEDOUT a, 1 in a row, next 0\n");
     assert_int_equal(k.puppet.n, 2);
@@ -40,8 +20,8 @@ static void an_attempt_slower_than_the_delay_is_repeated_at_once(void **state)
 static void a_connection_that_lived_long_is_dialled_again_at_once(void **state)
 {
     (void)state;
-    begin("a");
-    open();
+    link_kit_begin(&k, "a");
+    link_kit_start(&k);
     link_kit_pass(&k, 60000);
     k.log[0] = 0;
     puppet_lose(link_kit_current(&k), BELAY_EEOF);
@@ -53,8 +33,8 @@ static void a_connection_that_lived_long_is_dialled_again_at_once(void **state)
 static void a_connection_that_flaps_is_throttled_to_one_attempt_per_delay(void **state)
 {
     (void)state;
-    begin("a");
-    open();
+    link_kit_begin(&k, "a");
+    link_kit_start(&k);
     for (int i = 0; i < 50; i++) {
         struct belay_lease lease;
 
@@ -71,10 +51,10 @@ static void the_delay_is_spread_by_thirty_per_cent(void **state)
     int64_t least = INT64_MAX, most = 0;
 
     (void)state;
-    begin("a");
+    link_kit_begin(&k, "a");
     k.options.retry_spread = 0;
     k.puppet.fail = BELAY_ECONNECT;
-    open();
+    link_kit_start(&k);
     for (int i = 0; i < 100; i++) {
         int64_t next = link_kit_stats(&k).next_ms;
 
@@ -90,9 +70,9 @@ static void the_delay_is_spread_by_thirty_per_cent(void **state)
 static void without_spread_the_delay_is_exact(void **state)
 {
     (void)state;
-    begin("a");
+    link_kit_begin(&k, "a");
     k.puppet.fail = BELAY_ECONNECT;
-    open();
+    link_kit_start(&k);
     for (int i = 0; i < 5; i++) {
         assert_int_equal(link_kit_stats(&k).next_ms, 10000);
         link_kit_pass(&k, 10000);
@@ -109,11 +89,11 @@ static int64_t double_it(int32_t failures, void *arg)
 static void the_callers_function_decides_by_the_number_of_failures(void **state)
 {
     (void)state;
-    begin("a");
+    link_kit_begin(&k, "a");
     k.options.retry_delay_ms = 0;
     k.options.retry_delay = double_it;
     k.puppet.fail = BELAY_ECONNECT;
-    open();
+    link_kit_start(&k);
     for (int i = 0; i < 6; i++) {
         assert_int_equal(link_kit_stats(&k).next_ms, 100 << i);
         link_kit_pass(&k, 100 << i);
@@ -133,12 +113,12 @@ static void the_spread_applies_to_what_the_callers_function_says(void **state)
     int64_t least = INT64_MAX, most = 0;
 
     (void)state;
-    begin("a");
+    link_kit_begin(&k, "a");
     k.options.retry_delay_ms = 0;
     k.options.retry_delay = half_a_minute;
     k.options.retry_spread = 50;
     k.puppet.fail = BELAY_ECONNECT;
-    open();
+    link_kit_start(&k);
     for (int i = 0; i < 100; i++) {
         int64_t next = link_kit_stats(&k).next_ms;
 
@@ -159,11 +139,11 @@ static int64_t below_zero(int32_t failures, void *arg)
 static void a_negative_delay_is_none(void **state)
 {
     (void)state;
-    begin("a");
+    link_kit_begin(&k, "a");
     k.options.retry_delay_ms = 0;
     k.options.retry_delay = below_zero;
     k.puppet.fail = BELAY_ECONNECT;
-    open();
+    link_kit_start(&k);
     link_kit_pass(&k, 1);
     assert_int_equal(k.puppet.n, 21);
     assert_int_equal(link_kit_stats(&k).next_ms, 999);
@@ -177,9 +157,9 @@ static void a_repeated_failure_is_a_result_although_it_is_not_told(void **state)
     struct link_wait w = {0};
 
     (void)state;
-    begin("a");
+    link_kit_begin(&k, "a");
     k.puppet.fail = BELAY_ECONNECT;
-    open();
+    link_kit_start(&k);
     assert_int_equal(link_wait_for(&w, &k, "w", BELAY_FOREVER, true), 0);
     k.log[0] = 0;
     link_kit_pass(&k, 10000);
@@ -190,8 +170,8 @@ static void a_repeated_failure_is_a_result_although_it_is_not_told(void **state)
 static void a_new_episode_tells_the_same_again(void **state)
 {
     (void)state;
-    begin("a");
-    open();
+    link_kit_begin(&k, "a");
+    link_kit_start(&k);
     k.puppet.fail = BELAY_ECONNECT;
     puppet_lose(link_kit_current(&k), BELAY_ERESET);
     link_kit_pass(&k, 10000);
@@ -217,8 +197,8 @@ static void who_asks_while_it_is_up_is_answered_in_the_next_turn(void **state)
     struct link_wait w = {0};
 
     (void)state;
-    begin("a");
-    open();
+    link_kit_begin(&k, "a");
+    link_kit_start(&k);
     k.log[0] = 0;
     assert_int_equal(link_wait_for(&w, &k, "w", 0, false), 0); /* even with no time at all */
     link_kit_settle(&k);
@@ -231,8 +211,8 @@ static void a_connection_known_to_be_dead_is_given_to_nobody(void **state)
     struct belay_lease lease;
 
     (void)state;
-    begin("a");
-    open();
+    link_kit_begin(&k, "a");
+    link_kit_start(&k);
     k.log[0] = 0;
     puppet_lose(link_kit_current(&k), BELAY_ERESET); /* reported, and not told yet */
     assert_int_equal(belay_link_current(k.link, &lease), BELAY_EAGAIN);
@@ -248,8 +228,8 @@ static void who_asks_after_close_is_refused(void **state)
     struct belay_lease lease;
 
     (void)state;
-    begin("a");
-    open();
+    link_kit_begin(&k, "a");
+    link_kit_start(&k);
     belay_link_close(k.link, link_kit_on_closed, &k);
     assert_int_equal(link_wait_for(&w, &k, "w", 0, false), BELAY_ECLOSED);
     assert_int_equal(link_wait_for(&w, &k, "w", 0, true), BELAY_ECLOSED);
@@ -266,7 +246,7 @@ static void closing_while_dialling_cancels_without_an_event(void **state)
     struct link_wait w = {0};
 
     (void)state;
-    begin("a");
+    link_kit_begin(&k, "a");
     k.puppet.capacity = 0;
     link_kit_open(&k);
     assert_int_equal(link_wait_for(&w, &k, "w", BELAY_FOREVER, false), 0);
@@ -280,9 +260,9 @@ static void closing_while_dialling_cancels_without_an_event(void **state)
 static void closing_while_resolving_cancels_the_question(void **state)
 {
     (void)state;
-    begin("a");
+    link_kit_begin(&k, "a");
     k.source.later = true;
-    open();
+    link_kit_start(&k);
     k.log[0] = 0;
     link_kit_close(&k);
     link_kit_told(&k, "0 closed\n");
@@ -292,9 +272,9 @@ static void closing_while_resolving_cancels_the_question(void **state)
 static void closing_overtakes_what_came_up_at_the_same_time(void **state)
 {
     (void)state;
-    begin("a");
+    link_kit_begin(&k, "a");
     k.puppet.capacity = 0;
-    open();
+    link_kit_start(&k);
     k.log[0] = 0;
     puppet_up(puppet_conn(&k.puppet, 0), 1); /* reported, and not told yet */
     link_kit_close(&k);
@@ -304,9 +284,9 @@ static void closing_overtakes_what_came_up_at_the_same_time(void **state)
 static void closing_overtakes_an_answer_that_came_at_the_same_time(void **state)
 {
     (void)state;
-    begin("a");
+    link_kit_begin(&k, "a");
     k.source.later = true;
-    open();
+    link_kit_start(&k);
     k.log[0] = 0;
     belay_source_answer(k.source.query, k.source.list, 1, NULL);
     k.source.query = NULL;
@@ -318,8 +298,8 @@ static void closing_overtakes_an_answer_that_came_at_the_same_time(void **state)
 static void closing_twice_is_closing_once(void **state)
 {
     (void)state;
-    begin("a");
-    open();
+    link_kit_begin(&k, "a");
+    link_kit_start(&k);
     k.log[0] = 0;
     belay_link_close(k.link, NULL, NULL);
     belay_link_close(k.link, link_kit_on_closed, &k);
@@ -337,9 +317,9 @@ static void note_end(void *arg)
 static void the_end_comes_after_disconnected_and_after_the_connection_is_closed(void **state)
 {
     (void)state;
-    begin("a");
+    link_kit_begin(&k, "a");
     k.puppet.close_later = true;
-    open();
+    link_kit_start(&k);
     k.log[0] = 0;
     assert_int_equal(belay_link_close_finished(k.link, note_end, &k), 0);
     belay_link_close(k.link, link_kit_on_closed, &k);
@@ -353,8 +333,8 @@ static void the_end_comes_after_disconnected_and_after_the_connection_is_closed(
 static void the_peers_close_never_closes_the_link(void **state)
 {
     (void)state;
-    begin("a");
-    open();
+    link_kit_begin(&k, "a");
+    link_kit_start(&k);
     for (int i = 0; i < 20; i++) {
         puppet_lose(link_kit_current(&k), BELAY_EEOF);
         assert_false(belay_link_is_closed(k.link));
@@ -370,8 +350,8 @@ static void it_may_end_with_its_connection(void **state)
     struct belay_lease lease;
 
     (void)state;
-    begin("a");
-    open();
+    link_kit_begin(&k, "a");
+    link_kit_start(&k);
     k.log[0] = 0;
     assert_int_equal(belay_link_close_finished(k.link, note_end, &k), 0);
     belay_link_close_when_current_closes(k.link);
@@ -390,7 +370,7 @@ static void without_a_connection_it_ends_at_once(void **state)
     struct link_wait w = {0};
 
     (void)state;
-    begin("a");
+    link_kit_begin(&k, "a");
     k.puppet.capacity = 0;
     link_kit_open(&k);
     assert_int_equal(link_wait_for(&w, &k, "w", BELAY_FOREVER, false), 0);
@@ -406,16 +386,14 @@ static void without_a_connection_it_ends_at_once(void **state)
 static void close_overtakes_the_end_with_the_connection(void **state)
 {
     (void)state;
-    begin("a");
-    open();
+    link_kit_begin(&k, "a");
+    link_kit_start(&k);
     k.log[0] = 0;
     belay_link_close_when_current_closes(k.link);
     link_kit_settle(&k);
     link_kit_close(&k);
     link_kit_told(&k, "0 disconnected a: here, next none\n0 closed\n");
 }
-
-#define T(name) cmocka_unit_test_teardown(name, teardown)
 
 int main(void)
 {

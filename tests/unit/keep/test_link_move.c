@@ -1,22 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Which address is taken, moving to a better one while up, and leaving one that will close. */
-#include "unit/keep/link_kit.h"
+#include "unit/keep/link_scene.h"
 
-static struct link_kit k;
-
-static int teardown(void **state)
-{
-    (void)state;
-    link_kit_end(&k);
-    return 0;
-}
-
-static void open_with(const char *letters)
+static void start_moving(const char *letters)
 {
     link_kit_begin(&k, letters);
     k.options.move_interval_ms = 60000;
-    link_kit_open(&k);
-    link_kit_settle(&k);
+    link_kit_start(&k);
 }
 
 /* Up at b, as a was refused; the log is forgotten. Then it is 10 s. */
@@ -25,8 +15,7 @@ static void open_at_b(void)
     link_kit_begin(&k, "ab");
     k.options.move_interval_ms = 60000;
     k.puppet.fail = BELAY_ECONNECT;
-    link_kit_open(&k);
-    link_kit_settle(&k);
+    link_kit_start(&k);
     k.puppet.fail = 0;
     link_kit_pass(&k, 10000);
     link_kit_told(&k, "0 attempting\n0 obtained a\n0 failed ECONNECT a, 1 in a row, next 10000\n"
@@ -71,8 +60,7 @@ static void an_address_that_is_gone_leads_to_the_first(void **state)
     (void)state;
     link_kit_begin(&k, "ba");
     k.puppet.fail = BELAY_ECONNECT;
-    link_kit_open(&k);
-    link_kit_settle(&k);
+    link_kit_start(&k);
     link_kit_set_list(&k, "ca");
     link_kit_pass(&k, 10000);
     link_kit_told(&k, "0 attempting\n0 obtained b\n0 failed ECONNECT b, 1 in a row, next 10000\n"
@@ -128,7 +116,7 @@ static void equal_addresses_of_another_list_are_passed_over(void **state)
 static void only_the_first_question_trusts_what_was_looked_up_before(void **state)
 {
     (void)state;
-    open_with("ab");
+    start_moving("ab");
     assert_false(k.source.fresh);
     puppet_lose(link_kit_current(&k), BELAY_EEOF);
     link_kit_pass(&k, 10000);
@@ -209,7 +197,7 @@ static void a_move_makes_the_old_lease_stale(void **state)
 static void the_best_address_is_not_left(void **state)
 {
     (void)state;
-    open_with("ab");
+    start_moving("ab");
     k.log[0] = 0;
     link_kit_pass(&k, 600000);
     link_kit_told(&k, "");
@@ -334,7 +322,7 @@ static void a_draining_connection_is_replaced_before_it_closes(void **state)
     struct puppet_conn *old;
 
     (void)state;
-    open_with("ab");
+    start_moving("ab");
     old = link_kit_current(&k);
     link_kit_pass(&k, 20000);
     k.log[0] = 0;
@@ -354,7 +342,7 @@ static void a_draining_connection_is_replaced_before_it_closes(void **state)
 static void a_single_address_that_drains_is_dialled_again(void **state)
 {
     (void)state;
-    open_with("a");
+    start_moving("a");
     link_kit_pass(&k, 20000);
     k.log[0] = 0;
     belay_conn_draining(link_kit_current(&k)->conn);
@@ -366,7 +354,7 @@ static void a_single_address_that_drains_is_dialled_again(void **state)
 static void those_who_drain_at_once_are_throttled(void **state)
 {
     (void)state;
-    open_with("a");
+    start_moving("a");
     for (int i = 0; i < 50; i++) {
         belay_conn_draining(link_kit_current(&k)->conn);
         link_kit_pass(&k, 1000);
@@ -379,7 +367,7 @@ static void a_draining_connection_stays_while_no_candidate_comes_up(void **state
     struct puppet_conn *old;
 
     (void)state;
-    open_with("ab");
+    start_moving("ab");
     old = link_kit_current(&k);
     link_kit_pass(&k, 20000);
     k.log[0] = 0;
@@ -394,8 +382,6 @@ static void a_draining_connection_stays_while_no_candidate_comes_up(void **state
     link_kit_told(&k, "50000 disconnected a: EEOF, next 10000\n");
     k.puppet.fail = 0;
 }
-
-#define T(name) cmocka_unit_test_teardown(name, teardown)
 
 int main(void)
 {

@@ -2,23 +2,7 @@
 /* Sources that fail, hang or talk nonsense; connectors that fail in each stage; checks; impossible
  * options; the end of the loop. */
 #include "conn/source.h"
-#include "unit/keep/link_kit.h"
-
-static struct link_kit k;
-
-static int teardown(void **state)
-{
-    (void)state;
-    link_kit_end(&k);
-    return 0;
-}
-
-static void open_with(const char *letters)
-{
-    link_kit_begin(&k, letters);
-    link_kit_open(&k);
-    link_kit_settle(&k);
-}
+#include "unit/keep/link_scene.h"
 
 /* ---- sources ---- */
 
@@ -45,7 +29,7 @@ static void a_source_that_hangs_is_left_at_the_limit(void **state)
 static void a_source_that_gives_nothing_is_a_failed_attempt(void **state)
 {
     (void)state;
-    open_with("");
+    start_with("");
     link_kit_told(&k, "0 attempting\n0 failed ENONAME -, 1 in a row, next 10000\n");
     link_kit_set_list(&k, "a");
     link_kit_pass(&k, 10000);
@@ -57,8 +41,7 @@ static void a_source_that_gives_holes_is_a_failed_attempt(void **state)
     (void)state;
     link_kit_begin(&k, "ab");
     k.source.list[1] = NULL;
-    link_kit_open(&k);
-    link_kit_settle(&k);
+    link_kit_start(&k);
     link_kit_told(&k, "0 attempting\n0 failed EINVAL -, 1 in a row, next 10000\n");
 }
 
@@ -72,8 +55,7 @@ static void an_address_of_another_loop_is_refused(void **state)
     assert_int_equal(belay_loop_new(NULL, &other, NULL), 0);
     assert_int_equal(belay_endpoint_parse(other, "tcp://x.test:1", &foreign, NULL), 0);
     k.source.list[0] = foreign;
-    link_kit_open(&k);
-    link_kit_settle(&k);
+    link_kit_start(&k);
     link_kit_told(&k, "0 attempting\n0 failed EINVAL -, 1 in a row, next 10000\n");
     link_kit_close(&k);
     belay_endpoint_unref(foreign);
@@ -87,8 +69,7 @@ static void answers_after_the_first_are_ignored(void **state)
     (void)state;
     link_kit_begin(&k, "a");
     k.source.later = true;
-    link_kit_open(&k);
-    link_kit_settle(&k);
+    link_kit_start(&k);
     query = k.source.query;
     belay_source_answer(query, k.source.list, 1, NULL);
     k.source.query = NULL;
@@ -104,8 +85,7 @@ static void an_error_that_names_no_stage_is_counted_all_the_same(void **state)
     (void)state;
     link_kit_begin(&k, "a");
     k.source.later = true;
-    link_kit_open(&k);
-    link_kit_settle(&k);
+    link_kit_start(&k);
     belay_source_answer(k.source.query, NULL, 0, &error);
     k.source.query = NULL;
     link_kit_settle(&k);
@@ -212,8 +192,7 @@ static void an_answer_that_comes_late_harms_nothing(void **state)
     link_kit_begin(&k, "a");
     k.puppet.capacity = 0;
     k.puppet.close_later = true;
-    link_kit_open(&k);
-    link_kit_settle(&k);
+    link_kit_start(&k);
     puppet_up(puppet_conn(&k.puppet, 0), 1);
     link_kit_settle(&k);
     conn = puppet_conn(&k.puppet, 0)->conn;
@@ -236,8 +215,7 @@ static void open_checked(void)
     link_kit_begin(&k, "a");
     k.options.check_interval_ms = 1000;
     k.options.check_timeout_ms = 300;
-    link_kit_open(&k);
-    link_kit_settle(&k);
+    link_kit_start(&k);
     k.log[0] = 0;
 }
 
@@ -300,7 +278,7 @@ static void a_slow_answer_does_not_delay_the_next_check(void **state)
 static void a_suspect_connection_is_checked_and_kept_when_it_is_good(void **state)
 {
     (void)state;
-    open_with("a");
+    start_with("a");
     k.log[0] = 0;
     belay_conn_suspect(link_kit_current(&k)->conn);
     link_kit_settle(&k);
@@ -316,7 +294,7 @@ static void a_suspect_connection_is_checked_and_kept_when_it_is_good(void **stat
 static void a_suspect_connection_that_is_not_good_is_closed(void **state)
 {
     (void)state;
-    open_with("a");
+    start_with("a");
     k.log[0] = 0;
     k.puppet.check_result = BELAY_ETIMEDOUT;
     belay_conn_suspect(link_kit_current(&k)->conn);
@@ -329,8 +307,7 @@ static void a_suspect_connection_that_cannot_be_checked_is_closed(void **state)
     (void)state;
     link_kit_begin(&k, "a");
     k.puppet.ops.check = NULL;
-    link_kit_open(&k);
-    link_kit_settle(&k);
+    link_kit_start(&k);
     k.log[0] = 0;
     belay_conn_suspect(link_kit_current(&k)->conn);
     link_kit_settle(&k);
@@ -480,7 +457,7 @@ static void a_link_without_options_has_a_name_and_the_defaults(void **state)
 static void the_end_of_the_loop_closes_its_links(void **state)
 {
     (void)state;
-    open_with("a");
+    start_with("a");
     k.log[0] = 0;
     belay_link_close_finished(k.link, link_kit_on_closed, &k);
     belay_source_unref(k.source.source); /* its link still has it */
@@ -513,7 +490,7 @@ static void references_outlive_the_end(void **state)
     struct belay_link_subscription *s;
 
     (void)state;
-    open_with("a");
+    start_with("a");
     link = belay_link_ref(k.link);
     assert_null(belay_link_ref(NULL));
     belay_link_unref(NULL);
@@ -526,8 +503,6 @@ static void references_outlive_the_end(void **state)
     assert_int_equal(k.closed, 2);
     belay_link_unref(link);
 }
-
-#define T(name) cmocka_unit_test_teardown(name, teardown)
 
 int main(void)
 {

@@ -1,29 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Those who wait: deadlines, cancelling, limits, the end; the lease that all share; kick, reset, and
  * statistics. */
-#include "unit/keep/link_kit.h"
-
-static struct link_kit k;
-
-static int teardown(void **state)
-{
-    (void)state;
-    link_kit_end(&k);
-    return 0;
-}
-
-static void open_with(const char *letters)
-{
-    link_kit_begin(&k, letters);
-    link_kit_open(&k);
-}
+#include "unit/keep/link_scene.h"
 
 static void open_failing(void)
 {
     link_kit_begin(&k, "a");
     k.puppet.fail = BELAY_ECONNECT;
-    link_kit_open(&k);
-    link_kit_settle(&k);
+    link_kit_start(&k);
     k.log[0] = 0;
 }
 
@@ -540,8 +524,6 @@ static void states_have_names(void **state)
     assert_string_equal(belay_link_state_name((enum belay_link_state)0), "unknown");
     assert_string_equal(belay_link_state_name((enum belay_link_state)7), "unknown");
 }
-
-#define T(name) cmocka_unit_test_teardown(name, teardown)
 
 int main(void)
 {
