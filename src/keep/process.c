@@ -29,6 +29,7 @@ static void free_process(struct belay_process *p)
     bl_process_thread_free(p);
     bl_mutex_fini(&p->lock);
     bl_free(mem, p->last_error);
+    bl_process_free_error(mem, p->exit_error);
     bl_free(mem, p->name);
     bl_free(mem, p);
 }

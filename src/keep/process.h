@@ -71,21 +71,20 @@ struct belay_process {
     struct bl_letter backoff_letter;
     struct belay_directive resumed; /* came for what is pending */
     bool may_resume, has_resumed;
-    bool busy;                      /* a callback runs */
-    bool asked;                     /* the loop asks for its status: nothing runs meanwhile */
-    bool wanted;                    /* the executor was told that there is something to do */
-    bool mailed;                    /* `mail` is on its way: it holds a reference */
-    bool ending;                    /* somebody wants it to end, as `exit` says */
-    bool killed;                    /* and without terminate */
-    enum belay_process_state was;   /* before it ended */
-    bool ended;                     /* letters are refused; nothing runs any more */
-    bool held;                      /* the executor waits for the starter to be told */
-    bool awaited;                   /* somebody is to be told: fixed from start to end */
-    bool told;                      /* of its start */
-    bool ignored;                   /* init did not want to run */
-    bool said;                      /* exit_error holds what belay_do_stop was given */
-    struct belay_exit exit;         /* how it ends: fixed once it has `ended` */
-    struct belay_error exit_error;  /* of `exit`, whose `error` points here or is NULL */
+    bool busy;                            /* a callback runs */
+    bool asked;                           /* the loop asks for its status: nothing runs meanwhile */
+    bool wanted;                          /* the executor was told that there is something to do */
+    bool mailed;                          /* `mail` is on its way: it holds a reference */
+    bool ending;                          /* somebody wants it to end, as `exit` says */
+    bool killed;                          /* and without terminate */
+    enum belay_process_state was;         /* before it ended */
+    bool ended;                           /* letters are refused; nothing runs any more */
+    bool held;                            /* the executor waits for the starter to be told */
+    bool awaited;                         /* somebody is to be told: fixed from start to end */
+    bool told;                            /* of its start */
+    bool ignored;                         /* init did not want to run */
+    struct belay_exit exit;               /* how it ends: fixed once it has `ended` */
+    const struct belay_error *exit_error; /* `exit` points at it; or of belay_do_stop; or NULL */
     struct belay_error *last_error; /* of belay_process_connect_failed; NULL: its code alone */
     int last_code;                  /* 0: none */
     unsigned tell;                  /* BL_TELL_...: for the loop */
@@ -200,9 +199,15 @@ void bl_process_arm_limit(struct belay_process *process, uint64_t at_ns, bool st
  */
 bool bl_process_finish(struct belay_process *process, enum belay_exit_kind kind,
                        const struct belay_error *error, bool killed);
-/* Under the lock: fills in `exit`; without an error that of an ERROR is BELAY_EABORTED. */
+/* A copy for bl_process_set_exit, NULL of NULL; without memory one that says no more than the code.
+ * Made and freed without the lock. */
+const struct belay_error *bl_process_copy_error(struct belay_process *process,
+                                                const struct belay_error *error);
+void bl_process_free_error(struct bl_mem *mem, const struct belay_error *error);
+/* Under the lock: fills in `exit`; without an error that of an ERROR is BELAY_EABORTED. *error
+ * becomes what was there before, to be freed; NULL: it ends with what belay_do_stop was given. */
 void bl_process_set_exit(struct belay_process *process, enum belay_exit_kind kind,
-                         const struct belay_error *error);
+                         const struct belay_error **error);
 /* Under the lock: nothing runs any more; letters go to `list`, to be dropped without the lock. */
 void bl_process_mark_ended(struct belay_process *process, struct bl_list *list);
 void bl_process_drop_letters(struct belay_process *process, struct bl_list *list);

@@ -11,39 +11,93 @@ struct stop_wait { /* belay_process_stop_wait: on the waiter's stack */
     int64_t limit_ms;
 };
 
+/* ---- its error ---- */
+
+/* Of each code, for when there is no memory. Whoever is told may keep the pointer as long as it
+ * keeps the process, so this is no scratch of the caller's. */
+static const struct belay_error bare[] = {
+#define X(name, number, kind_name, words)                                                          \
+    {.code = BELAY_##name, .kind = BELAY_KIND_##kind_name, .text = words},
+    BELAY_ERRORS(X)
+#undef X
+};
+
+static const struct belay_error chose_to_end = {
+    .code = BELAY_EABORTED,
+    .kind = BELAY_KIND_CANCELLED,
+    .text = "it chose to end",
+};
+
+static const struct belay_error *bare_of(int code)
+{
+    for (size_t i = 0; i < BL_COUNT(bare); i++) {
+        if (bare[i].code == code)
+            return &bare[i];
+    }
+    return &chose_to_end; /* no code of belay's */
+}
+
+const struct belay_error *bl_process_copy_error(struct belay_process *p,
+                                                const struct belay_error *error)
+{
+    struct belay_error *copy;
+
+    if (!error)
+        return NULL;
+    copy = bl_alloc(&p->loop->mem, sizeof *copy);
+    if (!copy)
+        return bare_of(error->code);
+    *copy = *error;
+    if (copy->kind == BELAY_KIND_NONE)
+        copy->kind = belay_error_kind_of(copy->code);
+    copy->tried = NULL;
+    copy->tried_n = 0;
+    return copy;
+}
+
+void bl_process_free_error(struct bl_mem *mem, const struct belay_error *error)
+{
+    if (error && error != &chose_to_end && error != bare_of(error->code))
+        bl_free(mem, (void *)(uintptr_t)error);
+}
+
+static void swap_error(struct belay_process *p, const struct belay_error **error)
+{
+    const struct belay_error *former = p->exit_error;
+
+    p->exit_error = *error;
+    *error = former;
+}
+
 /* ---- having it end ---- */
 
 void bl_process_set_exit(struct belay_process *p, enum belay_exit_kind kind,
-                         const struct belay_error *error)
+                         const struct belay_error **error)
 {
+    if (error)
+        swap_error(p, error);
     p->exit = (struct belay_exit){kind, NULL};
-    if (kind == BELAY_EXIT_ERROR && !error)
-        bl_error_set(&p->exit_error, BELAY_EABORTED, BELAY_STAGE_NONE, "it chose to end");
-    else if (error && error != &p->exit_error)
-        p->exit_error = *error;
-    if (p->exit_error.kind == BELAY_KIND_NONE)
-        p->exit_error.kind = belay_error_kind_of(p->exit_error.code);
-    p->exit_error.tried = NULL;
-    p->exit_error.tried_n = 0;
-    if (kind == BELAY_EXIT_ERROR || (kind == BELAY_EXIT_SHUTDOWN && error))
-        p->exit.error = &p->exit_error;
+    if (kind == BELAY_EXIT_ERROR || kind == BELAY_EXIT_SHUTDOWN)
+        p->exit.error = p->exit_error;
+    if (kind == BELAY_EXIT_ERROR && !p->exit.error)
+        p->exit.error = &chose_to_end;
 }
 
 struct belay_directive belay_do_stop(struct belay_process *process, enum belay_exit_kind kind,
                                      const struct belay_error *error)
 {
     struct belay_directive d = belay_do(BELAY_DO_STOP);
+    const struct belay_error *copy;
 
     d.exit = kind;
     if (!process)
         return d;
+    copy = bl_process_copy_error(process, error);
     bl_mutex_lock(&process->lock);
-    if (!process->ending && !process->ended) {
-        process->said = error != NULL;
-        if (error)
-            process->exit_error = *error;
-    }
+    if (!process->ending && !process->ended)
+        swap_error(process, &copy);
     bl_mutex_unlock(&process->lock);
+    bl_process_free_error(&process->loop->mem, copy);
     return d;
 }
 
@@ -69,6 +123,8 @@ enum finish {
 static bool finish(struct belay_process *p, enum belay_exit_kind kind,
                    const struct belay_error *error, enum finish how)
 {
+    const struct belay_error *copy = bl_process_copy_error(p, error);
+    struct bl_mem *mem = &p->loop->mem;
     struct bl_list letters;
     bool ended, killed, abandoned = false;
 
@@ -78,7 +134,7 @@ static bool finish(struct belay_process *p, enum belay_exit_kind kind,
     ended = p->ended || (how == FINISH_UNSTARTED && p->told);
     if (!ended) {
         if (!p->ending || (killed && !p->killed))
-            bl_process_set_exit(p, kind, error);
+            bl_process_set_exit(p, kind, &copy);
         if (p->thread && p->busy && (killed || !p->ending))
             bl_process_thread_interrupt(p);
         p->ending = true;
@@ -93,6 +149,7 @@ static bool finish(struct belay_process *p, enum belay_exit_kind kind,
     if (abandoned)
         bl_process_log(p, BELAY_LOG_WARN, "it was ended in the middle of a callback");
     bl_process_drop_letters(p, &letters);
+    bl_process_free_error(mem, copy);
     return !ended;
 }
 

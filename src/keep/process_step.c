@@ -18,13 +18,22 @@ uint64_t bl_process_now(const struct belay_process *p)
 
 /* ---- the end ---- */
 
-/* With the lock: of belay's own making. */
-static void set_exit_of(struct belay_process *p, int code, const char *what, const char *why)
+/* Of belay's own making. Without the lock. */
+static const struct belay_error *fault_of(struct belay_process *p, int code, const char *what,
+                                          const char *why)
 {
-    if (p->ending || p->ended)
-        return;
-    bl_process_set_exit(p, BELAY_EXIT_ERROR, NULL);
-    bl_error_set(&p->exit_error, code, BELAY_STAGE_NONE, "%s: %s", what, why);
+    struct belay_error error;
+
+    bl_error_set(&error, code, BELAY_STAGE_NONE, "%s: %s", what, why);
+    return bl_process_copy_error(p, &error);
+}
+
+/* With the lock. */
+static void end_by_fault(struct belay_process *p, const struct belay_error **fault)
+{
+    if (!p->ending && !p->ended)
+        bl_process_set_exit(p, BELAY_EXIT_ERROR, fault);
+    p->ending = true;
 }
 
 /* Whether it was not ended meanwhile: a thread that was abandoned terminates nothing. */
@@ -85,14 +94,16 @@ static enum bl_step unhandled(struct belay_process *p, enum bl_pr_callback callb
         [BL_PR_CALL] = "bad_call",
         [BL_PR_CAST] = "bad_cast",
     };
+    const struct belay_error *fault;
     char why[96];
 
     snprintf(why, sizeof why, "there is no %s for tag %d", bl_pr_callback_name(callback),
              (int)message->tag);
+    fault = fault_of(p, BELAY_EUNHANDLED, bad[callback], why);
     bl_mutex_lock(&p->lock);
-    set_exit_of(p, BELAY_EUNHANDLED, bad[callback], why);
-    p->ending = true;
+    end_by_fault(p, &fault);
     bl_mutex_unlock(&p->lock);
+    bl_process_free_error(&p->loop->mem, fault);
     if (letter)
         bl_process_drop_letter(p, letter);
     else
@@ -126,10 +137,7 @@ static void set_exit_by(struct belay_process *p, const struct belay_directive *d
         return;
     p->ending = true;
     p->ignored = d->what == BELAY_DO_IGNORE;
-    if (p->ignored)
-        bl_process_set_exit(p, BELAY_EXIT_NORMAL, NULL);
-    else
-        bl_process_set_exit(p, d->exit, p->said ? &p->exit_error : NULL);
+    bl_process_set_exit(p, p->ignored ? BELAY_EXIT_NORMAL : d->exit, NULL);
 }
 
 /* With the lock: the to-do bits, in their order. */
@@ -170,9 +178,20 @@ struct leftovers {
     struct bl_letter *letter;
     struct belay_directive late;
     struct belay_error *healed;
+    const struct belay_error *fault; /* of a directive that makes no sense */
     enum belay_process_state now;
     bool ended, failed;
 };
+
+static const struct belay_error *bad_return(struct belay_process *p, enum bl_pr_callback callback,
+                                            const struct belay_directive *d)
+{
+    char what[64], why[128];
+
+    bl_pr_fault(callback, d, what, sizeof what);
+    snprintf(why, sizeof why, "returned %s, which makes no sense there", what);
+    return fault_of(p, BELAY_EBADRETURN, bl_pr_callback_name(callback), why);
+}
 
 /* With the lock. */
 static void take_effect(struct belay_process *p, enum bl_pr_callback callback,
@@ -181,14 +200,8 @@ static void take_effect(struct belay_process *p, enum bl_pr_callback callback,
     bool bad;
     unsigned todo = bl_pr_apply(&p->policy, callback, d, bl_process_now(p), &bad);
 
-    if (bad) {
-        char fault[64], why[128];
-
-        bl_pr_fault(callback, d, fault, sizeof fault);
-        snprintf(why, sizeof why, "returned %s, which makes no sense there", fault);
-        set_exit_of(p, BELAY_EBADRETURN, bl_pr_callback_name(callback), why);
-        p->ending = true;
-    }
+    if (bad)
+        end_by_fault(p, &left->fault);
     if (bad || todo & BL_PR_DO_GIVE_UP || (may_pend(callback) && !(todo & BL_PR_DO_PEND)))
         close_resume(p, &left->late);
     perform(p, todo, d, &left->letter);
@@ -222,6 +235,8 @@ static enum bl_step apply(struct belay_process *p, enum bl_pr_callback callback,
         belay_from_reply(letter->from, belay_message_take(&d.reply));
     if (letter && !(legal && d.what == BELAY_DO_POSTPONE))
         belay_message_destroy(&letter->message);
+    if (!legal)
+        left.fault = bad_return(p, callback, &d);
     bl_mutex_lock(&p->lock);
     gone = p->ended;
     if (!gone)
@@ -232,6 +247,7 @@ static enum bl_step apply(struct belay_process *p, enum bl_pr_callback callback,
         bl_process_drop_letter(p, left.letter);
     bl_directive_drop(&left.late);
     bl_free(&p->loop->mem, left.healed);
+    bl_process_free_error(&p->loop->mem, left.fault);
     if (!gone && !left.ended)
         bl_process_note(p, left.now, bl_pr_do_name(d.what));
     if (!gone && left.failed)

@@ -183,11 +183,9 @@ static void all_allocations_may_fail_from_any_on(void **state)
     sweep(failing_alloc_from);
 }
 
-static void ending_needs_no_memory(void **state)
+/* Ends, with messages and what is pending, while there is no memory at all. */
+static void end_without_memory(enum belay_exit_kind kind, const struct belay_error *error)
 {
-    struct belay_error error = error_of(BELAY_EFILE, "gone");
-
-    (void)state;
     process_kit_begin(&k);
     actor_init(&a, &k);
     actor_says(&a, BL_PR_INIT, belay_do_connect(counted(1)));
@@ -196,10 +194,62 @@ static void ending_needs_no_memory(void **state)
     cast(&a, 1);
     process_kit_settle(&k);
     failing_alloc_from(&k.alloc, 1);
-    belay_process_stop(a.process, BELAY_EXIT_ERROR, &error, 100, NULL, NULL);
+    belay_process_stop(a.process, kind, error, 100, NULL, NULL);
     process_kit_settle(&k);
+    actor_ended(&a, kind, error ? error->code : 0);
+}
+
+static void ending_needs_no_memory(void **state)
+{
+    (void)state;
+    end_without_memory(BELAY_EXIT_SHUTDOWN, NULL);
     assert_int_equal(failing_alloc_failures(&k.alloc), 0);
-    actor_ended(&a, BELAY_EXIT_ERROR, BELAY_EFILE);
+    actor_forget(&a);
+    process_kit_end(&k);
+}
+
+static void ending_with_an_error_needs_no_memory_for_its_code(void **state)
+{
+    struct belay_error error = error_of(BELAY_EFILE, "gone");
+
+    (void)state;
+    end_without_memory(BELAY_EXIT_ERROR, &error);
+    assert_int_equal(a.exit.error->kind, belay_error_kind_of(BELAY_EFILE));
+    assert_string_equal(a.exit.error->text, belay_strerror(BELAY_EFILE));
+    actor_forget(&a);
+    process_kit_end(&k);
+}
+
+static void a_fault_without_memory_is_an_end_with_its_code(void **state)
+{
+    (void)state;
+    process_kit_begin(&k);
+    actor_init(&a, &k);
+    actor_begin(&a);
+    actor_says(&a, BL_PR_CAST, belay_do_ok());
+    cast(&a, 1);
+    failing_alloc_from(&k.alloc, 1);
+    process_kit_settle(&k);
+    actor_ended(&a, BELAY_EXIT_ERROR, BELAY_EBADRETURN);
+    assert_string_equal(a.exit.error->text, belay_strerror(BELAY_EBADRETURN));
+    actor_forget(&a);
+    process_kit_end(&k);
+}
+
+static void without_memory_for_what_it_stops_with_the_code_stays(void **state)
+{
+    struct belay_error error = error_of(BELAY_EFILE, "gone");
+
+    (void)state;
+    process_kit_begin(&k);
+    actor_init(&a, &k);
+    actor_begin(&a);
+    failing_alloc_once(&k.alloc, 1);
+    actor_says(&a, BL_PR_CAST, belay_do_stop(a.process, BELAY_EXIT_SHUTDOWN, &error));
+    cast(&a, 1);
+    process_kit_settle(&k);
+    actor_ended(&a, BELAY_EXIT_SHUTDOWN, BELAY_EFILE);
+    assert_string_equal(a.exit.error->text, belay_strerror(BELAY_EFILE));
     actor_forget(&a);
     process_kit_end(&k);
 }
@@ -228,6 +278,9 @@ int main(void)
         cmocka_unit_test(each_allocation_may_fail_once),
         cmocka_unit_test(all_allocations_may_fail_from_any_on),
         cmocka_unit_test(ending_needs_no_memory),
+        cmocka_unit_test(ending_with_an_error_needs_no_memory_for_its_code),
+        cmocka_unit_test(a_fault_without_memory_is_an_end_with_its_code),
+        cmocka_unit_test(without_memory_for_what_it_stops_with_the_code_stays),
         cmocka_unit_test(without_memory_for_an_error_its_code_stays),
     };
 
