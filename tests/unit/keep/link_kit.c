@@ -6,8 +6,6 @@
 
 #include "conn/source.h"
 
-#define SPINS_MAX 400
-
 /* ---- words ---- */
 
 int64_t link_kit_ms(const struct link_kit *k)
@@ -274,28 +272,12 @@ void link_kit_end(struct link_kit *k)
 
 void link_kit_settle(struct link_kit *k)
 {
-    int spins = 0;
-
-    do {
-        assert_int_equal(belay_loop_turn(k->loop, 0), 0);
-        assert_true(++spins < SPINS_MAX);
-    } while (belay_backend_pending(k->loop));
+    fake_world_settle(&k->world);
 }
 
 void link_kit_pass(struct link_kit *k, int64_t ms)
 {
-    uint64_t end = k->world.now_ns + BL_MS(ms), before = 0;
-    int spins = 0;
-
-    link_kit_settle(k);
-    while (k->world.now_ns < end) {
-        spins = k->world.now_ns == before ? spins + 1 : 0;
-        assert_true(spins < SPINS_MAX);
-        before = k->world.now_ns;
-        assert_int_equal(belay_loop_turn(k->loop, (int64_t)((end - before + 999999) / BL_MS(1))),
-                         0);
-    }
-    link_kit_settle(k);
+    fake_world_pass(&k->world, ms);
 }
 
 /* ---- what there is ---- */

@@ -4,8 +4,6 @@
 
 #include <stdio.h>
 
-#define SPINS_MAX 200
-
 void pool_kit_begin(struct pool_kit *k)
 {
     memset(k, 0, sizeof *k);
@@ -68,28 +66,12 @@ void pool_kit_end(struct pool_kit *k)
 
 void pool_kit_settle(struct pool_kit *k)
 {
-    int spins = 0;
-
-    do {
-        assert_int_equal(belay_loop_turn(k->loop, 0), 0);
-        assert_true(++spins < SPINS_MAX);
-    } while (belay_backend_pending(k->loop));
+    fake_world_settle(&k->world);
 }
 
 void pool_kit_pass(struct pool_kit *k, int64_t ms)
 {
-    uint64_t end = k->world.now_ns + BL_MS(ms), before = 0;
-    int spins = 0;
-
-    pool_kit_settle(k);
-    while (k->world.now_ns < end) {
-        spins = k->world.now_ns == before ? spins + 1 : 0;
-        assert_true(spins < SPINS_MAX);
-        before = k->world.now_ns;
-        assert_int_equal(belay_loop_turn(k->loop, (int64_t)((end - before + 999999) / BL_MS(1))),
-                         0);
-    }
-    pool_kit_settle(k);
+    fake_world_pass(&k->world, ms);
 }
 
 void ask_init(struct ask *ask, struct pool_kit *k)

@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define SPINS_MAX 1000
-
 /* ---- the world ---- */
 
 static unsigned made, destroyed;
@@ -44,26 +42,12 @@ void process_kit_end(struct process_kit *k)
 
 void process_kit_settle(struct process_kit *k)
 {
-    for (int i = 0; i < SPINS_MAX; i++) {
-        assert_int_equal(belay_loop_turn(k->loop, 0), 0);
-        if (!belay_backend_pending(k->loop))
-            return;
-    }
-    fail_msg("the loop does not come to rest");
+    fake_world_settle(&k->world);
 }
 
 void process_kit_pass(struct process_kit *k, int64_t ms)
 {
-    uint64_t end = k->world.now_ns + BL_MS(ms);
-
-    process_kit_settle(k);
-    for (int i = 0; k->world.now_ns < end; i++) {
-        int64_t rest = (int64_t)((end - k->world.now_ns + BL_MS(1) - 1) / BL_MS(1));
-
-        assert_true(i < SPINS_MAX);
-        assert_int_equal(belay_loop_turn(k->loop, rest), 0);
-    }
-    process_kit_settle(k);
+    fake_world_pass(&k->world, ms);
 }
 
 /* ---- messages ---- */

@@ -2,6 +2,8 @@
 /* The fake clock and backend. */
 #include "fake_world.h"
 
+#define SPINS_MAX 1000
+
 static uint64_t fake_now(void *arg)
 {
     struct fake_world *w = arg;
@@ -163,4 +165,30 @@ void fake_world_ready(struct fake_world *w, int fd, unsigned events)
         }
     }
     fail_msg("descriptor %d is not watched", fd);
+}
+
+void fake_world_settle(struct fake_world *w)
+{
+    int spins = 0;
+
+    do {
+        assert_int_equal(belay_loop_turn(w->loop, 0), 0);
+        assert_true(++spins < SPINS_MAX);
+    } while (belay_backend_pending(w->loop));
+}
+
+void fake_world_pass(struct fake_world *w, int64_t ms)
+{
+    uint64_t end = w->now_ns + BL_MS(ms), before = 0;
+    int spins = 0;
+
+    fake_world_settle(w);
+    while (w->now_ns < end) {
+        spins = w->now_ns == before ? spins + 1 : 0;
+        assert_true(spins < SPINS_MAX);
+        before = w->now_ns;
+        assert_int_equal(belay_loop_turn(w->loop, (int64_t)((end - before + 999999) / BL_MS(1))),
+                         0);
+    }
+    fake_world_settle(w);
 }

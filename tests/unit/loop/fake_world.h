@@ -40,5 +40,9 @@ void fake_world_init(struct fake_world *w,
 void fake_world_close(struct fake_world *w);
 /* The watch of `fd` has these events in the next turn. */
 void fake_world_ready(struct fake_world *w, int fd, unsigned events);
+/* Turns without letting time pass, until nothing is to be done; a loop that spins fails. */
+void fake_world_settle(struct fake_world *w);
+/* Turns until that time has passed, and settles. */
+void fake_world_pass(struct fake_world *w, int64_t ms);
 
 #endif
