@@ -44,7 +44,9 @@ static void tell_held(const struct bl_log *log, size_t blocks)
            "the loop ends, and %zu blocks of its memory are still held: references (of endpoints, "
            "peers, sources, processes, ...) were not given back before",
            blocks);
-    BL_DEBUG_ASSERT(!"all references were given back before the loop ended (belay/base.h, law 6)");
+#ifndef NDEBUG
+    BL_UNREACHABLE("all references were given back before the loop ended (belay/base.h, law 6)");
+#endif
 }
 
 /* Everything but the backend and what stands on it: also undoes a loop that was made half. */
