@@ -121,6 +121,11 @@ enum bl_pr_action {
     BL_PR_RUN_HIBERNATE,
 };
 enum bl_pr_action bl_pr_next(const struct bl_pr *pr, const struct bl_pr_facts *facts, uint64_t now);
+/* Whether bl_pr_next looks at `now` at all. */
+static inline bool bl_pr_is_timed(const struct bl_pr *pr)
+{
+    return pr->backoff_at != BELAY_NEVER || pr->idle_at != BELAY_NEVER;
+}
 /* When bl_pr_next may say something else by itself. */
 uint64_t bl_pr_due(const struct bl_pr *pr, const struct bl_pr_facts *facts);
 
@@ -139,6 +144,11 @@ enum bl_pr_callback bl_pr_pending_callback(const struct bl_pr *pr);
  */
 unsigned bl_pr_apply(struct bl_pr *pr, enum bl_pr_callback callback,
                      const struct belay_directive *directive, uint64_t now, bool *ret_bad);
+/* Whether bl_pr_apply looks at `now` at all. */
+static inline bool bl_pr_names_time(const struct belay_directive *directive)
+{
+    return directive->has_timeout || directive->what == BELAY_DO_BACKOFF;
+}
 /* It has ended. */
 void bl_pr_end(struct bl_pr *pr);
 

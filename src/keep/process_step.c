@@ -16,6 +16,12 @@ uint64_t bl_process_now(const struct belay_process *p)
     return p->thread ? p->loop->clock.now_ns(p->loop->clock.arg) : bl_now(p->loop);
 }
 
+/* For the policy, where it looks at it: a thread does not read its clock for every message. */
+static uint64_t now_if(const struct belay_process *p, bool timed)
+{
+    return timed || bl_process_is_here(p) ? bl_process_now(p) : 0;
+}
+
 /* ---- the end ---- */
 
 /* Of belay's own making. Without the lock. */
@@ -198,7 +204,7 @@ static void take_effect(struct belay_process *p, enum bl_pr_callback callback,
                         struct belay_directive *d, struct leftovers *left)
 {
     bool bad;
-    unsigned todo = bl_pr_apply(&p->policy, callback, d, bl_process_now(p), &bad);
+    unsigned todo = bl_pr_apply(&p->policy, callback, d, now_if(p, bl_pr_names_time(d)), &bad);
 
     if (bad)
         end_by_fault(p, &left->fault);
@@ -455,6 +461,7 @@ static enum bl_step act(struct belay_process *p, enum bl_pr_action action,
 enum bl_step bl_process_step(struct belay_process *p)
 {
     struct bl_pr_facts facts;
+    uint64_t now;
 
     bl_mutex_lock(&p->lock);
     p->wanted = false;
@@ -471,5 +478,6 @@ enum bl_step bl_process_step(struct belay_process *p)
         .resumed = p->has_resumed,
         .mail = bl_mailbox_has_mail(&p->mailbox),
     };
-    return act(p, bl_pr_next(&p->policy, &facts, bl_process_now(p)), &facts);
+    now = now_if(p, bl_pr_is_timed(&p->policy));
+    return act(p, bl_pr_next(&p->policy, &facts, now), &facts);
 }
