@@ -11,6 +11,15 @@ struct dns_source {
     char *name; /* SRV */
 };
 
+/* The lookup is over; where it gave something there is room for it. */
+static bool has_come(struct belay_source_query *q, size_t n, const struct belay_error *error)
+{
+    q->pending = NULL;
+    if (error)
+        bl_source_failed(q, error);
+    return !error && bl_source_room(q, n);
+}
+
 /* ---- a name ---- */
 
 static void dns_answered(const struct belay_addr *addrs, size_t n, bool more,
@@ -22,12 +31,7 @@ static void dns_answered(const struct belay_addr *addrs, size_t n, bool more,
 
     if (more)
         return; /* all of it, in one order, at the second call */
-    q->pending = NULL;
-    if (error) {
-        bl_source_failed(q, error);
-        return;
-    }
-    if (!bl_source_room(q, n))
+    if (!has_come(q, n, error))
         return;
     for (; q->n < n; q->n++) {
         if (bl_endpoint_like(s->like, NULL, 0, &addrs[q->n], 1, &q->endpoints[q->n], &why) < 0) {
@@ -66,12 +70,7 @@ static void srv_answered(const struct bl_srv *records, size_t n, const struct be
     struct belay_error why = {0};
     int rc;
 
-    q->pending = NULL;
-    if (error) {
-        bl_source_failed(q, error);
-        return;
-    }
-    if (!bl_source_room(q, n))
+    if (!has_come(q, n, error))
         return;
     for (size_t i = 0; i < n; i++) {
         rc = bl_endpoint_like(s->like, records[i].target, records[i].port, NULL, 0,
