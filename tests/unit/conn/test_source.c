@@ -1,32 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Sources: lists, the caller's own, cancelling, the end; over a fake name server, in virtual time. */
-#include "unit/conn/source_kit.h"
-
-static struct conn_world world;
-
-static int set_up(void **state)
-{
-    (void)state;
-    conn_world_set_up(&world);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    conn_world_tear_down(&world);
-    return 0;
-}
-
-static void settle(void)
-{
-    conn_world_settle(&world);
-}
-
-static struct belay_endpoint *endpoint_of(const char *url)
-{
-    return conn_world_endpoint(&world, url);
-}
+#include "unit/conn/source_scene.h"
 
 /* ---- lists ---- */
 
@@ -307,28 +281,6 @@ static void cancelling_what_is_answered_already(void **state)
 }
 
 /* ---- the end of the loop ---- */
-
-static struct belay_source *name_source(const char *url)
-{
-    struct belay_endpoint *like = endpoint_of(url);
-    struct belay_source *source;
-
-    assert_int_equal(belay_source_dns(like, &source), 0);
-    belay_endpoint_unref(like);
-    return source;
-}
-
-static struct belay_source *srv_source(const char *url)
-{
-    struct belay_endpoint *like = endpoint_of(url);
-    struct belay_source *source;
-
-    assert_int_equal(belay_source_srv(like, NULL, &source), BELAY_EINVAL);
-    assert_int_equal(belay_source_srv(like, "", &source), BELAY_EINVAL);
-    assert_int_equal(belay_source_srv(like, "_db._tcp.test", &source), 0);
-    belay_endpoint_unref(like);
-    return source;
-}
 
 static void the_end_of_the_loop_answers_all(void **state)
 {

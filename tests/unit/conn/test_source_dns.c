@@ -1,45 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Sources in DNS, over a fake name server, in virtual time. */
 #include "conn/endpoint.h"
-#include "unit/conn/source_kit.h"
-
-static struct conn_world world;
-
-static int set_up(void **state)
-{
-    (void)state;
-    conn_world_set_up(&world);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    conn_world_tear_down(&world);
-    return 0;
-}
-
-static void settle(void)
-{
-    conn_world_settle(&world);
-}
-
-static struct belay_endpoint *endpoint_of(const char *url)
-{
-    return conn_world_endpoint(&world, url);
-}
+#include "unit/conn/source_scene.h"
 
 /* ---- names ---- */
-
-static struct belay_source *name_source(const char *url)
-{
-    struct belay_endpoint *like = endpoint_of(url);
-    struct belay_source *source;
-
-    assert_int_equal(belay_source_dns(like, &source), 0);
-    belay_endpoint_unref(like);
-    return source;
-}
 
 static void a_name_is_an_endpoint_per_address(void **state)
 {
@@ -150,16 +114,14 @@ static void fresh_passes_by_the_cache(void **state)
 
 /* ---- SRV ---- */
 
-static struct belay_source *srv_source(const char *url)
+/* Asks, and the name server answers so. */
+static void ask_srv(struct belay_source *source, struct source_answer *a, int code,
+                    const struct belay_dns_record *records, size_t n)
 {
-    struct belay_endpoint *like = endpoint_of(url);
-    struct belay_source *source;
-
-    assert_int_equal(belay_source_srv(like, NULL, &source), BELAY_EINVAL);
-    assert_int_equal(belay_source_srv(like, "", &source), BELAY_EINVAL);
-    assert_int_equal(belay_source_srv(like, "_db._tcp.test", &source), 0);
-    belay_endpoint_unref(like);
-    return source;
+    source_ask(source, a);
+    settle();
+    fake_dns_answer(fake_dns_find(&world.dns, "_db._tcp.test", BELAY_DNS_SRV), code, records, n);
+    settle();
 }
 
 static void srv_records_are_endpoints_in_order(void **state)
@@ -173,10 +135,7 @@ static void srv_records_are_endpoints_in_order(void **state)
     struct source_answer a;
 
     (void)state;
-    source_ask(source, &a);
-    settle();
-    fake_dns_answer(fake_dns_find(&world.dns, "_db._tcp.test", BELAY_DNS_SRV), 0, records, 2);
-    settle();
+    ask_srv(source, &a, 0, records, 2);
     assert_int_equal(a.n, 2);
     assert_string_equal(belay_endpoint_name(a.endpoints[0]), "tls://first.test:1111");
     assert_string_equal(belay_endpoint_name(a.endpoints[1]), "tls://second.test:2222");
@@ -198,18 +157,12 @@ static void a_target_that_is_no_name_is_left_out(void **state)
     struct source_answer a;
 
     (void)state;
-    source_ask(source, &a);
-    settle();
-    fake_dns_answer(fake_dns_find(&world.dns, "_db._tcp.test", BELAY_DNS_SRV), 0, records, 2);
-    settle();
+    ask_srv(source, &a, 0, records, 2);
     assert_int_equal(a.n, 1);
     assert_string_equal(belay_endpoint_name(a.endpoints[0]), "tcp://good.test:2");
     source_drop(&a);
     world.world.now_ns += BL_MS(100000);
-    source_ask(source, &a);
-    settle();
-    fake_dns_answer(fake_dns_find(&world.dns, "_db._tcp.test", BELAY_DNS_SRV), 0, records, 1);
-    settle();
+    ask_srv(source, &a, 0, records, 1);
     assert_int_equal(a.told, 1);
     assert_true(a.code < 0);
     assert_int_equal(a.stage, BELAY_STAGE_RESOLVE);
@@ -223,11 +176,7 @@ static void without_records_there_is_an_error(void **state)
     struct source_answer a;
 
     (void)state;
-    source_ask(source, &a);
-    settle();
-    fake_dns_answer(fake_dns_find(&world.dns, "_db._tcp.test", BELAY_DNS_SRV), BELAY_ENONAME, NULL,
-                    0);
-    settle();
+    ask_srv(source, &a, BELAY_ENONAME, NULL, 0);
     assert_int_equal(a.told, 1);
     assert_int_equal(a.code, BELAY_ENONAME);
     belay_source_unref(source);
