@@ -34,3 +34,21 @@ void stream_kit_turn(struct stream_kit *k)
     assert_int_equal(belay_loop_turn(k->net.loop, 1), 0);
     toy_server_poll(&k->server);
 }
+
+static size_t on_data(struct belay_stream *stream, const char *data, size_t len, void *arg)
+{
+    struct stream_kit *k = arg;
+
+    (void)stream;
+    assert_true(strlen(k->got) + len < sizeof k->got);
+    strncat(k->got, data, len);
+    return len;
+}
+
+void stream_kit_gather(struct stream_kit *k, struct belay_stream *stream)
+{
+    static const struct belay_stream_callbacks callbacks = {.size = sizeof callbacks,
+                                                            .on_data = on_data};
+
+    belay_stream_set_callbacks(stream, &callbacks, k);
+}

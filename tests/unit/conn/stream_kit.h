@@ -4,6 +4,7 @@
 #define TEST_CONN_STREAM_KIT_H
 
 #include "belay/endpoint.h"
+#include "belay/stream.h"
 #include "support/toy_server.h"
 #include "unit/net/net_kit.h"
 
@@ -11,12 +12,16 @@ struct stream_kit {
     struct net_kit net;
     struct toy_server server;
     struct belay_endpoint *endpoint; /* the server */
+    char got[256];                   /* by streams that gather */
 };
 
 void stream_kit_set_up(struct stream_kit *k);
 void stream_kit_tear_down(struct stream_kit *k);
 /* The same, except that the loop is there already. */
 struct belay_endpoint *stream_kit_endpoint(struct stream_kit *k, uint16_t port);
+
+/* All that comes is a string in `got`; it must fit. */
+void stream_kit_gather(struct stream_kit *k, struct belay_stream *stream);
 
 /* One turn of both. */
 void stream_kit_turn(struct stream_kit *k);

@@ -17,7 +17,6 @@
 static struct stream_kit kit;
 static struct kit_cert cert;
 static unsigned refused;
-static char got[64];
 
 /* ---- the server: one connection, on a thread ---- */
 
@@ -86,24 +85,12 @@ static int listen_somewhere(uint16_t *ret_port)
 
 /* ---- the link ---- */
 
-static size_t on_data(struct belay_stream *stream, const char *data, size_t len, void *arg)
-{
-    (void)stream;
-    (void)arg;
-    assert_true(strlen(got) + len < sizeof got);
-    strncat(got, data, len);
-    return len;
-}
-
-static const struct belay_stream_callbacks callbacks = {.size = sizeof callbacks,
-                                                        .on_data = on_data};
-
 static void on_event(struct belay_link *link, const struct belay_link_event *event, void *arg)
 {
     (void)link;
     (void)arg;
     if (event->type == BELAY_LINK_CONNECTED)
-        belay_stream_set_callbacks(belay_lease_stream(event->lease), &callbacks, NULL);
+        stream_kit_gather(&kit, belay_lease_stream(event->lease));
     refused += event->type == BELAY_LINK_FAILED_TO_CONNECT;
 }
 
@@ -146,7 +133,7 @@ static void a_greeting_that_comes_with_the_handshake_is_heard(void **state)
     endpoint = tls_endpoint(port);
     o.on_event = on_event;
     assert_int_equal(belay_link_open_to(endpoint, &o, &link, NULL), 0);
-    STREAM_KIT_UNTIL(&kit, refused || strcmp(got, GREETING) == 0);
+    STREAM_KIT_UNTIL(&kit, refused || strcmp(kit.got, GREETING) == 0);
     assert_int_equal(refused, 0);
     belay_link_close(link, on_closed, &closed);
     STREAM_KIT_UNTIL(&kit, closed);

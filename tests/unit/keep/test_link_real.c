@@ -17,20 +17,7 @@ static struct belay_link *link_;
 static unsigned events[BELAY_LINK_DISCONNECTED + 1];
 static struct belay_error last;
 static bool closed;
-static char got[256];
 static bool listen_in_connected;
-
-static size_t on_data(struct belay_stream *stream, const char *data, size_t len, void *arg)
-{
-    (void)stream;
-    (void)arg;
-    assert_true(strlen(got) + len < sizeof got);
-    strncat(got, data, len);
-    return len;
-}
-
-static const struct belay_stream_callbacks callbacks = {.size = sizeof callbacks,
-                                                        .on_data = on_data};
 
 static void on_event(struct belay_link *link, const struct belay_link_event *event, void *arg)
 {
@@ -40,7 +27,7 @@ static void on_event(struct belay_link *link, const struct belay_link_event *eve
     if (event->error)
         last = *event->error;
     if (event->type == BELAY_LINK_CONNECTED && listen_in_connected)
-        belay_stream_set_callbacks(belay_lease_stream(event->lease), &callbacks, NULL);
+        stream_kit_gather(&kit, belay_lease_stream(event->lease));
 }
 
 static struct belay_link_options options(void)
@@ -66,7 +53,6 @@ static int set_up(void **state)
     (void)state;
     link_ = NULL;
     memset(events, 0, sizeof events);
-    memset(got, 0, sizeof got);
     closed = listen_in_connected = false;
     stream_kit_set_up(&kit);
     may_return(&kit.server);
@@ -118,10 +104,10 @@ static struct belay_stream *stream(void)
 
 static void talk(const char *line)
 {
-    got[0] = 0;
-    belay_stream_set_callbacks(stream(), &callbacks, NULL);
+    kit.got[0] = 0;
+    stream_kit_gather(&kit, stream());
     assert_int_equal(belay_stream_write(stream(), line, strlen(line)), 0);
-    STREAM_KIT_UNTIL(&kit, strcmp(got, line) == 0);
+    STREAM_KIT_UNTIL(&kit, strcmp(kit.got, line) == 0);
 }
 
 static void a_server_that_restarts_is_found_again(void **state)
@@ -181,9 +167,9 @@ static void a_stream_that_is_taken_lives_on_and_the_link_dials_the_next(void **s
     assert_int_equal(events[BELAY_LINK_DISCONNECTED], 0); /* not within the call */
     STREAM_KIT_UNTIL(&kit, events[BELAY_LINK_CONNECTED] == 2);
     assert_int_equal(events[BELAY_LINK_DISCONNECTED], 1);
-    belay_stream_set_callbacks(taken, &callbacks, NULL);
+    stream_kit_gather(&kit, taken);
     assert_int_equal(belay_stream_write(taken, "mine\n", 5), 0);
-    STREAM_KIT_UNTIL(&kit, strcmp(got, "mine\n") == 0);
+    STREAM_KIT_UNTIL(&kit, strcmp(kit.got, "mine\n") == 0);
     talk("yours\n");
     belay_stream_close(taken, 0, NULL, NULL);
 }
@@ -195,7 +181,7 @@ static void what_the_server_says_first_is_heard(void **state)
     open_link();
     STREAM_KIT_UNTIL(&kit, kit.server.n == 1);
     toy_server_say(&kit.server, 0, "welcome\n");
-    STREAM_KIT_UNTIL(&kit, strcmp(got, "welcome\n") == 0);
+    STREAM_KIT_UNTIL(&kit, strcmp(kit.got, "welcome\n") == 0);
     assert_int_equal(events[BELAY_LINK_DISCONNECTED], 0);
 }
 
