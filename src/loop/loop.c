@@ -53,17 +53,15 @@ static void tell_held(const struct bl_log *log, size_t blocks)
 static void free_memory(struct belay_loop *loop)
 {
     struct bl_mem mem;
-    struct bl_log log;
     bl_threads_free(loop);
     bl_heap_free(&loop->timers, &loop->mem);
     bl_free(&loop->mem, (void *)(uintptr_t)loop->options.dns_servers);
     bl_free(&loop->mem, (void *)(uintptr_t)loop->options.hosts_file);
     bl_free(&loop->mem, loop->scratch);
+    if (BL_UNLIKELY(loop->mem.live > 1)) /* beside the loop itself */
+        tell_held(&loop->log, loop->mem.live - 1);
     mem = loop->mem;
-    log = loop->log;
     bl_free(&mem, loop);
-    if (BL_UNLIKELY(mem.live > 0))
-        tell_held(&log, mem.live);
 }
 
 static int attach(struct belay_loop *loop, struct belay_error *error)
