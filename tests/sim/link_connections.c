@@ -101,6 +101,10 @@ static void check_numbers(struct sim_link *l, const struct belay_link_stats *s)
             age = (int64_t)((w->now_ns - l->opened_ns) / 1000000);
     uint32_t subs = 0;
 
+    if (l->uncertain)
+        l->failures_in_a_row = s->failures;
+    l->uncertain = false;
+
     for (int i = 0; i < LINK_SUBS_MAX; i++)
         subs += l->subs[i] != NULL;
     if (subs != s->subscribers && !belay_link_is_closed(l->link))

@@ -245,8 +245,8 @@ static void abandon(struct links *all)
             link_forget(l);
             continue;
         }
+        l->closed_told += !l->closing; /* of that nobody is told */
         l->closing = true;
-        l->closed_told = 1;
         LINK_DO(l, belay_link_unref(l->link));
     }
 }

@@ -227,6 +227,7 @@ static void probed(struct sim_link *l, const struct belay_error *error)
     if (l->probed && !l->probe_lost)
         sim_fail(l->all->w, "link %d: a failure was not told: %s", l->n, l->probed->text);
     l->failures_in_a_row++;
+    l->uncertain |= l->reset_turn == l->all->w->turns; /* which of the two came first */
     if (l->error && link_same_error(l->error, error)) {
         link_did(l, LINK_SUPPRESSED);
         l->probed = keep(l->probed, NULL);

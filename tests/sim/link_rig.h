@@ -145,6 +145,7 @@ struct sim_link {
     bool draining; /* its host said so: a candidate is wanted */
     bool broken;   /* by its user: taken, or released as broken */
     int failures_in_a_row;
+    bool uncertain; /* how many: it is said when all is quiet */
 
     /* what the probe told */
     struct belay_error *probed; /* a failure that an event is still to tell of */

@@ -119,8 +119,8 @@ void boss_stop_one(struct boss *boss)
     sim_note(all->w, "stop %s, please", kid->id);
     r = TREE_CALL(all, belay_supervisor_stop_child(boss->supervisor, kid->id, on_answer, ask));
     if (r == 0) {
-        kid->wanted = kid->wanted_now = kid->asked_start =
-            false; /* its group is started without it */
+        kid->stay = boss->grouping && kid->number >= boss->group_from;
+        kid->wanted = kid->wanted_now = kid->asked_start = false;
         return;
     }
     all->asked--;

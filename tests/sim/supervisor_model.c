@@ -55,6 +55,24 @@ static bool count(struct boss *boss)
     return false;
 }
 
+/* When all of the group has stopped, what was said of it holds no more. */
+static void check_group_over(struct boss *boss)
+{
+    if (!boss->grouping)
+        return;
+    BL_LIST_EACH(node, &boss->kids)
+    {
+        const struct kid *kid = BL_LIST_OF(node, struct kid, link);
+
+        if (kid->known && kid->number >= boss->group_from)
+            return;
+    }
+    boss->grouping = false;
+    tree_did(boss->all, TREE_GROUP);
+    BL_LIST_EACH(node, &boss->kids)
+    BL_LIST_OF(node, struct kid, link)->stay = false;
+}
+
 static void again(struct kid *kid)
 {
     struct boss *boss = kid->boss;
@@ -74,7 +92,8 @@ static void again(struct kid *kid)
         {
             struct kid *other = BL_LIST_OF(node, struct kid, link);
 
-            if (other->number < from || (other->asked_stop && is_active(other)))
+            other->stay |= other->number >= from && other->asked_stop && other->known;
+            if (other->number < from || other->stay || other->gone)
                 continue; /* who was told to stop stays so */
             /* whoever has waited since before goes on as it was */
             other->restarts |= other->starts > 0 && !other->known && !other->wanted;
@@ -146,7 +165,7 @@ static void renew(struct boss *boss)
         struct kid *kid = BL_LIST_OF(node, struct kid, link);
 
         kid->starts = 0;
-        kid->restarts = kid->wanted = kid->wanted_now = false;
+        kid->restarts = kid->wanted = kid->wanted_now = kid->gone = false;
     }
 }
 
@@ -187,6 +206,8 @@ static void went(struct kid *kid, const char *from, const char *to)
         end_heard(kid);
     else if (stopped && strcmp(from, "starting") == 0)
         failure_heard(kid);
+    if (stopped)
+        check_group_over(kid->boss);
 }
 
 void tree_trace(struct tree *all, const struct belay_trace *t)
@@ -207,7 +228,11 @@ void tree_trace(struct tree *all, const struct belay_trace *t)
                 continue;
             if (t->to) {
                 went(kid, t->from, t->to);
-            } else if (kid->opaque) { /* it is forgotten */
+                continue;
+            }
+            kid->wanted = kid->wanted_now = false;
+            kid->gone = true;
+            if (kid->opaque) {
                 bl_list_remove(&kid->link);
                 bl_list_push_back(&all->dead_kids, &kid->link);
             }
@@ -221,7 +246,7 @@ void kid_on_start(struct kid *kid)
 {
     struct boss *boss = kid->boss;
     struct sim_world *w = kid->all->w;
-    bool at_once = kid->wanted_now, early = false;
+    bool at_once = kid->wanted_now;
     bool grouped = boss->grouping && kid->number >= boss->group_from;
 
     sim_note(w, "%s is started", kid->id);
@@ -242,22 +267,13 @@ void kid_on_start(struct kid *kid)
             continue;
         if (other->number < kid->number && other->state == KID_STARTING && !other->stopping)
             sim_fail(w, "%s is started before %s has started", kid->id, other->id);
-        if (grouped && other->number >= boss->group_from && is_active(other)) {
-            grouped = false;
-            early = true; /* it was decided before, and will be stopped with them */
-            if (kid->starts && !kid->asked_start)
-                sim_fail(w, "%s is started before %s has stopped", kid->id, other->id);
-        }
-    }
-    if (grouped) {
-        boss->grouping = false;
-        tree_did(kid->all, TREE_GROUP);
+        if (grouped && other->number >= boss->group_from && is_active(other))
+            sim_fail(w, "%s is started before %s has stopped", kid->id, other->id);
     }
     if (kid->wanted)
         tree_did(kid->all, TREE_RESTARTED);
     kid->restarts &= !kid->asked_start;
-    kid->wanted = kid->wanted && early;
-    kid->wanted_now = kid->asked_start = false;
+    kid->wanted = kid->wanted_now = kid->asked_start = false;
     kid->starts++;
 }
 
@@ -367,27 +383,26 @@ static void check_infos(struct boss *boss)
     }
 }
 
-static void check_group(struct boss *boss)
+/* Who is to be started again is, unless one before it has not started yet. */
+static void check_wanted(struct boss *boss)
 {
-    if (!boss->grouping || boss->closing || boss->gave_up)
+    const struct kid *first = NULL; /* that starts */
+
+    if (boss->grouping || may_stop(boss))
         return;
     BL_LIST_EACH(node, &boss->kids)
     {
         const struct kid *kid = BL_LIST_OF(node, struct kid, link);
 
-        if (is_active(kid) && (kid->number >= boss->group_from || kid->state == KID_STARTING))
-            return;
+        if (kid->state == KID_STARTING && (!first || kid->number < first->number))
+            first = kid;
     }
-    for (const struct boss *b = boss->parent; b; b = b->parent)
-        if (may_stop(b))
-            return;
     BL_LIST_EACH(node, &boss->kids)
     {
         const struct kid *kid = BL_LIST_OF(node, struct kid, link);
 
-        if (kid->number >= boss->group_from && kid->wanted)
-            sim_fail(boss->all->w, "supervisor %d has stopped its children, and does not start %s",
-                     boss->n, kid->id);
+        if (kid->wanted && !is_active(kid) && (!first || first->number > kid->number))
+            sim_fail(boss->all->w, "supervisor %d does not start %s again", boss->n, kid->id);
     }
 }
 
@@ -404,7 +419,7 @@ static void after_turn(struct sim_world *w, void *arg)
             continue;
         BL_LIST_EACH(node, &boss->kids)
         check_kid(BL_LIST_OF(node, struct kid, link));
-        check_group(boss);
+        check_wanted(boss);
         if (boss->supervisor && !boss->closing)
             check_infos(boss);
     }

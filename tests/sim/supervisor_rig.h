@@ -87,6 +87,8 @@ struct kid {
     bool wanted_now;              /* whatever the others do */
     bool restarts;                /* it ran: its next start is a restart */
     bool asked_start, asked_stop; /* by id */
+    bool gone;                    /* its supervisor has forgotten it */
+    bool stay;                    /* its group is started without it */
     bool by_itself;               /* a process that has chosen to end */
     uint64_t stop_ns, starts;
     bool known;   /* to its supervisor, to be active */
