@@ -68,7 +68,8 @@ static void must_be_over(struct lent *s, enum belay_reason reason)
     }
     for (int i = 0; i < BELAY_REASONS_N; i++)
         if (stats.closed[i] != (i == (int)reason))
-            fail_msg("%d closed for \"%s\"", (int)stats.closed[i], belay_reason_name(i));
+            fail_msg("%d closed for \"%s\"", (int)stats.closed[i],
+                     belay_reason_name((enum belay_reason)i));
 }
 
 static void requests_follow_each_other_on_one_lease(void **state)
