@@ -126,7 +126,7 @@ static bool move_session(struct belay_conn *conn, void *arg, void *to)
     struct bl_session *session = belay_conn_state(conn);
 
     (void)arg;
-    if (session->exchange)
+    if (session->running > 0)
         return false;
     session->http = to;
     return true;
@@ -180,7 +180,7 @@ static void link_check(struct belay_conn *conn, void *arg)
     struct belay_http *http = arg;
     struct bl_session *session = belay_conn_state(conn);
 
-    if (session->exchange || !http->check)
+    if (session->running > 0 || !http->check)
         belay_conn_checked(conn, 0); /* who uses it will find out */
     else
         bl_check_begin(session, false);

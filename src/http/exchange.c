@@ -9,7 +9,7 @@ static void tell_orphan(struct bl_exchange *ex)
 
     bl_error_set(&error, BELAY_ECLOSED, BELAY_STAGE_USE, "the connection was closed here");
     error.sent = ex->answered ? BELAY_ANSWERED : BELAY_MAYBE_SENT;
-    ex->ops->failed(ex, &error);
+    ex->ops->failed(ex, &error, BELAY_BROKEN);
 }
 
 static void run(void *arg)
@@ -17,7 +17,7 @@ static void run(void *arg)
     struct bl_exchange *ex = arg;
 
     if (ex->session)
-        ex->session->ops->run(ex->session);
+        ex->session->ops->run(ex);
     else
         tell_orphan(ex);
 }
@@ -53,16 +53,20 @@ void bl_exchange_reset(struct bl_exchange *ex)
 void bl_exchange_attach(struct bl_exchange *ex, struct bl_session *session)
 {
     ex->session = session;
-    session->exchange = ex;
+    session->running++;
     session->uses++;
 }
 
 void bl_exchange_detach(struct bl_exchange *ex)
 {
+    struct bl_session *session = ex->session;
+
     bl_task_cancel(&ex->task);
-    if (ex->session)
-        ex->session->exchange = NULL;
     ex->session = NULL;
+    if (!session)
+        return;
+    session->running--;
+    session->ops->detached(session, ex);
 }
 
 void bl_exchange_orphan(struct bl_exchange *ex)

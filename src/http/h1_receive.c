@@ -106,7 +106,7 @@ static void on_whole(struct bl_h1_session *s, struct bl_exchange *ex, size_t lef
 {
     if (BL_UNLIKELY(ex->h1.headers_n > 0)) {
         ex->ops->trailers(ex, ex->h1.headers, ex->h1.headers_n);
-        if (s->base.exchange != ex)
+        if (s->exchange != ex)
             return;
     }
     bl_h1_complete(s, left);
@@ -139,12 +139,12 @@ static bool handle(struct bl_h1_session *s, struct bl_exchange *ex, int event, s
         bl_h1_fail(s, event, "%s", bl_h1_parser_text(&ex->h1));
         return false;
     }
-    return s->base.exchange == ex;
+    return s->exchange == ex;
 }
 
 size_t bl_h1_receive(struct bl_h1_session *s, const char *data, size_t len)
 {
-    struct bl_exchange *ex = s->base.exchange;
+    struct bl_exchange *ex = s->exchange;
     size_t at = 0, held = 0, used;
     int event;
 
@@ -168,7 +168,7 @@ size_t bl_h1_receive(struct bl_h1_session *s, const char *data, size_t len)
 
 void bl_h1_receive_end(struct bl_h1_session *s)
 {
-    struct bl_exchange *ex = s->base.exchange;
+    struct bl_exchange *ex = s->exchange;
     int event = bl_h1_parse_eof(&ex->h1);
 
     if (event == BL_H1_END)

@@ -60,7 +60,7 @@ int bl_h1_send_head(struct bl_h1_session *s, struct bl_exchange *ex)
 
 void bl_h1_stop_body(struct bl_h1_session *s)
 {
-    struct bl_exchange *ex = s->base.exchange;
+    struct bl_exchange *ex = s->exchange;
 
     if (ex->body_sent)
         return;
@@ -71,8 +71,8 @@ void bl_h1_stop_body(struct bl_h1_session *s)
 
 void bl_h1_pump_later(struct bl_h1_session *s)
 {
-    s->base.exchange->pump = true;
-    bl_task_post(bl_h1_loop(s), &s->base.exchange->task);
+    s->exchange->pump = true;
+    bl_task_post(bl_h1_loop(s), &s->exchange->task);
 }
 
 /* Whether the stream took it. A dead stream tells of it by itself. */
@@ -85,7 +85,7 @@ static bool put(struct bl_h1_session *s, const void *data, size_t len)
     if (rc == BELAY_ENOMEM)
         bl_h1_fail(s, rc, "sending the body: out of memory");
     else
-        s->base.exchange->full = true;
+        s->exchange->full = true;
     return false;
 }
 
@@ -119,7 +119,7 @@ static bool read_piece(struct bl_h1_session *s, struct bl_exchange *ex)
     if (!chunked && ex->message->body - ex->body_out < (int64_t)size)
         size = (size_t)(ex->message->body - ex->body_out);
     n = ex->ops->read(ex, room + BL_H1_CHUNK_LINE_MAX, size);
-    if (s->base.exchange != ex)
+    if (s->exchange != ex)
         return false;
     if (n == BELAY_EAGAIN) {
         ex->starved = true;
@@ -159,7 +159,7 @@ static bool pump_callback(struct bl_h1_session *s, struct bl_exchange *ex)
 
 void bl_h1_pump(struct bl_h1_session *s)
 {
-    struct bl_exchange *ex = s->base.exchange;
+    struct bl_exchange *ex = s->exchange;
     bool more = true;
 
     for (int i = 0; more && i < PIECES_MAX; i++) {

@@ -18,33 +18,31 @@
 
 /* ---- its end ---- */
 
-enum belay_sent bl_h1_sent(const struct bl_session *base)
+static uint64_t bytes_out(const struct bl_exchange *ex)
 {
-    const struct bl_exchange *ex = base->exchange;
-
-    if (ex->answered)
-        return BELAY_ANSWERED;
-    return belay_stream_sent(base->stream) > ex->sent_mark ? BELAY_MAYBE_SENT : BELAY_NOT_SENT;
+    return belay_stream_sent(ex->session->stream) - ex->sent_mark;
 }
 
-static uint64_t bytes_out(const struct bl_session *base)
+enum belay_sent bl_h1_sent(const struct bl_exchange *ex)
 {
-    return belay_stream_sent(base->stream) - base->exchange->sent_mark;
+    if (ex->answered)
+        return BELAY_ANSWERED;
+    return bytes_out(ex) > 0 ? BELAY_MAYBE_SENT : BELAY_NOT_SENT;
 }
 
 /* The keeper hears of it first, so that the connection's end has its reason when the lease comes
  * back. */
 void bl_h1_fail_with(struct bl_h1_session *s, struct belay_error *error)
 {
-    struct bl_exchange *ex = s->base.exchange;
+    struct bl_exchange *ex = s->exchange;
 
-    error->sent = bl_h1_sent(&s->base);
+    error->sent = bl_h1_sent(ex);
     bl_stream_drop_output(s->base.stream); /* NOT_SENT shall stay true */
     s->broken = true;
     if (BL_LIKELY(!ex->quiet))
         belay_conn_lost(s->base.conn, BELAY_REASON_ERROR, error);
     bl_exchange_detach(ex);
-    ex->ops->failed(ex, error);
+    ex->ops->failed(ex, error, BELAY_BROKEN);
 }
 
 void bl_h1_fail(struct bl_h1_session *s, int code, const char *format, ...)
@@ -60,22 +58,34 @@ void bl_h1_fail(struct bl_h1_session *s, int code, const char *format, ...)
     bl_h1_fail_with(s, &error);
 }
 
-static void stop(struct bl_session *base)
+static enum belay_release stop(struct bl_exchange *ex)
 {
-    struct bl_h1_session *s = bl_h1_of(base);
+    struct bl_h1_session *s = bl_h1_of(ex->session);
 
     s->broken = true;
-    bl_stream_drop_output(base->stream);
-    bl_exchange_detach(base->exchange);
-    belay_stream_resume(base->stream); /* what comes is thrown away until the keeper closes it */
+    bl_stream_drop_output(s->base.stream);
+    bl_exchange_detach(ex);
+    belay_stream_resume(s->base.stream); /* what comes is thrown away until the keeper closes it */
+    return BELAY_BROKEN;
 }
 
-static void leave(struct bl_session *base)
+static void leave(struct bl_exchange *ex)
 {
-    struct bl_h1_session *s = bl_h1_of(base);
+    struct bl_h1_session *s = bl_h1_of(ex->session);
 
     s->broken = s->taken = true;
-    bl_exchange_detach(base->exchange);
+    bl_exchange_detach(ex);
+}
+
+static void detached(struct bl_session *base, struct bl_exchange *ex)
+{
+    (void)ex;
+    bl_h1_of(base)->exchange = NULL;
+}
+
+static bool probe(struct bl_session *base)
+{
+    return bl_stream_probe(base->stream);
 }
 
 static void close_session(struct bl_session *base)
@@ -83,8 +93,8 @@ static void close_session(struct bl_session *base)
     struct bl_h1_session *s = bl_h1_of(base);
     struct belay_loop *loop = bl_h1_loop(s);
 
-    if (base->exchange)
-        bl_exchange_orphan(base->exchange);
+    if (s->exchange)
+        bl_exchange_orphan(s->exchange);
     if (s->timer)
         bl_timer_fini(s->timer, loop);
     bl_free(&loop->mem, s->timer);
@@ -97,7 +107,7 @@ static void on_idle_timer(void *arg)
 {
     struct bl_h1_session *s = arg;
 
-    if (!s->base.exchange)
+    if (!s->exchange)
         belay_conn_draining(s->base.conn);
 }
 
@@ -128,7 +138,7 @@ static void watch_promise(struct bl_h1_session *s)
 
 void bl_h1_complete(struct bl_h1_session *s, size_t left)
 {
-    struct bl_exchange *ex = s->base.exchange;
+    struct bl_exchange *ex = s->exchange;
     struct belay_error error;
     bool reusable = s->keep && ex->body_sent && left == 0;
 
@@ -167,7 +177,7 @@ static void on_idle_data(struct bl_h1_session *s, const char *data, size_t len)
                      "%s sent %zu bytes on an idle connection", name, len);
     belay_conn_lost(s->base.conn, farewell ? BELAY_REASON_PEER_CLOSED : BELAY_REASON_UNHEALTHY,
                     &error);
-    if (s->base.exchange)
+    if (s->exchange)
         bl_h1_fail_with(s, &error);
 }
 
@@ -176,7 +186,7 @@ static void on_idle_data(struct bl_h1_session *s, const char *data, size_t len)
 /* Before a byte of the request has left there is nothing that could be answered. */
 static bool was_asked(const struct bl_h1_session *s)
 {
-    const struct bl_exchange *ex = s->base.exchange;
+    const struct bl_exchange *ex = s->exchange;
 
     return ex && (ex->answered || belay_stream_sent(s->base.stream) > ex->sent_mark);
 }
@@ -198,9 +208,9 @@ static void on_drain(struct belay_stream *stream, void *arg)
     struct bl_h1_session *s = arg;
 
     (void)stream;
-    if (!s->base.exchange)
+    if (!s->exchange)
         return;
-    s->base.exchange->full = false;
+    s->exchange->full = false;
     bl_h1_pump(s);
 }
 
@@ -212,7 +222,7 @@ static void on_end(struct belay_stream *stream, void *arg)
     (void)stream;
     s->broken = true;
     s->keep = false;
-    if (s->base.exchange)
+    if (s->exchange)
         bl_h1_receive_end(s);
 }
 
@@ -220,7 +230,7 @@ static void on_lost(struct belay_stream *stream, const struct belay_error *error
 {
     struct bl_h1_session *s = arg;
     struct belay_error copy = *error;
-    struct bl_exchange *ex = s->base.exchange;
+    struct bl_exchange *ex = s->exchange;
     size_t used;
 
     (void)stream;
@@ -249,7 +259,7 @@ static int start(struct bl_session *base, struct bl_exchange *ex)
     struct bl_h1_session *s = bl_h1_of(base);
     int rc;
 
-    if (BL_UNLIKELY(s->broken || base->exchange))
+    if (BL_UNLIKELY(s->broken || s->exchange))
         return BELAY_ERESET;
     bl_exchange_reset(ex);
     ex->sent_mark = belay_stream_sent(base->stream);
@@ -266,35 +276,37 @@ static int start(struct bl_session *base, struct bl_exchange *ex)
     ex->h1.discreet = base->stream->proxied;
     s->keep = true;
     bl_exchange_attach(ex, base);
+    s->exchange = ex;
     if (!ex->body_sent && !ex->awaits_continue)
         bl_h1_pump_later(s);
     return 0;
 }
 
-static void resume(struct bl_session *base)
+static void resume(struct bl_exchange *ex)
 {
-    base->exchange->paused = false;
-    base->exchange->go_on = true;
-    base->exchange->active_at = bl_now(base->http->loop);
-    bl_task_post(base->http->loop, &base->exchange->task);
+    struct belay_loop *loop = ex->session->http->loop;
+
+    ex->paused = false;
+    ex->go_on = true;
+    ex->active_at = bl_now(loop);
+    bl_task_post(loop, &ex->task);
 }
 
-static void body_ready(struct bl_session *base)
+static void body_ready(struct bl_exchange *ex)
 {
-    base->exchange->starved = false;
-    bl_h1_pump_later(bl_h1_of(base));
+    ex->starved = false;
+    bl_h1_pump_later(bl_h1_of(ex->session));
 }
 
-static void send_body(struct bl_session *base)
+static void send_body(struct bl_exchange *ex)
 {
-    base->exchange->awaits_continue = false;
-    bl_h1_pump_later(bl_h1_of(base));
+    ex->awaits_continue = false;
+    bl_h1_pump_later(bl_h1_of(ex->session));
 }
 
-static void run(struct bl_session *base)
+static void run(struct bl_exchange *ex)
 {
-    struct bl_h1_session *s = bl_h1_of(base);
-    struct bl_exchange *ex = base->exchange;
+    struct bl_h1_session *s = bl_h1_of(ex->session);
     bool go_on = ex->go_on;
 
     ex->go_on = false;
@@ -302,16 +314,17 @@ static void run(struct bl_session *base)
         ex->pump = false;
         bl_h1_pump(s);
     }
-    if (base->exchange != ex || !go_on || ex->paused)
+    if (s->exchange != ex || !go_on || ex->paused)
         return;
     belay_stream_resume(
-        base->stream); /* what it holds comes in a later task; the parser's part comes first */
+        s->base.stream); /* what it holds comes in a later task; the parser's part comes first */
     bl_h1_receive(s, "", 0);
 }
 
 static const struct bl_session_ops ops = {
     .alpn = "http/1.1",
     .start = start,
+    .probe = probe,
     .stop = stop,
     .leave = leave,
     .resume = resume,
@@ -320,6 +333,7 @@ static const struct bl_session_ops ops = {
     .run = run,
     .sent = bl_h1_sent,
     .bytes_out = bytes_out,
+    .detached = detached,
     .close = close_session,
 };
 

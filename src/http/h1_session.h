@@ -12,6 +12,7 @@
 
 struct bl_h1_session {
     struct bl_session base;
+    struct bl_exchange *exchange; /* under way; or NULL */
     struct bl_timer *timer; /* the end of what the server's Keep-Alive: timeout promised; or NULL */
     uint64_t idle_until;    /* BELAY_NEVER: it promised nothing */
     bool keep;              /* as far as the response under way tells, it may serve again */
@@ -33,7 +34,7 @@ void bl_h1_fail(struct bl_h1_session *s, int code, const char *format, ...) BELA
 void bl_h1_fail_with(struct bl_h1_session *s, struct belay_error *error);
 /* The response is whole, `left` bytes came after it. */
 void bl_h1_complete(struct bl_h1_session *s, size_t left);
-enum belay_sent bl_h1_sent(const struct bl_session *base);
+enum belay_sent bl_h1_sent(const struct bl_exchange *ex);
 
 /* h1_send.c */
 int bl_h1_send_head(struct bl_h1_session *s, struct bl_exchange *ex);

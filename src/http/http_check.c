@@ -136,7 +136,7 @@ void bl_check_free(struct bl_check *c)
         return;
     c->session->check = NULL;
     if (c->ex.session)
-        bl_exchange_detach(&c->ex);
+        c->ex.session->ops->stop(&c->ex);
     bl_task_cancel(&c->task);
     bl_timer_fini(&c->timer, c->loop);
     bl_exchange_fini(&c->ex, c->loop);
@@ -183,7 +183,7 @@ void bl_check_fail(struct bl_check *c, const struct belay_error *error)
     if (c->over)
         return;
     if (c->ex.session)
-        c->session->ops->stop(c->session);
+        c->session->ops->stop(&c->ex);
     tell_bad(c, error);
 }
 
@@ -273,8 +273,10 @@ static void on_ended(struct bl_exchange *ex, bool reusable)
     }
 }
 
-static void on_failed(struct bl_exchange *ex, const struct belay_error *error)
+static void on_failed(struct bl_exchange *ex, const struct belay_error *error,
+                      enum belay_release how)
 {
+    (void)how;
     tell_error(check_of(ex), error);
 }
 

@@ -134,6 +134,16 @@ void bl_request_release(struct belay_http_request *r, enum belay_release how)
     r->lease = (struct belay_lease){0};
 }
 
+void bl_request_stop(struct belay_http_request *r)
+{
+    enum belay_release how = BELAY_BROKEN;
+
+    if (r->ex.session)
+        how = r->ex.session->ops->stop(&r->ex);
+    bl_exchange_detach(&r->ex); /* an orphan's task */
+    bl_request_release(r, how);
+}
+
 /* The connection turns out to be dead, or out of step, before anything is written to it. */
 static void drop_dead(struct belay_http_request *r, struct bl_session *session)
 {
@@ -159,7 +169,7 @@ static int use_lease(struct belay_http_request *r)
     uint64_t now = bl_now(r->http->loop);
     int rc;
 
-    if (BL_UNLIKELY(r->probe) && session->uses > 0 && !bl_stream_probe(session->stream)) {
+    if (BL_UNLIKELY(r->probe) && session->uses > 0 && !session->ops->probe(session)) {
         drop_dead(r, session);
         return BELAY_EAGAIN;
     }
@@ -191,7 +201,7 @@ static void on_acquired(struct belay_lease lease, const struct belay_error *erro
 
     r->waiter = NULL;
     if (error) {
-        bl_request_failed(r, error);
+        bl_request_failed(r, error, BELAY_BROKEN);
         return;
     }
     r->lease = lease;
@@ -201,7 +211,7 @@ static void on_acquired(struct belay_lease lease, const struct belay_error *erro
     if (rc == 0)
         return;
     bl_error_set(&own, rc, BELAY_STAGE_QUEUE, "%s", belay_strerror(rc));
-    bl_request_failed(r, &own);
+    bl_request_failed(r, &own, BELAY_BROKEN);
 }
 
 int bl_request_go(struct belay_http_request *r)
@@ -249,11 +259,8 @@ void bl_request_fail_later(struct belay_http_request *r, int code)
         belay_waiter_cancel(r->waiter);
     r->waiter = NULL;
     if (r->state == BL_REQUEST_RUNNING) {
-        r->sent = r->ex.session ? r->ex.session->ops->sent(r->ex.session) : r->sent;
-        if (r->ex.session)
-            r->ex.session->ops->stop(r->ex.session);
-        bl_exchange_detach(&r->ex);
-        bl_request_release(r, BELAY_BROKEN);
+        r->sent = r->ex.session ? r->ex.session->ops->sent(&r->ex) : r->sent;
+        bl_request_stop(r);
     }
     if (r->state == BL_REQUEST_WAITING || r->state == BL_REQUEST_RUNNING ||
         r->state == BL_REQUEST_POSTED)
@@ -332,12 +339,13 @@ static bool may_replay(const struct belay_http_request *r, const struct belay_er
     return !r->http->closing && !r->given && bl_replay_allowed(&facts);
 }
 
-void bl_request_failed(struct belay_http_request *r, const struct belay_error *error)
+void bl_request_failed(struct belay_http_request *r, const struct belay_error *error,
+                       enum belay_release how)
 {
     int rc = 0;
 
     if (r->state == BL_REQUEST_RUNNING)
-        bl_request_release(r, BELAY_BROKEN);
+        bl_request_release(r, how);
     if (!may_replay(r, error)) {
         bl_request_finish(r, error);
         return;
@@ -366,19 +374,20 @@ void bl_request_failed(struct belay_http_request *r, const struct belay_error *e
 void bl_request_abort(struct belay_http_request *r, struct belay_error *error)
 {
     struct bl_session *session = r->ex.session;
+    enum belay_release how = BELAY_BROKEN;
 
     if (r->state == BL_REQUEST_WAITING)
         belay_waiter_cancel(r->waiter);
     r->waiter = NULL;
     if (r->state == BL_REQUEST_RUNNING) {
         if (session) {
-            error->sent = session->ops->sent(session);
-            session->ops->stop(session);
-            if (error->kind != BELAY_KIND_CANCELLED)
+            error->sent = session->ops->sent(&r->ex);
+            how = session->ops->stop(&r->ex);
+            if (how == BELAY_BROKEN && error->kind != BELAY_KIND_CANCELLED)
                 belay_conn_lost(session->conn, BELAY_REASON_ERROR, error);
         }
-        bl_exchange_detach(&r->ex);
-        bl_request_release(r, BELAY_BROKEN);
+        bl_exchange_detach(&r->ex); /* an orphan's task */
+        bl_request_release(r, how);
     }
     bl_request_finish(r, error);
 }
@@ -429,10 +438,7 @@ void belay_http_request_cancel(struct belay_http_request *r)
     if (r->state == BL_REQUEST_WAITING)
         belay_waiter_cancel(r->waiter);
     if (r->state == BL_REQUEST_RUNNING) {
-        if (r->ex.session)
-            r->ex.session->ops->stop(r->ex.session);
-        bl_exchange_detach(&r->ex);
-        bl_request_release(r, BELAY_BROKEN);
+        bl_request_stop(r);
     }
     bl_task_cancel(&r->task);
     recycle(r);
@@ -442,7 +448,7 @@ void belay_http_request_resume(struct belay_http_request *r)
 {
     if (r->state != BL_REQUEST_RUNNING || !r->ex.session || !r->ex.paused)
         return;
-    r->ex.session->ops->resume(r->ex.session);
+    r->ex.session->ops->resume(&r->ex);
     if (r->first_byte_at) /* the time of the pause was the caller's */
         bl_request_begin_rate(r);
     bl_request_arm(r);
@@ -451,7 +457,7 @@ void belay_http_request_resume(struct belay_http_request *r)
 void belay_http_request_body_ready(struct belay_http_request *r)
 {
     if (r->state == BL_REQUEST_RUNNING && r->ex.session && r->ex.starved)
-        r->ex.session->ops->body_ready(r->ex.session);
+        r->ex.session->ops->body_ready(&r->ex);
 }
 
 int belay_http_request_take(struct belay_http_request *r, struct belay_stream **ret_stream)
@@ -459,11 +465,12 @@ int belay_http_request_take(struct belay_http_request *r, struct belay_stream **
     struct bl_session *session = r->ex.session;
     int rc;
 
-    if (r->state != BL_REQUEST_RUNNING || !session || r->status != 101 || r->calls == 0)
+    if (r->state != BL_REQUEST_RUNNING || !session || r->status != 101 || r->calls == 0 ||
+        !session->ops->leave)
         return BELAY_EINVAL;
     if (!belay_lease_valid(r->lease))
         return BELAY_ECLOSED;
-    session->ops->leave(session);
+    session->ops->leave(&r->ex);
     rc = belay_lease_take(r->lease, ret_stream);
     BL_ASSERT(rc == 0);
     r->lease = (struct belay_lease){0};
@@ -491,7 +498,7 @@ void belay_http_request_facts(const struct belay_http_request *r, struct belay_h
     size_t size = facts->size < sizeof f ? facts->size : sizeof f;
 
     if (r->state == BL_REQUEST_RUNNING && r->ex.session)
-        f.sent = all_sent(r, r->ex.session->ops->sent(r->ex.session));
+        f.sent = all_sent(r, r->ex.session->ops->sent(&r->ex));
     memcpy(facts, &f, size);
     memcpy(facts, &size, sizeof size);
 }

@@ -86,8 +86,11 @@ int bl_request_go(struct belay_http_request *r);
 void bl_request_go_later(struct belay_http_request *r);
 /* The lease goes back. */
 void bl_request_release(struct belay_http_request *r, enum belay_release how);
+/* RUNNING: its exchange is stopped, if that is not over, and the lease goes back. */
+void bl_request_stop(struct belay_http_request *r);
 /* It failed: sends it again if it may be, else tells; the caller touches it no more. */
-void bl_request_failed(struct belay_http_request *r, const struct belay_error *error);
+void bl_request_failed(struct belay_http_request *r, const struct belay_error *error,
+                       enum belay_release how);
 void bl_request_finish(struct belay_http_request *r, const struct belay_error *error);
 /* Stops what is under way, tells the failure. No replay. */
 void bl_request_abort(struct belay_http_request *r, struct belay_error *error);

@@ -81,8 +81,7 @@ static void on_data(struct bl_exchange *ex, const char *data, size_t len)
 
     if (BL_UNLIKELY(r->discard)) {
         if (ex->body_in > DISCARD_MAX) {
-            ex->session->ops->stop(ex->session);
-            bl_request_release(r, BELAY_BROKEN);
+            bl_request_stop(r);
             bl_request_followed(r);
         }
         return;
@@ -116,16 +115,17 @@ static void on_ended(struct bl_exchange *ex, bool reusable)
         bl_request_finish(r, NULL);
 }
 
-static void on_failed(struct bl_exchange *ex, const struct belay_error *error)
+static void on_failed(struct bl_exchange *ex, const struct belay_error *error,
+                      enum belay_release how)
 {
     struct belay_http_request *r = request_of(ex);
 
     if (BL_UNLIKELY(r->discard)) { /* it had told where to go */
-        bl_request_release(r, BELAY_BROKEN);
+        bl_request_release(r, how);
         bl_request_followed(r);
         return;
     }
-    bl_request_failed(r, error);
+    bl_request_failed(r, error, how);
 }
 
 static ptrdiff_t read_body(struct bl_exchange *ex, void *out, size_t size)

@@ -76,9 +76,9 @@ enum bl_follow bl_request_follow(struct belay_http_request *r,
         return fail(r, &error);
     r->next_to_get = redirect.to_get;
     r->next_same_origin = redirect.same_origin;
-    if (!caller_agrees(r, response) || session->exchange != &r->ex ||
-        !body_is_ready(r, redirect.to_get) || session->exchange != &r->ex) {
-        if (session->exchange != &r->ex)
+    if (!caller_agrees(r, response) || r->ex.session != session ||
+        !body_is_ready(r, redirect.to_get) || r->ex.session != session) {
+        if (r->ex.session != session)
             return BL_FOLLOW_OVER;
         belay_http_target_unref(r->next);
         r->next = NULL;

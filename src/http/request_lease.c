@@ -24,9 +24,9 @@ static int find_session(struct belay_http *http, const struct belay_lease *lease
     if ((*ret)->http != http)
         return bl_error_set(error, BELAY_EINVAL, BELAY_STAGE_NONE,
                             "lease: its connection is another client's");
-    if ((*ret)->exchange)
+    if ((*ret)->running >= (uint32_t)(*ret)->capacity)
         return bl_error_set(error, BELAY_EAGAIN, BELAY_STAGE_QUEUE,
-                            "lease: its connection carries a request already");
+                            "lease: its connection carries as many requests as it can");
     return 0;
 }
 

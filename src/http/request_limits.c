@@ -26,7 +26,7 @@ static bool is_running(const struct belay_http_request *r)
 
 static uint64_t bytes_moved(const struct belay_http_request *r)
 {
-    return r->ex.session->ops->bytes_out(r->ex.session) + (uint64_t)r->ex.body_in;
+    return r->ex.session->ops->bytes_out(&r->ex) + (uint64_t)r->ex.body_in;
 }
 
 void bl_request_begin_rate(struct belay_http_request *r)
@@ -100,7 +100,7 @@ static bool too_slow(struct belay_http_request *r, uint64_t now)
 /* Bytes of a body that went out since the last look count as signs of life. */
 static void look_at_progress(struct belay_http_request *r, uint64_t now)
 {
-    uint64_t out = r->ex.session->ops->bytes_out(r->ex.session);
+    uint64_t out = r->ex.session->ops->bytes_out(&r->ex);
 
     if (out != r->progress && is_uploading(r))
         r->ex.active_at = now;
@@ -124,7 +124,7 @@ static bool check_running(struct belay_http_request *r, uint64_t now)
         return true;
     }
     if (r->ex.awaits_continue && now >= later(r->sent_at, r->limits.go_on))
-        r->ex.session->ops->send_body(r->ex.session);
+        r->ex.session->ops->send_body(&r->ex);
     if (r->window_at != BELAY_NEVER && now >= later(r->window_at, r->limits.window))
         return too_slow(r, now);
     return false;

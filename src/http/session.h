@@ -42,8 +42,8 @@ struct bl_exchange_ops {
     void (*trailers)(struct bl_exchange *ex, const struct belay_header *trailers, size_t n);
     /* The response is whole. `reusable`: the connection may serve again. */
     void (*ended)(struct bl_exchange *ex, bool reusable);
-    /* It was lost; stage and sent are filled in. */
-    void (*failed)(struct bl_exchange *ex, const struct belay_error *error);
+    /* It was lost; stage and sent are filled in. `how`: what becomes of the connection. */
+    void (*failed)(struct bl_exchange *ex, const struct belay_error *error, enum belay_release how);
     /* Bytes of the body, as belay_http_read_fn. */
     ptrdiff_t (*read)(struct bl_exchange *ex, void *out, size_t size);
 };
@@ -78,21 +78,25 @@ struct bl_session_ops {
     const char *alpn;
     /* Sends the message. On an error nothing was sent and the exchange is not the session's. */
     int (*start)(struct bl_session *session, struct bl_exchange *ex);
-    /* Lets go of it, at once: the connection cannot serve again. */
-    void (*stop)(struct bl_session *session);
-    /* The same, for somebody who takes the stream over as it is. */
-    void (*leave)(struct bl_session *session);
-    void (*resume)(struct bl_session *session);
+    /* Whether it is alive, as far as a look tells: before what cannot be repeated is sent. */
+    bool (*probe)(struct bl_session *session);
+    /* Lets go of it, at once. BELAY_BROKEN: the connection cannot serve again. */
+    enum belay_release (*stop)(struct bl_exchange *ex);
+    /* The same, for somebody who takes the stream over as it is. NULL: that cannot be. */
+    void (*leave)(struct bl_exchange *ex);
+    void (*resume)(struct bl_exchange *ex);
     /* The body's callback has more; or the wait for 100 Continue is over. */
-    void (*body_ready)(struct bl_session *session);
-    void (*send_body)(struct bl_session *session);
-    /* The task of its exchange. */
-    void (*run)(struct bl_session *session);
-    /* What became of the exchange so far. */
-    enum belay_sent (*sent)(const struct bl_session *session);
+    void (*body_ready)(struct bl_exchange *ex);
+    void (*send_body)(struct bl_exchange *ex);
+    /* The task of the exchange. */
+    void (*run)(struct bl_exchange *ex);
+    /* What became of it so far. */
+    enum belay_sent (*sent)(const struct bl_exchange *ex);
     /* Bytes of it that the kernel took. */
-    uint64_t (*bytes_out)(const struct bl_session *session);
-    /* The connection is being closed: frees the session. An exchange on it fails, later. */
+    uint64_t (*bytes_out)(const struct bl_exchange *ex);
+    /* It is the session's no more, whoever has said so. */
+    void (*detached)(struct bl_session *session, struct bl_exchange *ex);
+    /* The connection is being closed: frees the session. Exchanges on it fail, later. */
     void (*close)(struct bl_session *session);
 };
 
@@ -101,9 +105,9 @@ struct bl_session {
     struct belay_http *http;
     struct belay_conn *conn;
     struct belay_stream *stream;
-    struct bl_exchange *exchange;
+    uint32_t running; /* exchanges */
     uint32_t uses;
-    int capacity;
+    int capacity; /* of exchanges at a time */
     bool tls_resumed;
     bool forward;              /* a forward proxy is spoken to: in absolute form */
     char *proxy_authorization; /* "Basic ...", for it alone; NULL: none */

@@ -107,7 +107,7 @@ static void a_connection_in_use_is_told_apart(void **state)
     open_scene(&s, answers, false);
     o = on(&s, "/");
     call_start(&s.kit, &call, &o);
-    assert_int_equal(refusal(&s, &o, "carries a request already"), BELAY_EAGAIN);
+    assert_int_equal(refusal(&s, &o, "carries as many requests as it can"), BELAY_EAGAIN);
     scripted_turn_until(&s.server, &s.kit, &call.done);
     assert_int_equal(call.error.code, 0);
     assert_int_equal(s.server.requests, 1);
