@@ -33,6 +33,12 @@ struct belay_http_request; /* one request under way */
  */
 typedef int belay_http_route_fn(struct belay_endpoint_options *options, void *arg);
 
+enum belay_http_versions {
+    BELAY_HTTP_ANY = 0, /* https: what the peer chooses of HTTP/2 and HTTP/1.1; http: HTTP/1.1 */
+    BELAY_HTTP_1_ONLY,
+    BELAY_HTTP_2_ONLY, /* http: with prior knowledge (RFC 9113 section 3.3) */
+};
+
 struct belay_http_options {
     size_t size;
     /* NULL: the defaults; its connector and expected_capacity are ignored. */
@@ -57,6 +63,15 @@ struct belay_http_options {
     int32_t max_targets;           /* parsed URLs remembered for requests by string; 1,024 */
     belay_http_route_fn *on_route; /* NULL: none */
     void *route_arg;
+    enum belay_http_versions versions;
+    /* HTTP/2: */
+    int32_t max_streams;   /* requests on a connection at a time, if the peer allows; 100 */
+    int32_t stream_window; /* bytes of a response that are taken before they are wanted; 1 MiB */
+    int32_t connection_window; /* the same of all responses on a connection; 16 MiB */
+    int64_t ping_interval_ms;  /* silence of a connection in use, after which it is asked for a sign
+                                  of life; BELAY_FOREVER */
+    int64_t ping_timeout_ms;   /* ... and for how long; 10,000 */
+    bool ping_when_idle;       /* also while no request is under way */
 };
 BELAY_OPTIONS_INIT(belay_http_options)
 

@@ -72,6 +72,7 @@ struct belay_conn {
     bool taken;
     bool opened;   /* told */
     bool checking; /* the connector, or somebody, checks it */
+    bool unasked;  /* it cannot be checked, though others of its connector can */
     bool parked;   /* lent, but watched: bl_conn_set_parked */
     bool deaf;     /* to up-calls: what is attached is being ended */
     bool cut;      /* its stream is being closed under the connector */
@@ -114,6 +115,11 @@ static inline void bl_conn_adopt(struct belay_conn *conn, const struct belay_con
 }
 
 bool bl_conn_can_check(const struct belay_conn *conn);
+/* Before it is open: whether this one can be checked, by a connector of several protocols. */
+static inline void bl_conn_set_checkable(struct belay_conn *conn, bool checkable)
+{
+    conn->unasked = !checkable;
+}
 void bl_conn_check(struct belay_conn *conn); /* `checked` follows */
 /* Somebody else is about to check it, and may watch its descriptor: until belay_conn_checked, or
  * false. */

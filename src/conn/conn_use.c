@@ -30,7 +30,7 @@ void bl_conn_guard_plain(struct belay_conn *c)
 
 bool bl_conn_can_check(const struct belay_conn *c)
 {
-    return bl_conn_ops(c)->check != NULL;
+    return bl_conn_ops(c)->check != NULL && !c->unasked;
 }
 
 void bl_conn_set_checking(struct belay_conn *c, bool checking)

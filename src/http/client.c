@@ -31,6 +31,17 @@ static const struct bl_option fields[] = {
     BL_OPTION(belay_http_options, max_replays, 3, 0, BL_NOT_ALLOWED, 1, 1000),
     BL_OPTION(belay_http_options, keep_alive_margin_ms, 1000, 0, BL_NOT_ALLOWED, 1, YEAR_MS),
     BL_OPTION(belay_http_options, max_targets, 1024, 0, BL_NOT_ALLOWED, 1, 1000000),
+    BL_OPTION(belay_http_options, versions, BELAY_HTTP_ANY, BL_NOT_ALLOWED, BL_NOT_ALLOWED,
+              BELAY_HTTP_ANY, BELAY_HTTP_2_ONLY),
+    BL_OPTION(belay_http_options, max_streams, 100, BL_NOT_ALLOWED, BL_NOT_ALLOWED, 1, 1000000),
+    BL_OPTION(belay_http_options, stream_window, 1 << 20, BL_NOT_ALLOWED, BL_NOT_ALLOWED, 65535,
+              1 << 30),
+    BL_OPTION(belay_http_options, connection_window, 1 << 24, BL_NOT_ALLOWED, BL_NOT_ALLOWED, 65535,
+              1 << 30),
+    BL_OPTION(belay_http_options, ping_interval_ms, INT64_MAX, BL_NOT_ALLOWED, INT64_MAX, 1000,
+              YEAR_MS),
+    BL_OPTION(belay_http_options, ping_timeout_ms, 10000, BL_NOT_ALLOWED, BL_NOT_ALLOWED, 1,
+              YEAR_MS),
 };
 
 static uint64_t ns_of(int64_t ms)
@@ -78,7 +89,7 @@ static int open_pool(struct belay_http *http, struct belay_error *error)
     o.size = sizeof o;
     o.connector.ops = &bl_http_connector;
     o.connector.arg = http;
-    o.expected_capacity = 1;
+    o.expected_capacity = http->options.versions == BELAY_HTTP_1_ONLY ? 1 : BELAY_NONE;
     return belay_pool_open(http->loop, &o, &http->pool, error);
 }
 

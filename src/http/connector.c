@@ -14,23 +14,32 @@
 
 struct protocol {
     const char *alpn;
-    int capacity; /* exchanges at a time */
+    bool ready; /* at once */
     int (*open)(struct belay_http *http, struct belay_conn *conn, struct belay_stream *stream,
                 struct bl_session **ret);
 };
 
-/* The first is spoken where nothing was agreed: over plain TCP, and by servers without ALPN. */
 static const struct protocol protocols[] = {
-    {.alpn = "http/1.1", .capacity = 1, .open = bl_h1_session_new},
+    {.alpn = "http/1.1", .ready = true, .open = bl_h1_session_new},
+    {.alpn = "h2", .open = bl_h2_session_new},
 };
 
-static const struct protocol *agreed(const char *alpn)
+/* Where nothing was agreed it is HTTP/1.1: over plain TCP, and by servers without ALPN; but HTTP/2
+ * by prior knowledge, which no forward proxy has. NULL: none that both sides speak. */
+static const struct protocol *agreed(const struct belay_http *http, bool tls, bool forward,
+                                     const char *alpn)
 {
-    for (size_t i = 0; alpn && i < BL_COUNT(protocols); i++) {
+    bool only2 = http->options.versions == BELAY_HTTP_2_ONLY;
+
+    if (only2 && (forward || (tls && !alpn)))
+        return NULL;
+    if (!alpn)
+        alpn = only2 ? "h2" : "http/1.1";
+    for (size_t i = 0; i < BL_COUNT(protocols); i++) {
         if (strcmp(alpn, protocols[i].alpn) == 0)
             return &protocols[i];
     }
-    return alpn ? NULL : &protocols[0];
+    return NULL;
 }
 
 static void fail(struct belay_conn *conn, int code, const char *what)
@@ -40,6 +49,19 @@ static void fail(struct belay_conn *conn, int code, const char *what)
     bl_error_set(&error, code, BELAY_STAGE_PROTOCOL, "starting HTTP with %s: %s",
                  belay_endpoint_name(belay_conn_endpoint(conn)), what);
     belay_conn_open_failed(conn, &error);
+}
+
+static void fail_to_agree(struct belay_conn *conn, const struct belay_stream *stream,
+                          const char *alpn)
+{
+    char shown[48];
+
+    if (!alpn)
+        fail(conn, BELAY_EALPN, "HTTP/2 was not agreed on");
+    else if (stream->proxied)
+        fail(conn, BELAY_EALPN, "another protocol");
+    else
+        fail(conn, BELAY_EALPN, bl_text_show(shown, sizeof shown, alpn, strlen(alpn)));
 }
 
 /* "Basic ..." for the forward proxy, which depends on the way that this connection has gone. */
@@ -58,41 +80,60 @@ static void forget(struct bl_mem *mem, char *secret)
         bl_free_secret(mem, secret, strlen(secret));
 }
 
-/* NULL: it has failed. */
-static struct bl_session *begin(struct belay_conn *conn, struct belay_stream *stream,
-                                struct belay_http *http)
+static void begin(struct belay_conn *conn, struct belay_stream *stream, struct belay_http *http,
+                  bool linked)
 {
     struct belay_tls_facts facts = belay_tls_facts_init();
     bool tls = belay_stream_tls_facts(stream, &facts) == 0;
-    const struct protocol *protocol = agreed(tls ? facts.alpn : NULL);
     const struct bl_hop *proxy = bl_endpoint_forward(belay_conn_endpoint(conn), stream->way);
+    const struct protocol *protocol = agreed(http, tls, proxy != NULL, tls ? facts.alpn : NULL);
     struct bl_session *session;
-    char shown[48], *credentials;
+    char *credentials;
 
     if (!protocol) {
-        bl_text_show(shown, sizeof shown, facts.alpn, strlen(facts.alpn));
-        fail(conn, BELAY_EALPN, stream->proxied ? "another protocol" : shown);
-        return NULL;
+        fail_to_agree(conn, stream, tls ? facts.alpn : NULL);
+        return;
     }
     if (proxy_credentials(&http->loop->mem, proxy, &credentials) < 0 ||
         protocol->open(http, conn, stream, &session) < 0) {
         forget(&http->loop->mem, credentials);
         fail(conn, BELAY_ENOMEM, "out of memory");
-        return NULL;
+        return;
     }
+    if (linked)
+        bl_list_push_back(&http->links, &session->link);
     session->forward = proxy != NULL;
     session->proxy_authorization = credentials;
     session->tls_resumed = tls && facts.resumed;
-    session->capacity = protocol->capacity;
-    return session;
+    belay_conn_set_state(conn, session);
+    bl_conn_set_checkable(conn, session->ops->check != NULL || http->check != NULL);
+    if (protocol->ready)
+        bl_session_ready(session);
+}
+
+void bl_session_ready(struct bl_session *session)
+{
+    bool linked = !bl_list_empty(&session->link);
+
+    if (linked && session->http->check)
+        bl_check_begin(session, true);
+    else
+        belay_conn_open_done(session->conn, session, session->capacity);
+}
+
+void bl_session_unfit(struct bl_session *session, const struct belay_error *error)
+{
+    struct belay_error told = *error;
+
+    told.stage = BELAY_STAGE_PROTOCOL;
+    bl_error_prefix(&told, "starting HTTP with %.160s",
+                    belay_endpoint_name(belay_conn_endpoint(session->conn)));
+    belay_conn_open_failed(session->conn, &told);
 }
 
 static void session_open(struct belay_conn *conn, struct belay_stream *stream, void *arg)
 {
-    struct bl_session *session = begin(conn, stream, arg);
-
-    if (session)
-        belay_conn_open_done(conn, session, session->capacity);
+    begin(conn, stream, arg, false);
 }
 
 void bl_session_end(struct bl_session *session)
@@ -132,11 +173,33 @@ static bool move_session(struct belay_conn *conn, void *arg, void *to)
     return true;
 }
 
+/* A check, or the peer's first word, is awaited. */
+static void cancel_session(struct belay_conn *conn, void *arg)
+{
+    if (belay_conn_stream(conn))
+        belay_stream_set_callbacks(belay_conn_stream(conn), NULL, NULL);
+    close_session(conn, BELAY_REASON_NONE, arg);
+}
+
+/* Who uses it will find out, where it cannot be asked. */
+static void check_session(struct belay_conn *conn, void *arg)
+{
+    struct bl_session *session = belay_conn_state(conn);
+
+    (void)arg;
+    if (session->ops->check)
+        session->ops->check(session);
+    else
+        belay_conn_checked(conn, 0);
+}
+
 const struct belay_connector_ops bl_http_connector = {
     .size = sizeof bl_http_connector,
     .name = "HTTP",
     .session_open = session_open,
+    .cancel = cancel_session,
     .close = close_session,
+    .check = check_session,
     .move = move_session,
 };
 
@@ -145,7 +208,6 @@ const struct belay_connector_ops bl_http_connector = {
 static void link_open(struct belay_conn *conn, struct belay_stream *stream, void *arg)
 {
     struct belay_http *http = arg;
-    struct bl_session *session;
     struct belay_error error;
 
     if (http->closing || http->draining) {
@@ -156,23 +218,7 @@ static void link_open(struct belay_conn *conn, struct belay_stream *stream, void
         belay_conn_open_failed(conn, &error);
         return;
     }
-    session = begin(conn, stream, http);
-    if (!session)
-        return;
-    bl_list_push_back(&http->links, &session->link);
-    belay_conn_set_state(conn, session);
-    if (http->check)
-        bl_check_begin(session, true);
-    else
-        belay_conn_open_done(conn, session, session->capacity);
-}
-
-/* Only a check keeps it from being open. */
-static void link_cancel(struct belay_conn *conn, void *arg)
-{
-    if (belay_conn_stream(conn))
-        belay_stream_set_callbacks(belay_conn_stream(conn), NULL, NULL);
-    close_session(conn, BELAY_REASON_NONE, arg);
+    begin(conn, stream, http, true);
 }
 
 static void link_check(struct belay_conn *conn, void *arg)
@@ -180,17 +226,17 @@ static void link_check(struct belay_conn *conn, void *arg)
     struct belay_http *http = arg;
     struct bl_session *session = belay_conn_state(conn);
 
-    if (session->running > 0 || !http->check)
-        belay_conn_checked(conn, 0); /* who uses it will find out */
-    else
+    if (http->check && session->running == 0)
         bl_check_begin(session, false);
+    else
+        check_session(conn, arg);
 }
 
 const struct belay_connector_ops bl_http_link_connector = {
     .size = sizeof bl_http_link_connector,
     .name = "HTTP",
     .session_open = link_open,
-    .cancel = link_cancel,
+    .cancel = cancel_session,
     .close = close_session,
     .check = link_check,
 };

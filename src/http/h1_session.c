@@ -348,6 +348,7 @@ int bl_h1_session_new(struct belay_http *http, struct belay_conn *conn, struct b
     s->base.http = http;
     s->base.conn = conn;
     s->base.stream = stream;
+    s->base.capacity = 1;
     s->idle_until = BELAY_NEVER;
     bl_list_init(&s->base.link);
     belay_stream_set_callbacks(stream, &callbacks, s);

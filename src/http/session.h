@@ -21,6 +21,7 @@ struct belay_http;
 struct bl_check;
 struct bl_session;
 struct bl_exchange;
+struct bl_h2_stream;
 
 /* What is to be sent, whatever the version. Everything was checked. */
 struct bl_message {
@@ -71,7 +72,8 @@ struct bl_exchange {
     bool go_on; /* the task: hand over what waits */
     bool pump;  /* the task: send more of the body */
     int32_t informational_n;
-    struct bl_h1_parser h1; /* HTTP/1.1's */
+    struct bl_h1_parser h1;  /* HTTP/1.1's */
+    struct bl_h2_stream *h2; /* HTTP/2's; NULL: it has none */
 };
 
 struct bl_session_ops {
@@ -94,6 +96,8 @@ struct bl_session_ops {
     enum belay_sent (*sent)(const struct bl_exchange *ex);
     /* Bytes of it that the kernel took. */
     uint64_t (*bytes_out)(const struct bl_exchange *ex);
+    /* Asks the peer whether it is there, and makes belay_conn_checked. NULL: cannot. */
+    void (*check)(struct bl_session *session);
     /* It is the session's no more, whoever has said so. */
     void (*detached)(struct bl_session *session, struct bl_exchange *ex);
     /* The connection is being closed: frees the session. Exchanges on it fail, later. */
@@ -126,9 +130,15 @@ void bl_exchange_detach(struct bl_exchange *ex);
 /* Its connection was closed under it: `failed` follows. */
 void bl_exchange_orphan(struct bl_exchange *ex);
 
-/* HTTP/1.1 on a connection. BELAY_ENOMEM. */
+/* HTTP/1.1, and HTTP/2, on a connection. BELAY_ENOMEM. The first is ready at once; the other says
+ * so by bl_session_ready, or bl_session_unfit, when the peer has spoken. */
 int bl_h1_session_new(struct belay_http *http, struct belay_conn *conn, struct belay_stream *stream,
                       struct bl_session **ret);
+int bl_h2_session_new(struct belay_http *http, struct belay_conn *conn, struct belay_stream *stream,
+                      struct bl_session **ret);
+void bl_session_ready(struct bl_session *session);
+/* Its connection fails to open; whoever says so frees it. */
+void bl_session_unfit(struct bl_session *session, const struct belay_error *error);
 
 /* The connectors, `http`: of the client's pool, and of other keepers. Their arg is the client. */
 extern const struct belay_connector_ops bl_http_connector, bl_http_link_connector;

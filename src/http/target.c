@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "conn/endpoint.h"
+#include "keep/pool.h"
 #include "wire/credentials.h"
 #include "wire/h1_write.h"
 
@@ -116,6 +117,26 @@ static bool is_urls(const struct belay_endpoint_options *o, const struct bl_url 
            strcmp(o->host, host) == 0 && o->port == url->port;
 }
 
+/* What may be spoken; it keeps connections apart without TLS, too. */
+static const char *alpn_of(const struct belay_http *http, const struct bl_url *url)
+{
+    switch (http->options.versions) {
+    case BELAY_HTTP_2_ONLY:
+        return "h2";
+    case BELAY_HTTP_ANY:
+        return bl_scheme_info(url->scheme)->tls ? "h2,http/1.1" : "http/1.1";
+    default:
+        return "http/1.1";
+    }
+}
+
+/* Else one connection carries one request at a time, and a burst need not wait to find out. */
+static bool may_be_h2(const struct belay_http *http, const struct belay_endpoint *endpoint)
+{
+    return http->options.versions == BELAY_HTTP_2_ONLY ||
+           (http->options.versions == BELAY_HTTP_ANY && belay_endpoint_is_tls(endpoint));
+}
+
 /* Whom to dial: the URL's origin, along the client's route, with the caller's last word. */
 static int set_endpoint(struct belay_http_target *t, struct belay_http *http,
                         const struct bl_url *url, struct belay_error *error)
@@ -131,7 +152,7 @@ static int set_endpoint(struct belay_http_target *t, struct belay_http *http,
     o.port = url->port;
     o.tls = http->tls;
     if (!o.alpn)
-        o.alpn = "http/1.1";
+        o.alpn = alpn_of(http, url);
     if (http->options.on_route)
         rc = http->options.on_route(&o, http->options.route_arg);
     if (rc < 0)
@@ -178,6 +199,8 @@ static int make(struct belay_http_target *t, struct belay_http *http, const char
     if (rc < 0)
         return rc;
     rc = belay_pool_peer(http->pool, t->endpoint, &t->peer);
+    if (rc == 0 && !may_be_h2(http, t->endpoint))
+        bl_peer_expect(t->peer, 1);
     return rc < 0
                ? bl_error_set(error, rc, BELAY_STAGE_NONE, "parsing a URL: %s", belay_strerror(rc))
                : 0;

@@ -146,6 +146,12 @@ int bl_pool_settings_make(struct bl_pool_settings *ret, const struct belay_pool_
 
 /* It goes if it has no handle, connection or waiter any more. */
 void bl_peer_reap(struct belay_peer *peer);
+/* What one connection of it carries is known before any is open. */
+static inline void bl_peer_expect(struct belay_peer *peer, int32_t capacity)
+{
+    if (peer->pp.expected == 0)
+        peer->pp.expected = capacity;
+}
 void bl_peer_clear(struct belay_peer *peer, enum belay_clear how);
 /* Its pool has ended. */
 void bl_peer_orphan(struct belay_peer *peer);

@@ -61,6 +61,8 @@ bool bl_stream_usable(const struct belay_stream *stream);
 bool bl_stream_probe(struct belay_stream *stream);
 /* What was written and has not left never will. */
 void bl_stream_drop_output(struct belay_stream *stream);
+/* Whether no more than `most` bytes are to be sent; else on_drain follows. */
+bool bl_stream_ask_room(struct belay_stream *stream, size_t most);
 /* Bytes that came and were not consumed. */
 size_t bl_stream_held(const struct belay_stream *stream);
 struct belay_loop *bl_stream_loop(const struct belay_stream *stream);

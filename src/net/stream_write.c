@@ -292,6 +292,14 @@ static void after_write(struct belay_stream *s)
         bl_stream_flush_later(s);
 }
 
+bool bl_stream_ask_room(struct belay_stream *s, size_t most)
+{
+    if (unsent_bytes(s) <= most)
+        return true;
+    s->full = 1;
+    return false;
+}
+
 int belay_stream_write(struct belay_stream *s, const void *data, size_t len)
 {
     int rc = admit(s, len);

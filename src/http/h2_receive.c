@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What comes in. Bytes are cut into frames here, so that floods are seen before nghttp2 works on
+ * them, and so that whatever a frame meant is handed over before the next one is looked at.
+ */
+#include "base/error.h"
+#include "base/text.h"
+#include "http/h2_session.h"
+#include "wire/field.h"
+
+struct bl_h2_field {
+    uint32_t name_at, name_len, value_at, value_len;
+};
+
+/* ---- a block of fields ---- */
+
+void bl_h2_head_clear(struct bl_h2_head *h)
+{
+    bl_buf_clear(&h->text);
+    bl_buf_clear(&h->fields);
+    bl_buf_clear(&h->headers);
+    h->n = 0;
+    h->bytes = 0;
+    h->status = 0;
+    h->content_length = -1;
+    h->failed = 0;
+}
+
+void bl_h2_head_free(struct bl_h2_head *h, struct bl_mem *mem)
+{
+    bl_buf_free(&h->text, mem);
+    bl_buf_free(&h->fields, mem);
+    bl_buf_free(&h->headers, mem);
+}
+
+static int add_field(struct bl_h2_head *h, struct bl_mem *mem, struct bl_span name,
+                     struct bl_span value)
+{
+    struct bl_h2_field f = {
+        .name_at = (uint32_t)bl_buf_len(&h->text),
+        .name_len = (uint32_t)name.len,
+        .value_at = (uint32_t)(bl_buf_len(&h->text) + name.len + 1),
+        .value_len = (uint32_t)value.len,
+    };
+    char *at = bl_buf_reserve(&h->text, mem, name.len + value.len + 2);
+
+    if (!at || bl_buf_append(&h->fields, mem, &f, sizeof f) < 0)
+        return BELAY_ENOMEM;
+    memcpy(at, name.data, name.len);
+    at[name.len] = '\0';
+    memcpy(at + name.len + 1, value.data, value.len);
+    at[name.len + 1 + value.len] = '\0';
+    bl_buf_commit(&h->text, name.len + value.len + 2);
+    h->n++;
+    return 0;
+}
+
+/* The text does not move any more: pointers into it. */
+static int finish_head(struct bl_h2_head *h, struct bl_mem *mem)
+{
+    const struct bl_h2_field *f = (const void *)bl_buf_head(&h->fields);
+    const char *text = bl_buf_head(&h->text);
+    struct belay_header *out;
+
+    if (h->n == 0)
+        return 0;
+    out = (void *)bl_buf_reserve(&h->headers, mem, h->n * sizeof *out);
+    if (!out)
+        return BELAY_ENOMEM;
+    for (uint32_t i = 0; i < h->n; i++, f++)
+        out[i] =
+            (struct belay_header){text + f->name_at, text + f->value_at, f->name_len, f->value_len};
+    bl_buf_commit(&h->headers, h->n * sizeof *out);
+    return 0;
+}
+
+/* ---- inside nghttp2: notes are taken ---- */
+
+static struct bl_h2_stream *stream_of(nghttp2_session *nghttp2, int32_t id)
+{
+    return id ? nghttp2_session_get_stream_user_data(nghttp2, id) : NULL;
+}
+
+static int on_begin_headers(nghttp2_session *nghttp2, const nghttp2_frame *frame, void *arg)
+{
+    struct bl_h2_session *s = arg;
+
+    (void)nghttp2, (void)frame;
+    bl_h2_head_clear(&s->head);
+    return 0;
+}
+
+static void note_status(struct bl_h2_head *h, struct bl_span value)
+{
+    uint64_t status;
+
+    if (bl_field_decimal(value, 999, &status))
+        h->status = (int)status;
+}
+
+static int on_header(nghttp2_session *nghttp2, const nghttp2_frame *frame, const uint8_t *name,
+                     size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
+                     void *arg)
+{
+    struct bl_h2_session *s = arg;
+    struct bl_h2_head *h = &s->head;
+    const struct bl_h1_limits *limits = &s->base.http->limits;
+    struct bl_span n = bl_span((const char *)name, name_len);
+    struct bl_span v = bl_span((const char *)value, value_len);
+    uint64_t length;
+
+    (void)nghttp2, (void)frame, (void)flags;
+    h->bytes += name_len + value_len + 4;
+    if (name_len > 0 && name[0] == ':') {
+        if (bl_span_equal(n, bl_span_of(":status")))
+            note_status(h, v);
+        return 0;
+    }
+    if (h->bytes > limits->header_bytes || h->n >= limits->headers)
+        h->failed = BELAY_ELIMIT;
+    if (h->failed)
+        return 0;
+    if (bl_span_equal(n, bl_span_of("content-length")) && bl_field_decimal(v, INT64_MAX, &length))
+        h->content_length = (int64_t)length;
+    if (add_field(h, bl_h2_mem(s), n, v) < 0)
+        h->failed = BELAY_ENOMEM;
+    return 0;
+}
+
+static int on_data_chunk(nghttp2_session *nghttp2, uint8_t flags, int32_t id, const uint8_t *data,
+                         size_t len, void *arg)
+{
+    struct bl_h2_session *s = arg;
+
+    (void)flags;
+    s->chunk_stream = stream_of(nghttp2, id);
+    s->chunk = data;
+    s->chunk_len = len;
+    nghttp2_session_consume_connection(nghttp2, len); /* one who pauses does not hold up the rest */
+    if (!s->chunk_stream || !s->chunk_stream->ex)
+        nghttp2_session_consume_stream(nghttp2, id, len);
+    return 0;
+}
+
+static void on_headers(struct bl_h2_session *s, nghttp2_session *nghttp2,
+                       const nghttp2_frame *frame)
+{
+    struct bl_h2_stream *st = stream_of(nghttp2, frame->hd.stream_id);
+
+    s->head_stream = st;
+    s->head_done = true;
+    if (st && frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
+        st->ended = true;
+}
+
+static int on_frame(nghttp2_session *nghttp2, const nghttp2_frame *frame, void *arg)
+{
+    struct bl_h2_session *s = arg;
+    struct bl_h2_stream *st;
+
+    switch (frame->hd.type) {
+    case NGHTTP2_HEADERS:
+        on_headers(s, nghttp2, frame);
+        break;
+    case NGHTTP2_DATA:
+        st = stream_of(nghttp2, frame->hd.stream_id);
+        if (st && frame->hd.flags & NGHTTP2_FLAG_END_STREAM) {
+            st->ended = true;
+            bl_list_remove(&st->event);
+            bl_list_push_back(&s->events, &st->event);
+        }
+        break;
+    case NGHTTP2_SETTINGS:
+        if (!(frame->hd.flags & NGHTTP2_FLAG_ACK))
+            bl_h2_on_settings(s);
+        break;
+    case NGHTTP2_PING:
+        if (frame->hd.flags & NGHTTP2_FLAG_ACK)
+            bl_h2_on_pong(s);
+        break;
+    case NGHTTP2_GOAWAY:
+        bl_h2_on_goaway(s, frame->goaway.error_code);
+        break;
+    default:
+        break;
+    }
+    return 0;
+}
+
+static int on_stream_close(nghttp2_session *nghttp2, int32_t id, uint32_t code, void *arg)
+{
+    struct bl_h2_session *s = arg;
+    struct bl_h2_stream *st = stream_of(nghttp2, id);
+
+    if (!st)
+        return 0;
+    st->closed = true;
+    st->code = code;
+    bl_list_remove(&st->event);
+    bl_list_push_back(&s->events, &st->event);
+    return 0;
+}
+
+static int on_error(nghttp2_session *nghttp2, int lib_code, const char *text, size_t len, void *arg)
+{
+    struct bl_h2_session *s = arg;
+
+    (void)nghttp2, (void)lib_code;
+    bl_text_show(s->why, sizeof s->why, text, len);
+    return 0;
+}
+
+/* The connection ends by a GOAWAY of ours, which carries the code. */
+static int on_frame_sent(nghttp2_session *nghttp2, const nghttp2_frame *frame, void *arg)
+{
+    struct bl_h2_session *s = arg;
+
+    (void)nghttp2;
+    if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR &&
+        !s->code) {
+        s->code = BELAY_EPROTO;
+        if (!*s->why)
+            bl_text_show(s->why, sizeof s->why, nghttp2_http2_strerror(frame->goaway.error_code),
+                         strlen(nghttp2_http2_strerror(frame->goaway.error_code)));
+    }
+    return 0;
+}
+
+int bl_h2_callbacks_new(nghttp2_session_callbacks **ret)
+{
+    nghttp2_session_callbacks *c;
+
+    if (nghttp2_session_callbacks_new(&c) != 0)
+        return BELAY_ENOMEM;
+    nghttp2_session_callbacks_set_on_begin_headers_callback(c, on_begin_headers);
+    nghttp2_session_callbacks_set_on_header_callback(c, on_header);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(c, on_data_chunk);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(c, on_frame);
+    nghttp2_session_callbacks_set_on_stream_close_callback(c, on_stream_close);
+    nghttp2_session_callbacks_set_on_frame_send_callback(c, on_frame_sent);
+    nghttp2_session_callbacks_set_error_callback2(c, on_error);
+    *ret = c;
+    return 0;
+}
+
+/* ---- between frames: what was noted is handed over ---- */
+
+static void give_head(struct bl_h2_session *s)
+{
+    struct bl_h2_stream *st = s->head_stream;
+
+    s->head_done = false;
+    s->head_stream = NULL;
+    if (!st || !st->ex)
+        return;
+    if (!s->head.failed)
+        s->head.failed = finish_head(&s->head, bl_h2_mem(s));
+    if (st->ended) {
+        bl_list_remove(&st->event);
+        bl_list_push_back(&s->events, &st->event);
+    }
+    bl_h2_give_head(st, &s->head);
+}
+
+static void give_chunk(struct bl_h2_session *s)
+{
+    struct bl_h2_stream *st = s->chunk_stream;
+    size_t len = s->chunk_len;
+
+    s->chunk_stream = NULL;
+    s->chunk_len = 0;
+    if (st && st->ex && len > 0)
+        bl_h2_give_data(st, (const char *)s->chunk, len);
+}
+
+/* False: the session is gone, or broken. */
+static bool hand_over(struct bl_h2_session *s, const bool *gone)
+{
+    struct bl_list *node;
+
+    if (s->head_done)
+        give_head(s);
+    if (!*gone && s->chunk_len > 0)
+        give_chunk(s);
+    while (!*gone && (node = bl_list_pop_front(&s->events)))
+        bl_h2_give_end(BL_LIST_OF(node, struct bl_h2_stream, event));
+    return !*gone && !s->broken;
+}
+
+static void die_of_nghttp2(struct bl_h2_session *s, int rc)
+{
+    if (rc == NGHTTP2_ERR_NOMEM)
+        bl_h2_die(s, BELAY_ENOMEM, "reading HTTP/2: out of memory");
+    else
+        bl_h2_die(s, BELAY_EPROTO, "HTTP/2: %s", *s->why ? s->why : nghttp2_strerror(rc));
+}
+
+static bool feed(struct bl_h2_session *s, const uint8_t *data, size_t len, const bool *gone)
+{
+    ssize_t n = nghttp2_session_mem_recv(s->nghttp2, data, len);
+
+    if (n < 0) {
+        die_of_nghttp2(s, (int)n);
+        return false;
+    }
+    if (!hand_over(s, gone))
+        return false;
+    if (!nghttp2_session_want_read(s->nghttp2)) {
+        bl_h2_flush(s); /* its GOAWAY */
+        if (!*gone && !s->broken)
+            bl_h2_die(s, BELAY_EPROTO, "HTTP/2: %s", *s->why ? s->why : "the connection is over");
+        return false;
+    }
+    return true;
+}
+
+static bool begin_frame(struct bl_h2_session *s, const bool *gone)
+{
+    const char *why;
+
+    if (!bl_h2_limits_allow(&s->limits, s->header, s->base.http->limits.header_bytes,
+                            bl_now(bl_h2_loop(s)), &why)) {
+        nghttp2_session_terminate_session(s->nghttp2, NGHTTP2_ENHANCE_YOUR_CALM);
+        bl_h2_flush(s);
+        if (!*gone && !s->broken)
+            bl_h2_die(s, BELAY_EPROTO, "HTTP/2: the peer sends %s", why);
+        return false;
+    }
+    s->left = bl_h2_frame_length(s->header);
+    s->header_n = 0;
+    return feed(s, s->header, BL_H2_FRAME_HEADER, gone);
+}
+
+/* Whether there is more to be read after this portion. */
+static bool read_some(struct bl_h2_session *s, const uint8_t **data, size_t *len, const bool *gone)
+{
+    size_t n;
+
+    if (s->left > 0) {
+        n = *len < s->left ? *len : s->left;
+        s->left -= (uint32_t)n;
+        if (!feed(s, *data, n, gone))
+            return false;
+    } else {
+        n = BL_H2_FRAME_HEADER - s->header_n;
+        n = *len < n ? *len : n;
+        memcpy(s->header + s->header_n, *data, n);
+        s->header_n = (uint8_t)(s->header_n + n);
+        if (s->header_n == BL_H2_FRAME_HEADER && !begin_frame(s, gone))
+            return false;
+    }
+    *data += n;
+    *len -= n;
+    return *len > 0;
+}
+
+static size_t on_data(struct belay_stream *stream, const char *data, size_t len, void *arg)
+{
+    struct bl_h2_session *s = arg;
+    const uint8_t *at = (const uint8_t *)data;
+    size_t left = len;
+    bool gone = false;
+
+    (void)stream;
+    if (s->broken)
+        return len;
+    s->heard_at = bl_now(bl_h2_loop(s));
+    s->gone = &gone;
+    while (read_some(s, &at, &left, &gone))
+        ;
+    if (gone)
+        return len;
+    s->gone = NULL;
+    if (!s->broken && nghttp2_session_want_write(s->nghttp2))
+        bl_h2_flush_later(s);
+    return len;
+}
+
+static void on_drain(struct belay_stream *stream, void *arg)
+{
+    struct bl_h2_session *s = arg;
+
+    (void)stream;
+    s->full = false;
+    bl_h2_flush_later(s);
+}
+
+static void on_end(struct belay_stream *stream, void *arg)
+{
+    struct bl_h2_session *s = arg;
+
+    (void)stream;
+    if (!s->broken)
+        bl_h2_die(s, BELAY_EEOF, "the peer closed the connection%s%s",
+                  s->goaway_code ? " after GOAWAY " : "",
+                  s->goaway_code ? nghttp2_http2_strerror(s->goaway_code) : "");
+}
+
+static void on_lost(struct belay_stream *stream, const struct belay_error *error, void *arg)
+{
+    struct bl_h2_session *s = arg;
+
+    (void)stream;
+    if (!s->broken)
+        bl_h2_die_of(s, error);
+}
+
+const struct belay_stream_callbacks bl_h2_stream_callbacks = {
+    .size = sizeof bl_h2_stream_callbacks,
+    .on_data = on_data,
+    .on_drain = on_drain,
+    .on_end = on_end,
+    .on_lost = on_lost,
+};

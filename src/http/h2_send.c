@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What goes out. Requests are submitted as long as the peer takes more, frames are made as long as
+ * the connection's stream does; all that a turn made leaves in one write at its end.
+ */
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "http/h2_session.h"
+
+#define OUTPUT_MAX (256u * 1024u) /* bytes in the stream, beyond which no more frames are made */
+#define PIECE      16384u
+#define NV_FIXED   12 /* beside the caller's headers */
+
+/* ---- heads ---- */
+
+/* The fields of a request; names and made values lie in the client's scratch buffer, which does not
+ * move once its room is reserved. */
+struct fields {
+    nghttp2_nv *nv;
+    size_t n;
+    char *at;
+};
+
+static char *put_text(struct fields *f, const char *text, size_t len)
+{
+    char *start = f->at;
+
+    memcpy(start, text, len);
+    f->at += len;
+    return start;
+}
+
+static void add(struct fields *f, struct bl_span name, struct bl_span value, uint8_t flags)
+{
+    f->nv[f->n++] = (nghttp2_nv){
+        .name = (uint8_t *)(uintptr_t)name.data,
+        .namelen = name.len,
+        .value = (uint8_t *)(uintptr_t)value.data,
+        .valuelen = value.len,
+        .flags = flags,
+    };
+}
+
+static void add_named(struct fields *f, const char *name, struct bl_span value, uint8_t flags)
+{
+    add(f, bl_span_of(name), value, flags);
+}
+
+static bool is(const struct belay_header *h, const char *name)
+{
+    return bl_span_equal_nocase(bl_span(h->name, h->name_len), bl_span_of(name));
+}
+
+/* What speaks of the connection is not said (RFC 9113 section 8.2.2). */
+static bool is_unsaid(const struct belay_header *h)
+{
+    return is(h, "host") || is(h, "upgrade") || is(h, "http2-settings") ||
+           is(h, "proxy-authorization") ||
+           (is(h, "te") &&
+            !bl_span_equal_nocase(bl_span(h->value, h->value_len), bl_span_of("trailers")));
+}
+
+struct given {
+    bool user_agent, accept, authorization;
+    struct bl_span host;
+    size_t bytes;
+};
+
+static struct given look_at(const struct bl_message *m)
+{
+    struct given g = {0};
+
+    for (size_t i = 0; i < m->headers_n; i++) {
+        const struct belay_header *h = &m->headers[i];
+
+        g.bytes += h->name_len;
+        g.user_agent |= is(h, "user-agent");
+        g.accept |= is(h, "accept");
+        g.authorization |= is(h, "authorization");
+        if (is(h, "host"))
+            g.host = bl_span(h->value, h->value_len);
+    }
+    return g;
+}
+
+/* " TARGET HTTP/1.1\r\n" "Host: HOST\r\n" */
+static struct bl_span path_of(const struct bl_target_line *line)
+{
+    return bl_span(bl_buf_head(&line->text) + 1, line->host_at - 1 - strlen(" HTTP/1.1\r\n"));
+}
+
+static struct bl_span authority_of(const struct bl_target_line *line)
+{
+    size_t at = line->host_at + strlen("Host: ");
+
+    return bl_span(bl_buf_head(&line->text) + at, bl_buf_len(&line->text) - at - 2);
+}
+
+static uint8_t secret(const struct belay_header *h)
+{
+    return is(h, "authorization") || is(h, "cookie") ? NGHTTP2_NV_FLAG_NO_INDEX : 0;
+}
+
+static void add_lowered(struct fields *f, const struct belay_header *h)
+{
+    char *name = put_text(f, h->name, h->name_len);
+
+    for (size_t i = 0; i < h->name_len; i++)
+        name[i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] + 32 : name[i]);
+    add(f, bl_span(name, h->name_len), bl_span(h->value, h->value_len), secret(h));
+}
+
+static void add_length(struct fields *f, int64_t length)
+{
+    char text[24];
+    int n = snprintf(text, sizeof text, "%lld", (long long)length);
+
+    add_named(f, "content-length", bl_span(put_text(f, text, (size_t)n), (size_t)n), 0);
+}
+
+static void fill(struct fields *f, const struct bl_h2_session *s, const struct bl_message *m,
+                 const struct given *g)
+{
+    const struct bl_target_line *line = &m->target->lines[0];
+    const struct belay_http *http = s->base.http;
+    bool tls = belay_endpoint_is_tls(belay_conn_endpoint(s->base.conn));
+
+    add_named(f, ":method", m->method, 0);
+    add_named(f, ":scheme", bl_span_of(tls ? "https" : "http"), 0);
+    add_named(f, ":authority", g->host.data ? g->host : authority_of(line), 0);
+    add_named(f, ":path", path_of(line), 0);
+    if (http->user_agent && !g->user_agent)
+        add_named(f, "user-agent", bl_span_of(http->user_agent), 0);
+    if (!g->accept)
+        add_named(f, "accept", bl_span_of("*/*"), 0);
+    if (m->authorization.data && !g->authorization)
+        add_named(f, "authorization", m->authorization, NGHTTP2_NV_FLAG_NO_INDEX);
+    for (size_t i = 0; i < m->headers_n; i++) {
+        if (!is_unsaid(&m->headers[i]))
+            add_lowered(f, &m->headers[i]);
+    }
+    if (m->body >= 0)
+        add_length(f, m->body);
+    if (m->expect_continue && m->body != BL_H1_NO_BODY && m->body != 0)
+        add_named(f, "expect", bl_span_of("100-continue"), 0);
+}
+
+static int make_fields(struct fields *f, struct bl_h2_session *s, const struct bl_message *m)
+{
+    struct bl_buf *scratch = &s->base.http->head;
+    struct given g = look_at(m);
+    size_t most = m->headers_n + NV_FIXED;
+    char *room;
+
+    bl_buf_clear(scratch);
+    room = bl_buf_reserve(scratch, bl_h2_mem(s), most * sizeof *f->nv + g.bytes + 32);
+    if (!room)
+        return BELAY_ENOMEM;
+    f->nv = (nghttp2_nv *)(void *)room;
+    f->n = 0;
+    f->at = room + most * sizeof *f->nv;
+    fill(f, s, m, &g);
+    return 0;
+}
+
+/* ---- bodies ---- */
+
+static ssize_t give(struct bl_exchange *ex, const char *data, size_t have, uint8_t *out,
+                    size_t room, bool last, uint32_t *flags)
+{
+    size_t n = have < room ? have : room;
+
+    memcpy(out, data, n);
+    ex->body_out += (int64_t)n;
+    if (last && n == have) {
+        *flags |= NGHTTP2_DATA_FLAG_EOF;
+        ex->body_sent = true;
+    }
+    return (ssize_t)n;
+}
+
+/* nghttp2 asks for the body: what is in memory already. */
+static ssize_t read_body(nghttp2_session *nghttp2, int32_t id, uint8_t *out, size_t room,
+                         uint32_t *flags, nghttp2_data_source *source, void *arg)
+{
+    struct bl_h2_stream *st = source->ptr;
+    struct bl_exchange *ex = st->ex;
+    ssize_t n;
+
+    (void)nghttp2, (void)id, (void)arg;
+    if (!ex)
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    if (!ex->awaits_continue && ex->message->bytes)
+        return give(ex, ex->message->bytes + ex->body_out,
+                    (size_t)(ex->message->body - ex->body_out), out, room, true, flags);
+    if (!ex->awaits_continue && (bl_buf_len(&ex->piece) > 0 || ex->body_ended)) {
+        n = give(ex, bl_buf_head(&ex->piece), bl_buf_len(&ex->piece), out, room, ex->body_ended,
+                 flags);
+        bl_buf_consume(&ex->piece, (size_t)n);
+        if (n > 0 || ex->body_ended)
+            return n;
+    }
+    st->deferred = true;
+    bl_h2_body_go_on(st);
+    return NGHTTP2_ERR_DEFERRED;
+}
+
+void bl_h2_body_go_on(struct bl_h2_stream *st)
+{
+    if (st->ex && !st->ex->awaits_continue && !st->ex->starved && !bl_list_linked(&st->hungry))
+        bl_list_push_back(&st->session->hungry, &st->hungry);
+}
+
+static void refuse_body(struct bl_h2_stream *st, ptrdiff_t n)
+{
+    struct bl_exchange *ex = st->ex;
+
+    if (n < 0)
+        bl_h2_stream_fail(st, (int)n, bl_h2_sent(ex), "the request's body could not be read");
+    else
+        bl_h2_stream_fail(st, BELAY_EINVAL, bl_h2_sent(ex),
+                          "the request's body gave %lld bytes of %lld",
+                          (long long)(ex->body_out + (int64_t)bl_buf_len(&ex->piece) + n),
+                          (long long)ex->message->body);
+}
+
+/* Asks the callback, outside nghttp2. */
+static void read_piece(struct bl_h2_stream *st)
+{
+    struct bl_h2_session *s = st->session;
+    struct bl_exchange *ex = st->ex;
+    bool chunked = ex->message->body == BL_H1_CHUNKED;
+    int64_t left = chunked ? PIECE : ex->message->body - ex->body_out;
+    size_t size = left < (int64_t)PIECE ? (size_t)left : PIECE;
+    char *room = bl_buf_reserve(&ex->piece, bl_h2_mem(s), PIECE);
+    ptrdiff_t n;
+
+    if (!room) {
+        bl_h2_stream_fail(st, BELAY_ENOMEM, bl_h2_sent(ex), "sending the body: out of memory");
+        return;
+    }
+    n = ex->ops->read(ex, room, size);
+    if (st->ex != ex)
+        return;
+    if (n == BELAY_EAGAIN) {
+        ex->starved = true;
+        return;
+    }
+    if (n < 0 || (size_t)n > size || (n == 0 && !chunked)) {
+        refuse_body(st, n);
+        return;
+    }
+    bl_buf_commit(&ex->piece, (size_t)n);
+    ex->body_ended = chunked ? n == 0 : n == left;
+}
+
+static void feed_hungry(struct bl_h2_session *s, const bool *gone)
+{
+    struct bl_list *node;
+
+    while (!*gone && !s->broken && (node = bl_list_pop_front(&s->hungry))) {
+        struct bl_h2_stream *st = BL_LIST_OF(node, struct bl_h2_stream, hungry);
+
+        if (st->ex && !st->ex->message->bytes && bl_buf_len(&st->ex->piece) == 0 &&
+            !st->ex->body_ended)
+            read_piece(st);
+        if (!*gone && st->ex && !st->ex->starved && st->deferred) {
+            st->deferred = false;
+            nghttp2_session_resume_data(s->nghttp2, st->id);
+        }
+    }
+}
+
+/* ---- requests and frames ---- */
+
+int bl_h2_submit(struct bl_h2_session *s, struct bl_h2_stream *st)
+{
+    const struct bl_message *m = st->ex->message;
+    bool none = m->body == BL_H1_NO_BODY || m->body == 0;
+    nghttp2_data_provider provider = {.source.ptr = st, .read_callback = read_body};
+    struct fields f;
+    int rc = make_fields(&f, s, m);
+
+    if (rc < 0)
+        return rc;
+    st->ex->body_sent = none;
+    st->ex->awaits_continue = !none && m->expect_continue;
+    rc = nghttp2_submit_request(s->nghttp2, NULL, f.nv, f.n, none ? NULL : &provider, st);
+    if (rc < 0)
+        return rc == NGHTTP2_ERR_NOMEM ? BELAY_ENOMEM : BELAY_ERESET;
+    st->id = rc;
+    st->ex->sent_mark = belay_stream_sent(s->base.stream) + belay_stream_buffered(s->base.stream);
+    return 0;
+}
+
+/* The peer's limit, and ids, which are used once. */
+static bool may_submit(const struct bl_h2_session *s)
+{
+    return s->ready && !s->goaway && s->submitted < s->peer_max && !s->full;
+}
+
+static void submit_next(struct bl_h2_session *s)
+{
+    struct bl_h2_stream *st = BL_LIST_OF(bl_list_pop_front(&s->unsent), struct bl_h2_stream, link);
+    int rc = bl_h2_submit(s, st);
+
+    bl_list_push_back(&s->streams, &st->link);
+    if (rc == 0) {
+        s->submitted++;
+        return;
+    }
+    st->closed = true;
+    bl_h2_stream_fail(st, rc, BELAY_NOT_SENT, "sending a request: %s", belay_strerror(rc));
+}
+
+/* Frames that there are go to the stream, as far as it takes them. */
+static void make_frames(struct bl_h2_session *s)
+{
+    const uint8_t *data;
+    ssize_t n;
+    int rc;
+
+    while (!s->broken && !(s->full = !bl_stream_ask_room(s->base.stream, OUTPUT_MAX))) {
+        n = nghttp2_session_mem_send(s->nghttp2, &data);
+        if (n == 0)
+            return;
+        if (n < 0) {
+            bl_h2_die(s, n == NGHTTP2_ERR_NOMEM ? BELAY_ENOMEM : BELAY_EPROTO, "writing HTTP/2: %s",
+                      nghttp2_strerror((int)n));
+            return;
+        }
+        rc = belay_stream_write(s->base.stream, data, (size_t)n);
+        if (rc < 0) {
+            bl_h2_die(s, rc, "writing HTTP/2: %s", belay_strerror(rc));
+            return;
+        }
+    }
+}
+
+void bl_h2_flush_later(struct bl_h2_session *s)
+{
+    if (!s->broken)
+        bl_task_post(bl_h2_loop(s), &s->flush);
+}
+
+static bool has_work(const struct bl_h2_session *s)
+{
+    return !s->broken && !s->full &&
+           (!bl_list_empty(&s->hungry) || (!bl_list_empty(&s->unsent) && may_submit(s)));
+}
+
+void bl_h2_flush(void *arg)
+{
+    struct bl_h2_session *s = arg;
+    bool gone = false, *outer = s->gone; /* of whoever reads further down the stack */
+
+    s->gone = &gone;
+    make_frames(s);
+    while (!gone && has_work(s)) {
+        if (!bl_list_empty(&s->unsent) && may_submit(s))
+            submit_next(s);
+        else
+            feed_hungry(s, &gone);
+        if (!gone)
+            make_frames(s);
+    }
+    if (!gone)
+        s->gone = outer;
+    else if (outer)
+        *outer = true;
+}

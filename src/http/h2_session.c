@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * HTTP/2 on one connection: many exchanges at a time.
+ *
+ *     OPENING --the peer's SETTINGS--> READY --GOAWAY--> only what is under way
+ *         \---------- lost, broken protocol, out of memory ----------> BROKEN
+ *
+ * What the peer allows is the connection's capacity, and changes with its SETTINGS. A GOAWAY tells
+ * which requests it will not answer: these have not been sent, whatever left.
+ */
+#include "http/h2_session.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/text.h"
+
+/* A number that no peer reaches in a connection's life, but must not be passed. */
+#define LAST_STREAM_ID 0x7ffffff0
+
+/* ---- its end ---- */
+
+static void fail_one(struct bl_h2_stream *st, const struct belay_error *error)
+{
+    struct bl_exchange *ex = st->ex;
+    struct belay_error copy = *error;
+
+    copy.sent = bl_h2_sent(ex);
+    bl_exchange_detach(ex);
+    ex->ops->failed(ex, &copy, BELAY_BROKEN);
+}
+
+static struct bl_h2_stream *next_wanted(struct bl_list *list)
+{
+    BL_LIST_EACH(node, list)
+    {
+        struct bl_h2_stream *st = BL_LIST_OF(node, struct bl_h2_stream, link);
+
+        if (st->ex)
+            return st;
+    }
+    return NULL;
+}
+
+/* The keeper hears of it first, so that the connection's end has its reason when leases come back. */
+void bl_h2_die_of(struct bl_h2_session *s, const struct belay_error *error)
+{
+    struct belay_error copy = *error;
+    struct bl_h2_stream *st;
+    bool gone = false, *outer = s->gone;
+
+    s->broken = true;
+    s->gone = &gone;
+    bl_task_cancel(&s->flush);
+    bl_timer_stop(&s->timer);
+    if (!s->ready) {
+        s->gone = outer;
+        belay_stream_set_callbacks(s->base.stream, NULL, NULL);
+        bl_task_post(bl_h2_loop(s), &s->end);
+        bl_session_unfit(&s->base, &copy);
+        return;
+    }
+    belay_conn_lost(s->base.conn, BELAY_REASON_ERROR, &copy);
+    while (!gone && ((st = next_wanted(&s->streams)) || (st = next_wanted(&s->unsent))))
+        fail_one(st, &copy);
+    if (!gone)
+        s->gone = outer;
+    else if (outer)
+        *outer = true;
+}
+
+void bl_h2_die(struct bl_h2_session *s, int code, const char *format, ...)
+{
+    struct belay_error error;
+    char text[BELAY_ERROR_TEXT_MAX];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    bl_error_set(&error, code, s->ready ? BELAY_STAGE_USE : BELAY_STAGE_PROTOCOL, "%s", text);
+    bl_h2_die_of(s, &error);
+}
+
+static void free_streams(struct bl_h2_session *s, struct bl_list *list)
+{
+    struct bl_list *node;
+
+    while ((node = bl_list_pop_front(list))) {
+        struct bl_h2_stream *st = BL_LIST_OF(node, struct bl_h2_stream, link);
+
+        if (st->ex)
+            bl_exchange_orphan(st->ex);
+        bl_h2_stream_release(s, st);
+    }
+}
+
+/* Says goodbye, if there is anybody to hear it. */
+static void say_goodbye(struct bl_h2_session *s)
+{
+    const uint8_t *data;
+    ssize_t n;
+
+    if (s->broken || !belay_conn_stream(s->base.conn))
+        return;
+    nghttp2_session_terminate_session(s->nghttp2, NGHTTP2_NO_ERROR);
+    while ((n = nghttp2_session_mem_send(s->nghttp2, &data)) > 0) {
+        if (belay_stream_write(s->base.stream, data, (size_t)n) < 0)
+            return;
+    }
+}
+
+static void close_session(struct bl_session *base)
+{
+    struct bl_h2_session *s = bl_h2_of(base);
+    struct belay_loop *loop = bl_h2_loop(s);
+
+    if (s->gone)
+        *s->gone = true;
+    say_goodbye(s);
+    nghttp2_session_del(s->nghttp2); /* streams are ours: it calls nobody */
+    bl_task_cancel(&s->flush);
+    bl_task_cancel(&s->end);
+    bl_timer_fini(&s->timer, loop);
+    free_streams(s, &s->unsent);
+    free_streams(s, &s->streams);
+    free_streams(s, &s->spare);
+    bl_h2_head_free(&s->head, &loop->mem);
+    bl_free(&loop->mem, s);
+}
+
+static void on_end_task(void *arg)
+{
+    struct bl_h2_session *s = arg;
+
+    bl_session_end(&s->base);
+}
+
+/* ---- what the peer says of itself ---- */
+
+static void set_capacity(struct bl_h2_session *s)
+{
+    int32_t own = s->base.http->options.max_streams;
+
+    s->base.capacity = s->peer_max < (uint32_t)own ? (int)s->peer_max : own;
+}
+
+/* Inside nghttp2: only facts are recorded. */
+void bl_h2_on_settings(struct bl_h2_session *s)
+{
+    s->peer_max =
+        nghttp2_session_get_remote_settings(s->nghttp2, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+    set_capacity(s);
+    if (s->ready) {
+        belay_conn_set_capacity(s->base.conn, s->base.capacity);
+    } else {
+        s->ready = true;
+        bl_session_ready(&s->base);
+    }
+    bl_h2_flush_later(s);
+}
+
+void bl_h2_on_goaway(struct bl_h2_session *s, uint32_t code)
+{
+    s->goaway = true;
+    s->goaway_code = code;
+    if (s->ready)
+        belay_conn_draining(s->base.conn);
+}
+
+/* ---- listening ---- */
+
+static void ping(struct bl_h2_session *s)
+{
+    s->pinging = true;
+    s->pinged_at = bl_now(bl_h2_loop(s));
+    nghttp2_submit_ping(s->nghttp2, NGHTTP2_FLAG_NONE, NULL);
+    bl_h2_flush_later(s);
+}
+
+void bl_h2_on_pong(struct bl_h2_session *s)
+{
+    s->pinging = false;
+    if (s->checking)
+        belay_conn_checked(s->base.conn, 0);
+    s->checking = false;
+}
+
+static uint64_t interval(const struct bl_h2_session *s)
+{
+    const struct belay_http_options *o = &s->base.http->options;
+
+    if (o->ping_interval_ms == INT64_MAX || (s->base.running == 0 && !o->ping_when_idle))
+        return BELAY_NEVER;
+    return BL_MS(o->ping_interval_ms);
+}
+
+static uint64_t later(uint64_t at, uint64_t span)
+{
+    return span >= BELAY_NEVER - at ? BELAY_NEVER : at + span;
+}
+
+/* Any byte is as good as the answer. */
+static uint64_t due(const struct bl_h2_session *s)
+{
+    uint64_t limit = BL_MS(s->base.http->options.ping_timeout_ms);
+
+    if (s->pinging)
+        return later(s->heard_at > s->pinged_at ? s->heard_at : s->pinged_at, limit);
+    return later(s->heard_at, interval(s));
+}
+
+void bl_h2_arm(struct bl_h2_session *s)
+{
+    if (!s->broken)
+        bl_timer_at(&s->timer, bl_h2_loop(s), due(s));
+}
+
+static void on_timer(void *arg)
+{
+    struct bl_h2_session *s = arg;
+
+    if (bl_now(bl_h2_loop(s)) >= due(s)) {
+        if (s->pinging) {
+            bl_h2_die(s, BELAY_ETIMEDOUT, "no answer to a PING within %lld ms",
+                      (long long)s->base.http->options.ping_timeout_ms);
+            return;
+        }
+        ping(s);
+    }
+    bl_h2_arm(s);
+}
+
+static void check(struct bl_session *base)
+{
+    struct bl_h2_session *s = bl_h2_of(base);
+
+    s->checking = true;
+    if (!s->pinging)
+        ping(s);
+    bl_h2_arm(s);
+}
+
+/* ---- its beginning ---- */
+
+static bool probe(struct bl_session *base)
+{
+    return !bl_h2_of(base)->broken;
+}
+
+static const struct bl_session_ops ops = {
+    .alpn = "h2",
+    .start = bl_h2_start,
+    .probe = probe,
+    .stop = bl_h2_stop,
+    .resume = bl_h2_resume,
+    .body_ready = bl_h2_body_ready,
+    .send_body = bl_h2_body_ready,
+    .run = bl_h2_run,
+    .sent = bl_h2_sent,
+    .bytes_out = bl_h2_bytes_out,
+    .detached = bl_h2_detached,
+    .check = check,
+    .close = close_session,
+};
+
+/* nghttp2's memory is the loop's. */
+static void *mem_malloc(size_t size, void *mem)
+{
+    return bl_alloc(mem, size);
+}
+static void mem_free(void *ptr, void *mem)
+{
+    bl_free(mem, ptr);
+}
+static void *mem_calloc(size_t n, size_t size, void *mem)
+{
+    return size && n > SIZE_MAX / size ? NULL : bl_zalloc(mem, n * size);
+}
+static void *mem_realloc(void *ptr, size_t size, void *mem)
+{
+    return bl_realloc(mem, ptr, size);
+}
+
+static int make_nghttp2(struct bl_h2_session *s)
+{
+    nghttp2_mem mem = {bl_h2_mem(s), mem_malloc, mem_free, mem_calloc, mem_realloc};
+    nghttp2_session_callbacks *callbacks;
+    nghttp2_option *option;
+    int rc;
+
+    if (bl_h2_callbacks_new(&callbacks) < 0)
+        return BELAY_ENOMEM;
+    if (nghttp2_option_new(&option) != 0) {
+        nghttp2_session_callbacks_del(callbacks);
+        return BELAY_ENOMEM;
+    }
+    nghttp2_option_set_no_auto_window_update(option, 1);
+    nghttp2_option_set_no_closed_streams(option, 1);
+    rc = nghttp2_session_client_new3(&s->nghttp2, callbacks, s, option, &mem);
+    nghttp2_option_del(option);
+    nghttp2_session_callbacks_del(callbacks);
+    return rc == 0 ? 0 : BELAY_ENOMEM;
+}
+
+static int say_hello(struct bl_h2_session *s)
+{
+    const struct belay_http_options *o = &s->base.http->options;
+    const nghttp2_settings_entry settings[] = {
+        {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, (uint32_t)o->stream_window},
+        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)o->max_header_bytes},
+    };
+
+    if (nghttp2_submit_settings(s->nghttp2, NGHTTP2_FLAG_NONE, settings, BL_COUNT(settings)) != 0 ||
+        nghttp2_session_set_local_window_size(s->nghttp2, NGHTTP2_FLAG_NONE, 0,
+                                              o->connection_window) != 0)
+        return BELAY_ENOMEM;
+    return 0;
+}
+
+int bl_h2_session_new(struct belay_http *http, struct belay_conn *conn, struct belay_stream *stream,
+                      struct bl_session **ret)
+{
+    struct bl_h2_session *s = bl_zalloc(&http->loop->mem, sizeof *s);
+
+    if (!s)
+        return BELAY_ENOMEM;
+    s->base = (struct bl_session){.ops = &ops, .http = http, .conn = conn, .stream = stream};
+    bl_list_init(&s->base.link);
+    bl_list_init(&s->unsent);
+    bl_list_init(&s->streams);
+    bl_list_init(&s->spare);
+    bl_list_init(&s->events);
+    bl_list_init(&s->hungry);
+    bl_task_init(&s->flush, bl_h2_flush, s);
+    bl_task_init(&s->end, on_end_task, s);
+    s->heard_at = s->limits.drained_at = bl_now(http->loop);
+    if (bl_timer_init(&s->timer, http->loop, on_timer, s) < 0 || make_nghttp2(s) < 0 ||
+        say_hello(s) < 0) {
+        nghttp2_session_del(s->nghttp2);
+        bl_timer_fini(&s->timer, http->loop);
+        bl_free(&http->loop->mem, s);
+        return BELAY_ENOMEM;
+    }
+    belay_stream_set_callbacks(stream, &bl_h2_stream_callbacks, s);
+    bl_h2_flush_later(s);
+    *ret = &s->base;
+    return 0;
+}

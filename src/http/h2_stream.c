@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: MIT */
+/* One exchange on an HTTP/2 connection: a stream, from the call to its end. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "http/h2_session.h"
+
+#define SPARE_MAX 32
+
+/* ---- its memory ---- */
+
+static struct bl_h2_stream *stream_new(struct bl_h2_session *s)
+{
+    struct bl_list *node = bl_list_pop_front(&s->spare);
+    struct bl_h2_stream *st;
+
+    if (node) {
+        s->spare_n--;
+        return BL_LIST_OF(node, struct bl_h2_stream, link);
+    }
+    st = bl_zalloc(bl_h2_mem(s), sizeof *st);
+    if (!st)
+        return NULL;
+    bl_list_init(&st->link);
+    bl_list_init(&st->event);
+    bl_list_init(&st->hungry);
+    st->session = s;
+    return st;
+}
+
+void bl_h2_stream_release(struct bl_h2_session *s, struct bl_h2_stream *st)
+{
+    bl_list_remove(&st->link);
+    bl_list_remove(&st->event);
+    bl_list_remove(&st->hungry);
+    bl_buf_free(&st->held, bl_h2_mem(s));
+    bl_h2_head_free(&st->trailers, bl_h2_mem(s));
+    bl_free(bl_h2_mem(s), st);
+}
+
+void bl_h2_stream_free(struct bl_h2_stream *st)
+{
+    struct bl_h2_session *s = st->session;
+
+    if (s->spare_n >= SPARE_MAX) {
+        bl_h2_stream_release(s, st);
+        return;
+    }
+    bl_list_remove(&st->link);
+    bl_list_remove(&st->event);
+    bl_list_remove(&st->hungry);
+    bl_buf_clear(&st->held);
+    bl_buf_trim(&st->held, bl_h2_mem(s));
+    bl_h2_head_free(&st->trailers, bl_h2_mem(s));
+    *st = (struct bl_h2_stream){.session = s};
+    bl_list_init(&st->event);
+    bl_list_init(&st->hungry);
+    bl_list_push_front(&s->spare, &st->link);
+    s->spare_n++;
+}
+
+/* nghttp2 has closed it, and nobody here wants it. */
+static void reap(struct bl_h2_stream *st)
+{
+    if (!st->closed || st->ex)
+        return;
+    if (st->id)
+        st->session->submitted--;
+    bl_h2_flush_later(st->session); /* the next one may go */
+    bl_h2_stream_free(st);
+}
+
+/* ---- down-calls ---- */
+
+int bl_h2_start(struct bl_session *base, struct bl_exchange *ex)
+{
+    struct bl_h2_session *s = bl_h2_of(base);
+    struct bl_h2_stream *st;
+
+    if (s->broken || s->goaway)
+        return BELAY_ERESET;
+    st = stream_new(s);
+    if (!st)
+        return BELAY_ENOMEM;
+    bl_exchange_reset(ex);
+    st->ex = ex;
+    ex->h2 = st;
+    ex->active_at = bl_now(bl_h2_loop(s));
+    bl_list_push_back(&s->unsent, &st->link);
+    bl_exchange_attach(ex, base);
+    bl_h2_flush_later(s);
+    bl_h2_arm(s);
+    return 0;
+}
+
+void bl_h2_detached(struct bl_session *base, struct bl_exchange *ex)
+{
+    struct bl_h2_stream *st = ex->h2;
+
+    (void)base;
+    ex->h2 = NULL;
+    st->ex = NULL;
+    bl_list_remove(&st->hungry);
+    bl_buf_clear(&st->held);
+}
+
+enum belay_sent bl_h2_sent(const struct bl_exchange *ex)
+{
+    const struct bl_h2_stream *st = ex->h2;
+
+    if (ex->answered)
+        return BELAY_ANSWERED;
+    if (!st->id)
+        return BELAY_NOT_SENT;
+    return belay_stream_sent(ex->session->stream) > ex->sent_mark ? BELAY_MAYBE_SENT
+                                                                  : BELAY_NOT_SENT;
+}
+
+uint64_t bl_h2_bytes_out(const struct bl_exchange *ex)
+{
+    return (uint64_t)ex->body_out;
+}
+
+/* What the stream still holds of the peer's credit goes back, and it is reset if it is open. */
+static void abandon(struct bl_h2_stream *st, uint32_t code)
+{
+    struct bl_h2_session *s = st->session;
+
+    if (!st->id)
+        st->closed = true;
+    else if (!st->closed && !s->broken)
+        nghttp2_submit_rst_stream(s->nghttp2, NGHTTP2_FLAG_NONE, st->id, code);
+    bl_h2_flush_later(s);
+    reap(st);
+}
+
+enum belay_release bl_h2_stop(struct bl_exchange *ex)
+{
+    struct bl_h2_stream *st = ex->h2;
+    struct bl_h2_session *s = st->session;
+
+    bl_exchange_detach(ex);
+    abandon(st, NGHTTP2_CANCEL);
+    return s->broken ? BELAY_BROKEN : BELAY_REUSE;
+}
+
+void bl_h2_resume(struct bl_exchange *ex)
+{
+    struct belay_loop *loop = ex->session->http->loop;
+
+    ex->paused = false;
+    ex->go_on = true;
+    ex->active_at = bl_now(loop);
+    bl_task_post(loop, &ex->task);
+}
+
+void bl_h2_body_ready(struct bl_exchange *ex)
+{
+    ex->starved = false;
+    ex->awaits_continue = false;
+    bl_h2_body_go_on(ex->h2);
+    bl_h2_flush_later(ex->h2->session);
+}
+
+/* ---- failing ---- */
+
+void bl_h2_stream_fail(struct bl_h2_stream *st, int code, enum belay_sent sent, const char *format,
+                       ...)
+{
+    struct bl_exchange *ex = st->ex;
+    enum belay_release how = st->session->broken ? BELAY_BROKEN : BELAY_REUSE;
+    struct belay_error error;
+    char text[BELAY_ERROR_TEXT_MAX];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    bl_error_set(&error, code, BELAY_STAGE_USE, "%s", text);
+    error.sent = sent;
+    bl_exchange_detach(ex);
+    abandon(st, code == BELAY_EPROTO ? NGHTTP2_PROTOCOL_ERROR : NGHTTP2_CANCEL);
+    ex->ops->failed(ex, &error, how);
+}
+
+/* ---- up-calls ---- */
+
+static void fill_response(const struct bl_h2_head *h, struct belay_http_response *r)
+{
+    *r = (struct belay_http_response){
+        .status = h->status,
+        .minor = 1,
+        .reason = "",
+        .headers = (const void *)bl_buf_head(&h->headers),
+        .headers_n = h->n,
+        .content_length = h->content_length,
+    };
+}
+
+static void on_informational(struct bl_h2_stream *st, struct bl_h2_head *h)
+{
+    struct bl_exchange *ex = st->ex;
+    struct belay_http_response response;
+    int32_t max = st->session->base.http->options.max_informational;
+
+    if (h->status == 101) {
+        bl_h2_stream_fail(st, BELAY_EPROTO, BELAY_ANSWERED,
+                          "the peer switches protocols (101), which HTTP/2 cannot");
+        return;
+    }
+    if (++ex->informational_n > max) {
+        bl_h2_stream_fail(st, BELAY_ELIMIT, BELAY_ANSWERED, "more than %d informational responses",
+                          (int)max);
+        return;
+    }
+    if (h->status == 100 && ex->awaits_continue)
+        bl_h2_body_ready(ex);
+    fill_response(h, &response);
+    ex->ops->informational(ex, &response);
+}
+
+static void on_response(struct bl_h2_stream *st, struct bl_h2_head *h)
+{
+    struct bl_exchange *ex = st->ex;
+    struct belay_http_response response;
+
+    ex->responded = true;
+    if (ex->awaits_continue && h->status < 300)
+        bl_h2_body_ready(ex);
+    fill_response(h, &response);
+    ex->ops->head(ex, &response);
+}
+
+/* They come after the rest of the body, which may be held. */
+static void on_trailers(struct bl_h2_stream *st, struct bl_h2_head *h)
+{
+    struct bl_h2_head swap;
+
+    if (bl_buf_len(&st->held) > 0 || st->ex->paused) {
+        swap = st->trailers;
+        st->trailers = *h;
+        *h = swap;
+        bl_h2_head_clear(h);
+        return;
+    }
+    if (h->n > 0)
+        st->ex->ops->trailers(st->ex, (const void *)bl_buf_head(&h->headers), h->n);
+}
+
+void bl_h2_give_head(struct bl_h2_stream *st, struct bl_h2_head *h)
+{
+    struct bl_exchange *ex = st->ex;
+
+    ex->answered = true;
+    ex->active_at = bl_now(bl_h2_loop(st->session));
+    if (h->failed == BELAY_ELIMIT)
+        bl_h2_stream_fail(st, BELAY_ELIMIT, BELAY_ANSWERED,
+                          "the response's headers are more than %u bytes or %u lines",
+                          (unsigned)st->session->base.http->limits.header_bytes,
+                          (unsigned)st->session->base.http->limits.headers);
+    else if (h->failed)
+        bl_h2_stream_fail(st, h->failed, BELAY_ANSWERED, "reading the response: %s",
+                          belay_strerror(h->failed));
+    else if (h->status >= 100 && h->status < 200)
+        on_informational(st, h);
+    else if (h->status)
+        on_response(st, h);
+    else
+        on_trailers(st, h);
+}
+
+static void consume(struct bl_h2_stream *st, size_t len)
+{
+    if (!st->closed && !st->session->broken)
+        nghttp2_session_consume_stream(st->session->nghttp2, st->id, len);
+}
+
+void bl_h2_give_data(struct bl_h2_stream *st, const char *data, size_t len)
+{
+    struct bl_h2_session *s = st->session;
+    struct bl_exchange *ex = st->ex;
+
+    ex->active_at = bl_now(bl_h2_loop(s));
+    if (ex->paused || bl_buf_len(&st->held) > 0) {
+        if (bl_buf_append(&st->held, bl_h2_mem(s), data, len) < 0)
+            bl_h2_stream_fail(st, BELAY_ENOMEM, BELAY_ANSWERED,
+                              "holding a response: out of memory");
+        return;
+    }
+    ex->body_in += (int64_t)len;
+    consume(st, len); /* before: the stream may be gone after */
+    ex->ops->data(ex, data, len);
+}
+
+/* The response is whole, and handed over. What is left of the request's body is not wanted. */
+static void complete(struct bl_h2_stream *st)
+{
+    struct bl_h2_session *s = st->session;
+    struct bl_exchange *ex = st->ex;
+
+    bl_exchange_detach(ex);
+    abandon(st, NGHTTP2_NO_ERROR);
+    bl_h2_arm(s);
+    ex->ops->ended(ex, true);
+}
+
+static enum belay_sent sent_of(const struct bl_h2_stream *st)
+{
+    return st->code == NGHTTP2_REFUSED_STREAM ? BELAY_NOT_SENT : bl_h2_sent(st->ex);
+}
+
+static void reset_by_peer(struct bl_h2_stream *st)
+{
+    const char *name = nghttp2_http2_strerror(st->code);
+
+    if (st->code == NGHTTP2_REFUSED_STREAM)
+        bl_h2_stream_fail(st, BELAY_ERESET, BELAY_NOT_SENT, "the peer refused the request (%s)",
+                          name);
+    else
+        bl_h2_stream_fail(st, BELAY_EPROTO, sent_of(st), "the peer reset the request (%s)", name);
+}
+
+void bl_h2_give_end(struct bl_h2_stream *st)
+{
+    struct bl_exchange *ex = st->ex;
+
+    if (!ex) {
+        reap(st);
+        return;
+    }
+    if (ex->paused || bl_buf_len(&st->held) > 0)
+        return; /* bl_h2_run comes here again */
+    if (st->ended && ex->responded)
+        complete(st);
+    else if (st->closed && st->code != NGHTTP2_NO_ERROR)
+        reset_by_peer(st);
+    else if (st->closed)
+        bl_h2_stream_fail(st, BELAY_EPROTO, bl_h2_sent(ex),
+                          "the peer ended the request without a response");
+}
+
+static void give_held(struct bl_h2_stream *st)
+{
+    struct bl_mem *mem = bl_h2_mem(st->session);
+    struct bl_buf held = st->held;
+
+    if (bl_buf_len(&held) == 0)
+        return;
+    st->held = (struct bl_buf){0};
+    bl_h2_give_data(st, bl_buf_head(&held), bl_buf_len(&held));
+    bl_buf_free(&held, mem);
+}
+
+void bl_h2_run(struct bl_exchange *ex)
+{
+    struct bl_h2_stream *st = ex->h2;
+    bool go_on = ex->go_on;
+
+    ex->go_on = false;
+    if (!go_on || ex->paused)
+        return;
+    give_held(st);
+    if (ex->h2 != st || ex->paused)
+        return;
+    if (st->trailers.n > 0) {
+        ex->ops->trailers(ex, (const void *)bl_buf_head(&st->trailers.headers), st->trailers.n);
+        if (ex->h2 != st)
+            return;
+        bl_h2_head_clear(&st->trailers);
+    }
+    if (st->ended || st->closed)
+        bl_h2_give_end(st);
+}
