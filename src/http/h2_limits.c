@@ -2,7 +2,8 @@
 /*
  * What is borne of a peer that sends frames which cost it nothing (RFC 9113 section 10.5): each kind
  * of them fills a bucket, which drains with time. An honest peer never comes near; one that floods
- * has its connection ended, with ENHANCE_YOUR_CALM. Pure.
+ * has its connection ended, with ENHANCE_YOUR_CALM. What answers us is paid for by what we send: a
+ * reset by a request, windows and probes by our DATA. Pure.
  */
 #include "http/h2_session.h"
 
@@ -12,10 +13,10 @@ struct bucket {
 };
 
 static const struct bucket buckets[BL_H2_FLOODS_N] = {
-    [BL_H2_FLOOD_CONTROL] = {1000, 100, "too many SETTINGS and PING frames"},
-    [BL_H2_FLOOD_RESET] = {2000, 500, "too many RST_STREAM frames"},
-    [BL_H2_FLOOD_EMPTY] = {1000, 100, "too many empty frames"},
-    [BL_H2_FLOOD_OTHER] = {100000, 50000, "too many WINDOW_UPDATE and other frames"},
+    [BL_H2_FLOOD_CONTROL] = {1000, 100, "the peer sends too many SETTINGS and PING frames"},
+    [BL_H2_FLOOD_RESET] = {1000, 100, "the peer sends too many RST_STREAM frames"},
+    [BL_H2_FLOOD_EMPTY] = {1000, 100, "the peer sends too many empty frames"},
+    [BL_H2_FLOOD_OTHER] = {10000, 5000, "the peer sends too many WINDOW_UPDATE and other frames"},
 };
 
 uint32_t bl_h2_frame_length(const uint8_t header[BL_H2_FRAME_HEADER])
@@ -73,7 +74,7 @@ bool bl_h2_limits_allow(struct bl_h2_limits *l, const uint8_t header[BL_H2_FRAME
     int kind = kind_of(header[3], header[4], length);
 
     if (block_is_too_long(l, header[3], length, header_bytes_max)) {
-        *ret_why = "a header block without end";
+        *ret_why = "the peer sends a header block without end";
         return false;
     }
     if (kind < 0)
@@ -83,4 +84,20 @@ bool bl_h2_limits_allow(struct bl_h2_limits *l, const uint8_t header[BL_H2_FRAME
         return true;
     *ret_why = buckets[kind].what;
     return false;
+}
+
+static void pay(struct bl_h2_limits *l, enum bl_h2_flood kind, uint32_t n)
+{
+    l->level[kind] = l->level[kind] > n ? l->level[kind] - n : 0;
+}
+
+void bl_h2_limits_earn(struct bl_h2_limits *l, uint8_t type)
+{
+    if (type == NGHTTP2_HEADERS) {
+        pay(l, BL_H2_FLOOD_RESET, 1);
+        pay(l, BL_H2_FLOOD_OTHER, 2);
+    } else if (type == NGHTTP2_DATA) {
+        pay(l, BL_H2_FLOOD_CONTROL, 1);
+        pay(l, BL_H2_FLOOD_OTHER, 4);
+    }
 }

@@ -171,15 +171,15 @@ static int on_frame(nghttp2_session *nghttp2, const nghttp2_frame *frame, void *
         }
         break;
     case NGHTTP2_SETTINGS:
-        if (!(frame->hd.flags & NGHTTP2_FLAG_ACK))
-            bl_h2_on_settings(s);
+        s->settings_done |= !(frame->hd.flags & NGHTTP2_FLAG_ACK);
         break;
     case NGHTTP2_PING:
         if (frame->hd.flags & NGHTTP2_FLAG_ACK)
             bl_h2_on_pong(s);
         break;
     case NGHTTP2_GOAWAY:
-        bl_h2_on_goaway(s, frame->goaway.error_code);
+        s->goaway = s->goaway_done = true;
+        s->goaway_code = frame->goaway.error_code;
         break;
     default:
         break;
@@ -196,6 +196,7 @@ static int on_stream_close(nghttp2_session *nghttp2, int32_t id, uint32_t code, 
         return 0;
     st->closed = true;
     st->code = code;
+    bl_list_remove(&st->hungry);
     bl_list_remove(&st->event);
     bl_list_push_back(&s->events, &st->event);
     return 0;
@@ -210,12 +211,39 @@ static int on_error(nghttp2_session *nghttp2, int lib_code, const char *text, si
     return 0;
 }
 
+/* Past this the head cannot be taken back. */
+static int before_frame_sent(nghttp2_session *nghttp2, const nghttp2_frame *frame, void *arg)
+{
+    struct bl_h2_session *s = arg;
+    struct bl_h2_stream *st;
+
+    if (frame->hd.type != NGHTTP2_HEADERS)
+        return 0;
+    st = stream_of(nghttp2, frame->hd.stream_id);
+    if (!st || !st->ex)
+        return 0;
+    st->framed = true;
+    st->ex->sent_mark = belay_stream_sent(s->base.stream) + belay_stream_buffered(s->base.stream);
+    return 0;
+}
+
+/* nghttp2 resets streams by itself whose messages are malformed. */
+static void on_reset_sent(nghttp2_session *nghttp2, const nghttp2_frame *frame)
+{
+    struct bl_h2_stream *st = stream_of(nghttp2, frame->hd.stream_id);
+
+    if (st)
+        st->refused = st->ex != NULL;
+}
+
 /* The connection ends by a GOAWAY of ours, which carries the code. */
 static int on_frame_sent(nghttp2_session *nghttp2, const nghttp2_frame *frame, void *arg)
 {
     struct bl_h2_session *s = arg;
 
-    (void)nghttp2;
+    bl_h2_limits_earn(&s->limits, frame->hd.type);
+    if (frame->hd.type == NGHTTP2_RST_STREAM)
+        on_reset_sent(nghttp2, frame);
     if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR &&
         !s->code) {
         s->code = BELAY_EPROTO;
@@ -237,6 +265,7 @@ int bl_h2_callbacks_new(nghttp2_session_callbacks **ret)
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(c, on_data_chunk);
     nghttp2_session_callbacks_set_on_frame_recv_callback(c, on_frame);
     nghttp2_session_callbacks_set_on_stream_close_callback(c, on_stream_close);
+    nghttp2_session_callbacks_set_before_frame_send_callback(c, before_frame_sent);
     nghttp2_session_callbacks_set_on_frame_send_callback(c, on_frame_sent);
     nghttp2_session_callbacks_set_error_callback2(c, on_error);
     *ret = c;
@@ -273,57 +302,55 @@ static void give_chunk(struct bl_h2_session *s)
         bl_h2_give_data(st, (const char *)s->chunk, len);
 }
 
-/* False: the session is gone, or broken. */
-static bool hand_over(struct bl_h2_session *s, const bool *gone)
+bool bl_h2_hand_over(struct bl_h2_session *s, const bool *gone)
 {
     struct bl_list *node;
 
-    if (s->head_done)
+    if (s->settings_done) {
+        s->settings_done = false;
+        bl_h2_on_settings(s);
+    }
+    if (!*gone && s->head_done)
         give_head(s);
     if (!*gone && s->chunk_len > 0)
         give_chunk(s);
     while (!*gone && (node = bl_list_pop_front(&s->events)))
         bl_h2_give_end(BL_LIST_OF(node, struct bl_h2_stream, event));
+    if (!*gone && s->goaway_done && s->ready && !s->broken) {
+        s->goaway_done = false;
+        bl_h2_on_goaway(s);
+    }
+    if (!*gone && s->code && !s->broken)
+        bl_h2_die(s, s->code, "HTTP/2: %s", *s->why ? s->why : belay_strerror(s->code));
     return !*gone && !s->broken;
-}
-
-static void die_of_nghttp2(struct bl_h2_session *s, int rc)
-{
-    if (rc == NGHTTP2_ERR_NOMEM)
-        bl_h2_die(s, BELAY_ENOMEM, "reading HTTP/2: out of memory");
-    else
-        bl_h2_die(s, BELAY_EPROTO, "HTTP/2: %s", *s->why ? s->why : nghttp2_strerror(rc));
 }
 
 static bool feed(struct bl_h2_session *s, const uint8_t *data, size_t len, const bool *gone)
 {
     ssize_t n = nghttp2_session_mem_recv(s->nghttp2, data, len);
 
-    if (n < 0) {
-        die_of_nghttp2(s, (int)n);
-        return false;
-    }
-    if (!hand_over(s, gone))
-        return false;
-    if (!nghttp2_session_want_read(s->nghttp2)) {
-        bl_h2_flush(s); /* its GOAWAY */
-        if (!*gone && !s->broken)
-            bl_h2_die(s, BELAY_EPROTO, "HTTP/2: %s", *s->why ? s->why : "the connection is over");
-        return false;
-    }
-    return true;
+    if (n >= 0)
+        return bl_h2_hand_over(s, gone);
+    if (n == NGHTTP2_ERR_NOMEM)
+        bl_h2_end(s, NGHTTP2_INTERNAL_ERROR, BELAY_ENOMEM, "reading: out of memory");
+    else
+        bl_h2_end(s, n == NGHTTP2_ERR_FLOODED ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_INTERNAL_ERROR,
+                  BELAY_EPROTO, nghttp2_strerror((int)n));
+    return false;
 }
 
+/* What was asked for not to be promised never may be: our SETTINGS came before any request. */
 static bool begin_frame(struct bl_h2_session *s, const bool *gone)
 {
     const char *why;
 
+    if (s->header[3] == NGHTTP2_PUSH_PROMISE) {
+        bl_h2_end(s, NGHTTP2_PROTOCOL_ERROR, BELAY_EPROTO, "the peer promises a push");
+        return false;
+    }
     if (!bl_h2_limits_allow(&s->limits, s->header, s->base.http->limits.header_bytes,
                             bl_now(bl_h2_loop(s)), &why)) {
-        nghttp2_session_terminate_session(s->nghttp2, NGHTTP2_ENHANCE_YOUR_CALM);
-        bl_h2_flush(s);
-        if (!*gone && !s->broken)
-            bl_h2_die(s, BELAY_EPROTO, "HTTP/2: the peer sends %s", why);
+        bl_h2_end(s, NGHTTP2_ENHANCE_YOUR_CALM, BELAY_EPROTO, why);
         return false;
     }
     s->left = bl_h2_frame_length(s->header);

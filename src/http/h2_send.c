@@ -13,6 +13,9 @@
 #define PIECE      16384u
 #define NV_FIXED   12 /* beside the caller's headers */
 
+/* Numbers are used once; few connections live to see the last. */
+#define LAST_STREAM_ID 0x7ffffff0
+
 /* ---- heads ---- */
 
 /* The fields of a request; names and made values lie in the client's scratch buffer, which does not
@@ -226,8 +229,8 @@ static void refuse_body(struct bl_h2_stream *st, ptrdiff_t n)
                           (long long)ex->message->body);
 }
 
-/* Asks the callback, outside nghttp2. */
-static void read_piece(struct bl_h2_stream *st)
+/* Asks the callback, outside nghttp2. Afterwards the stream is there only if it is `current`. */
+static void read_piece(struct bl_h2_stream *st, const bool *gone)
 {
     struct bl_h2_session *s = st->session;
     struct bl_exchange *ex = st->ex;
@@ -242,7 +245,7 @@ static void read_piece(struct bl_h2_stream *st)
         return;
     }
     n = ex->ops->read(ex, room, size);
-    if (st->ex != ex)
+    if (*gone || s->current != st || st->ex != ex)
         return;
     if (n == BELAY_EAGAIN) {
         ex->starved = true;
@@ -256,6 +259,18 @@ static void read_piece(struct bl_h2_stream *st)
     ex->body_ended = chunked ? n == 0 : n == left;
 }
 
+/* nghttp2 may ask again. */
+static void take_up(struct bl_h2_stream *st)
+{
+    struct bl_h2_session *s = st->session;
+
+    if (!st->ex || st->ex->starved || !st->deferred)
+        return;
+    st->deferred = false;
+    if (nghttp2_session_resume_data(s->nghttp2, st->id) == NGHTTP2_ERR_NOMEM)
+        bl_h2_note(s, BELAY_ENOMEM);
+}
+
 static void feed_hungry(struct bl_h2_session *s, const bool *gone)
 {
     struct bl_list *node;
@@ -263,13 +278,15 @@ static void feed_hungry(struct bl_h2_session *s, const bool *gone)
     while (!*gone && !s->broken && (node = bl_list_pop_front(&s->hungry))) {
         struct bl_h2_stream *st = BL_LIST_OF(node, struct bl_h2_stream, hungry);
 
+        s->current = st;
         if (st->ex && !st->ex->message->bytes && bl_buf_len(&st->ex->piece) == 0 &&
             !st->ex->body_ended)
-            read_piece(st);
-        if (!*gone && st->ex && !st->ex->starved && st->deferred) {
-            st->deferred = false;
-            nghttp2_session_resume_data(s->nghttp2, st->id);
-        }
+            read_piece(st, gone);
+        if (*gone)
+            return;
+        if (s->current == st)
+            take_up(st);
+        s->current = NULL;
     }
 }
 
@@ -291,7 +308,8 @@ int bl_h2_submit(struct bl_h2_session *s, struct bl_h2_stream *st)
     if (rc < 0)
         return rc == NGHTTP2_ERR_NOMEM ? BELAY_ENOMEM : BELAY_ERESET;
     st->id = rc;
-    st->ex->sent_mark = belay_stream_sent(s->base.stream) + belay_stream_buffered(s->base.stream);
+    if (rc >= LAST_STREAM_ID)
+        s->goaway = s->goaway_done = true;
     return 0;
 }
 
@@ -316,13 +334,13 @@ static void submit_next(struct bl_h2_session *s)
 }
 
 /* Frames that there are go to the stream, as far as it takes them. */
-static void make_frames(struct bl_h2_session *s)
+static void make_frames(struct bl_h2_session *s, const bool *gone)
 {
     const uint8_t *data;
     ssize_t n;
     int rc;
 
-    while (!s->broken && !(s->full = !bl_stream_ask_room(s->base.stream, OUTPUT_MAX))) {
+    while (!*gone && !s->broken && !(s->full = !bl_stream_ask_room(s->base.stream, OUTPUT_MAX))) {
         n = nghttp2_session_mem_send(s->nghttp2, &data);
         if (n == 0)
             return;
@@ -357,14 +375,14 @@ void bl_h2_flush(void *arg)
     bool gone = false, *outer = s->gone; /* of whoever reads further down the stack */
 
     s->gone = &gone;
-    make_frames(s);
-    while (!gone && has_work(s)) {
+    make_frames(s, &gone);
+    while (!gone && bl_h2_hand_over(s, &gone) && has_work(s)) {
         if (!bl_list_empty(&s->unsent) && may_submit(s))
             submit_next(s);
         else
             feed_hungry(s, &gone);
         if (!gone)
-            make_frames(s);
+            make_frames(s, &gone);
     }
     if (!gone)
         s->gone = outer;

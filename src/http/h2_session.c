@@ -16,9 +16,6 @@
 #include "base/error.h"
 #include "base/text.h"
 
-/* A number that no peer reaches in a connection's life, but must not be passed. */
-#define LAST_STREAM_ID 0x7ffffff0
-
 /* ---- its end ---- */
 
 static void fail_one(struct bl_h2_stream *st, const struct belay_error *error)
@@ -54,6 +51,8 @@ void bl_h2_die_of(struct bl_h2_session *s, const struct belay_error *error)
     s->gone = &gone;
     bl_task_cancel(&s->flush);
     bl_timer_stop(&s->timer);
+    belay_stream_flush(s->base.stream); /* its GOAWAY; what does not leave now never will */
+    bl_stream_drop_output(s->base.stream);
     if (!s->ready) {
         s->gone = outer;
         belay_stream_set_callbacks(s->base.stream, NULL, NULL);
@@ -61,7 +60,8 @@ void bl_h2_die_of(struct bl_h2_session *s, const struct belay_error *error)
         bl_session_unfit(&s->base, &copy);
         return;
     }
-    belay_conn_lost(s->base.conn, BELAY_REASON_ERROR, &copy);
+    if (!s->base.check) /* else it tells */
+        belay_conn_lost(s->base.conn, BELAY_REASON_NONE, &copy);
     while (!gone && ((st = next_wanted(&s->streams)) || (st = next_wanted(&s->unsent))))
         fail_one(st, &copy);
     if (!gone)
@@ -94,6 +94,30 @@ static void free_streams(struct bl_h2_session *s, struct bl_list *list)
             bl_exchange_orphan(st->ex);
         bl_h2_stream_release(s, st);
     }
+}
+
+void bl_h2_note(struct bl_h2_session *s, int code)
+{
+    if (!s->code) {
+        s->code = code;
+        *s->why = '\0';
+    }
+    bl_h2_flush_later(s);
+}
+
+void bl_h2_end(struct bl_h2_session *s, uint32_t h2_code, int code, const char *why)
+{
+    bool gone = false, *outer = s->gone;
+
+    s->gone = &gone;
+    bl_text_show(s->why, sizeof s->why, why, strlen(why));
+    s->code = code;
+    nghttp2_session_terminate_session(s->nghttp2, h2_code);
+    bl_h2_flush(s); /* ends with its death, as s->code says */
+    if (!gone)
+        s->gone = outer;
+    else if (outer)
+        *outer = true;
 }
 
 /* Says goodbye, if there is anybody to hear it. */
@@ -146,7 +170,6 @@ static void set_capacity(struct bl_h2_session *s)
     s->base.capacity = s->peer_max < (uint32_t)own ? (int)s->peer_max : own;
 }
 
-/* Inside nghttp2: only facts are recorded. */
 void bl_h2_on_settings(struct bl_h2_session *s)
 {
     s->peer_max =
@@ -154,19 +177,39 @@ void bl_h2_on_settings(struct bl_h2_session *s)
     set_capacity(s);
     if (s->ready) {
         belay_conn_set_capacity(s->base.conn, s->base.capacity);
+        bl_h2_flush_later(s); /* more may go */
     } else {
         s->ready = true;
+        bl_h2_flush_later(s);
+        bl_h2_arm(s);
         bl_session_ready(&s->base);
     }
-    bl_h2_flush_later(s);
 }
 
-void bl_h2_on_goaway(struct bl_h2_session *s, uint32_t code)
+/* Those that wait have not been sent, and may go elsewhere. */
+static void turn_away(struct bl_h2_session *s)
 {
-    s->goaway = true;
-    s->goaway_code = code;
-    if (s->ready)
-        belay_conn_draining(s->base.conn);
+    bool gone = false, *outer = s->gone;
+    struct bl_list *node;
+
+    s->gone = &gone;
+    while (!gone && !s->broken && (node = bl_list_first(&s->unsent)))
+        bl_h2_stream_fail(BL_LIST_OF(node, struct bl_h2_stream, link), BELAY_ERESET, BELAY_NOT_SENT,
+                          "the connection takes no more requests (GOAWAY)");
+    if (!gone)
+        s->gone = outer;
+    else if (outer)
+        *outer = true;
+}
+
+void bl_h2_on_goaway(struct bl_h2_session *s)
+{
+    if (s->base.check) {
+        bl_h2_die(s, BELAY_EEOF, "the peer ends the connection (GOAWAY)");
+        return;
+    }
+    belay_conn_draining(s->base.conn);
+    turn_away(s);
 }
 
 /* ---- listening ---- */
@@ -175,7 +218,8 @@ static void ping(struct bl_h2_session *s)
 {
     s->pinging = true;
     s->pinged_at = bl_now(bl_h2_loop(s));
-    nghttp2_submit_ping(s->nghttp2, NGHTTP2_FLAG_NONE, NULL);
+    if (nghttp2_submit_ping(s->nghttp2, NGHTTP2_FLAG_NONE, NULL) != 0)
+        bl_h2_note(s, BELAY_ENOMEM);
     bl_h2_flush_later(s);
 }
 
@@ -242,6 +286,16 @@ static void check(struct bl_session *base)
     bl_h2_arm(s);
 }
 
+void bl_h2_doubt(struct bl_exchange *ex, uint64_t since)
+{
+    struct bl_h2_session *s = bl_h2_of(ex->session);
+
+    if (s->broken || s->heard_at > since)
+        return;
+    belay_conn_suspect(s->base.conn);
+    check(&s->base);
+}
+
 /* ---- its beginning ---- */
 
 static bool probe(struct bl_session *base)
@@ -262,6 +316,7 @@ static const struct bl_session_ops ops = {
     .bytes_out = bl_h2_bytes_out,
     .detached = bl_h2_detached,
     .check = check,
+    .doubt = bl_h2_doubt,
     .close = close_session,
 };
 
@@ -298,6 +353,9 @@ static int make_nghttp2(struct bl_h2_session *s)
     }
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_no_closed_streams(option, 1);
+#ifdef BL_HAVE_MAX_CONTINUATIONS
+    nghttp2_option_set_max_continuations(option, SIZE_MAX); /* h2_limits.c counts their bytes */
+#endif
     rc = nghttp2_session_client_new3(&s->nghttp2, callbacks, s, option, &mem);
     nghttp2_option_del(option);
     nghttp2_session_callbacks_del(callbacks);

@@ -42,7 +42,9 @@ struct bl_h2_stream {
     struct bl_exchange *ex;     /* NULL: nobody wants it any more */
     int32_t id;                 /* 0: not submitted */
     bool ended;                 /* the response is whole */
+    bool framed;                /* its head has left nghttp2, and cannot be taken back */
     bool closed;                /* nghttp2 has let go of it */
+    bool refused;               /* ... because what came breaks the protocol: reset by us */
     bool deferred;              /* nghttp2 waits for the body */
     uint32_t code;              /* it was closed with */
     struct bl_buf held;         /* of the body: came while the exchange was paused */
@@ -82,20 +84,21 @@ struct bl_h2_session {
     uint32_t left; /* of its payload */
     struct bl_h2_head head;
     struct bl_h2_stream *head_stream; /* whose head has just come; or NULL */
-    bool head_done;
+    bool head_done, settings_done, goaway_done;
     struct bl_h2_stream *chunk_stream;
     const uint8_t *chunk;
     size_t chunk_len;
+    struct bl_h2_stream *current; /* under the callback that runs; NULL: it went meanwhile */
 
     bool ready;    /* the first SETTINGS have come */
-    bool goaway;   /* no new streams */
+    bool goaway;   /* no new streams, by the peer or for want of ids */
     bool broken;   /* nothing more goes in or out */
     bool full;     /* the stream takes no more until it drains */
     bool pinging;  /* a PING waits for its answer */
     bool checking; /* ... and the keeper for what comes of it */
     uint32_t goaway_code;
     uint64_t heard_at, pinged_at; /* when bytes last came, and the last PING went */
-    int code;                     /* of a failure noted inside nghttp2; 0: none */
+    int code;                     /* of a failure where none can be told; 0: none */
     char why[160];
     bool *gone; /* set when the session is freed under on_data */
 };
@@ -118,12 +121,18 @@ static inline struct bl_mem *bl_h2_mem(const struct bl_h2_session *s)
 /* The connection is lost: all exchanges fail, each with its own `sent`. `format`: why. */
 void bl_h2_die(struct bl_h2_session *s, int code, const char *format, ...) BELAY_PRINTF(3, 4);
 void bl_h2_die_of(struct bl_h2_session *s, const struct belay_error *error);
-/* What the peer said of itself. */
+/* What the peer said of itself. The session may be gone after the first two. */
 void bl_h2_on_settings(struct bl_h2_session *s);
-void bl_h2_on_goaway(struct bl_h2_session *s, uint32_t code);
+void bl_h2_on_goaway(struct bl_h2_session *s);
 void bl_h2_on_pong(struct bl_h2_session *s);
+/* Out of memory where nobody can be told: the connection ends soon. */
+void bl_h2_note(struct bl_h2_session *s, int code);
+/* Ends it with a GOAWAY of that code. */
+void bl_h2_end(struct bl_h2_session *s, uint32_t h2_code, int code, const char *why);
 /* How often it listens, depending on what is under way. */
 void bl_h2_arm(struct bl_h2_session *s);
+/* A request has waited in vain: if nothing at all came since `since`, it is asked. */
+void bl_h2_doubt(struct bl_exchange *ex, uint64_t since);
 
 /* ---- h2_stream.c ---- */
 
@@ -160,6 +169,8 @@ void bl_h2_body_go_on(struct bl_h2_stream *st);
 /* ---- h2_receive.c ---- */
 
 extern const struct belay_stream_callbacks bl_h2_stream_callbacks;
+/* What was noted inside nghttp2 is handed over. False: the session is gone, or broken. */
+bool bl_h2_hand_over(struct bl_h2_session *s, const bool *gone);
 int bl_h2_callbacks_new(nghttp2_session_callbacks **ret);
 void bl_h2_head_clear(struct bl_h2_head *head);
 void bl_h2_head_free(struct bl_h2_head *head, struct bl_mem *mem);
@@ -170,5 +181,7 @@ void bl_h2_head_free(struct bl_h2_head *head, struct bl_mem *mem);
 bool bl_h2_limits_allow(struct bl_h2_limits *limits, const uint8_t header[BL_H2_FRAME_HEADER],
                         size_t header_bytes_max, uint64_t now, const char **ret_why);
 uint32_t bl_h2_frame_length(const uint8_t header[BL_H2_FRAME_HEADER]);
+/* A frame of ours has left, for which the peer may send some. */
+void bl_h2_limits_earn(struct bl_h2_limits *limits, uint8_t type);
 
 #endif

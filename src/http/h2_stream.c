@@ -32,6 +32,8 @@ static struct bl_h2_stream *stream_new(struct bl_h2_session *s)
 
 void bl_h2_stream_release(struct bl_h2_session *s, struct bl_h2_stream *st)
 {
+    if (s->current == st)
+        s->current = NULL;
     bl_list_remove(&st->link);
     bl_list_remove(&st->event);
     bl_list_remove(&st->hungry);
@@ -48,6 +50,8 @@ void bl_h2_stream_free(struct bl_h2_stream *st)
         bl_h2_stream_release(s, st);
         return;
     }
+    if (s->current == st)
+        s->current = NULL;
     bl_list_remove(&st->link);
     bl_list_remove(&st->event);
     bl_list_remove(&st->hungry);
@@ -68,7 +72,8 @@ static void reap(struct bl_h2_stream *st)
         return;
     if (st->id)
         st->session->submitted--;
-    bl_h2_flush_later(st->session); /* the next one may go */
+    if (!bl_list_empty(&st->session->unsent))
+        bl_h2_flush_later(st->session); /* the next one may go */
     bl_h2_stream_free(st);
 }
 
@@ -112,8 +117,10 @@ enum belay_sent bl_h2_sent(const struct bl_exchange *ex)
 
     if (ex->answered)
         return BELAY_ANSWERED;
-    if (!st->id)
+    if (!st->framed)
         return BELAY_NOT_SENT;
+    if (!st->session->broken)
+        return BELAY_MAYBE_SENT; /* it will be: nothing written is taken back */
     return belay_stream_sent(ex->session->stream) > ex->sent_mark ? BELAY_MAYBE_SENT
                                                                   : BELAY_NOT_SENT;
 }
@@ -123,16 +130,18 @@ uint64_t bl_h2_bytes_out(const struct bl_exchange *ex)
     return (uint64_t)ex->body_out;
 }
 
-/* What the stream still holds of the peer's credit goes back, and it is reset if it is open. */
+/* It is reset if it is open. One whose head is still inside nghttp2 never leaves. */
 static void abandon(struct bl_h2_stream *st, uint32_t code)
 {
     struct bl_h2_session *s = st->session;
 
     if (!st->id)
         st->closed = true;
-    else if (!st->closed && !s->broken)
-        nghttp2_submit_rst_stream(s->nghttp2, NGHTTP2_FLAG_NONE, st->id, code);
-    bl_h2_flush_later(s);
+    else if (!st->closed && !s->broken) {
+        if (nghttp2_submit_rst_stream(s->nghttp2, NGHTTP2_FLAG_NONE, st->id, code) != 0)
+            bl_h2_note(s, BELAY_ENOMEM);
+        bl_h2_flush_later(s);
+    }
     reap(st);
 }
 
@@ -273,8 +282,9 @@ void bl_h2_give_head(struct bl_h2_stream *st, struct bl_h2_head *h)
 
 static void consume(struct bl_h2_stream *st, size_t len)
 {
-    if (!st->closed && !st->session->broken)
-        nghttp2_session_consume_stream(st->session->nghttp2, st->id, len);
+    if (!st->closed && !st->session->broken &&
+        nghttp2_session_consume_stream(st->session->nghttp2, st->id, len) == NGHTTP2_ERR_NOMEM)
+        bl_h2_note(st->session, BELAY_ENOMEM);
 }
 
 void bl_h2_give_data(struct bl_h2_stream *st, const char *data, size_t len)
@@ -306,20 +316,18 @@ static void complete(struct bl_h2_stream *st)
     ex->ops->ended(ex, true);
 }
 
-static enum belay_sent sent_of(const struct bl_h2_stream *st)
-{
-    return st->code == NGHTTP2_REFUSED_STREAM ? BELAY_NOT_SENT : bl_h2_sent(st->ex);
-}
-
 static void reset_by_peer(struct bl_h2_stream *st)
 {
     const char *name = nghttp2_http2_strerror(st->code);
 
-    if (st->code == NGHTTP2_REFUSED_STREAM)
+    if (st->refused)
+        bl_h2_stream_fail(st, BELAY_EPROTO, BELAY_ANSWERED, "the response is malformed (%s)", name);
+    else if (st->code == NGHTTP2_REFUSED_STREAM || !st->framed)
         bl_h2_stream_fail(st, BELAY_ERESET, BELAY_NOT_SENT, "the peer refused the request (%s)",
                           name);
     else
-        bl_h2_stream_fail(st, BELAY_EPROTO, sent_of(st), "the peer reset the request (%s)", name);
+        bl_h2_stream_fail(st, BELAY_EPROTO, bl_h2_sent(st->ex), "the peer reset the request (%s)",
+                          name);
 }
 
 void bl_h2_give_end(struct bl_h2_stream *st)
@@ -349,27 +357,44 @@ static void give_held(struct bl_h2_stream *st)
     if (bl_buf_len(&held) == 0)
         return;
     st->held = (struct bl_buf){0};
+    bl_h2_flush_later(st->session); /* what the peer may send now */
     bl_h2_give_data(st, bl_buf_head(&held), bl_buf_len(&held));
     bl_buf_free(&held, mem);
 }
 
+static void give_trailers(struct bl_h2_stream *st)
+{
+    struct bl_mem *mem = bl_h2_mem(st->session);
+    struct bl_h2_head h = st->trailers;
+
+    if (h.n == 0)
+        return;
+    st->trailers = (struct bl_h2_head){0};
+    st->ex->ops->trailers(st->ex, (const void *)bl_buf_head(&h.headers), h.n);
+    bl_h2_head_free(&h, mem);
+}
+
+/* Each of these may let go of the exchange, the stream, or the session. */
 void bl_h2_run(struct bl_exchange *ex)
 {
+    static void (*const steps[])(struct bl_h2_stream *) = {give_held, give_trailers,
+                                                           bl_h2_give_end};
     struct bl_h2_stream *st = ex->h2;
-    bool go_on = ex->go_on;
+    struct bl_h2_session *s = st->session;
+    bool gone = false, *outer = s->gone;
 
     ex->go_on = false;
-    if (!go_on || ex->paused)
-        return;
-    give_held(st);
-    if (ex->h2 != st || ex->paused)
-        return;
-    if (st->trailers.n > 0) {
-        ex->ops->trailers(ex, (const void *)bl_buf_head(&st->trailers.headers), st->trailers.n);
-        if (ex->h2 != st)
-            return;
-        bl_h2_head_clear(&st->trailers);
+    s->gone = &gone;
+    s->current = st;
+    for (size_t i = 0; i < BL_COUNT(steps); i++) {
+        if (gone || s->current != st || st->ex != ex || ex->paused)
+            break;
+        steps[i](st);
     }
-    if (st->ended || st->closed)
-        bl_h2_give_end(st);
+    if (!gone) {
+        s->current = NULL;
+        s->gone = outer;
+    } else if (outer) {
+        *outer = true;
+    }
 }

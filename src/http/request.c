@@ -382,6 +382,8 @@ void bl_request_abort(struct belay_http_request *r, struct belay_error *error)
     if (r->state == BL_REQUEST_RUNNING) {
         if (session) {
             error->sent = session->ops->sent(&r->ex);
+            if (error->code == BELAY_ETIMEDOUT && session->ops->doubt)
+                session->ops->doubt(&r->ex, r->ex.active_at);
             how = session->ops->stop(&r->ex);
             if (how == BELAY_BROKEN && error->kind != BELAY_KIND_CANCELLED)
                 belay_conn_lost(session->conn, BELAY_REASON_ERROR, error);

@@ -98,6 +98,9 @@ struct bl_session_ops {
     uint64_t (*bytes_out)(const struct bl_exchange *ex);
     /* Asks the peer whether it is there, and makes belay_conn_checked. NULL: cannot. */
     void (*check)(struct bl_session *session);
+    /* It has waited in vain since then, and is given up: if the whole connection was silent, its
+     * peer is asked. NULL: a connection that was given up on is closed. */
+    void (*doubt)(struct bl_exchange *ex, uint64_t since);
     /* It is the session's no more, whoever has said so. */
     void (*detached)(struct bl_session *session, struct bl_exchange *ex);
     /* The connection is being closed: frees the session. Exchanges on it fail, later. */

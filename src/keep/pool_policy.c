@@ -373,8 +373,18 @@ void bl_pp_changed(struct bl_pp_conn *c, const struct bl_conn_facts *facts)
     bl_pp_settle(c);
 }
 
+/* Those who use it have asked, and it has answered. */
+static void reassure(struct bl_pp_conn *c, uint64_t now)
+{
+    c->suspect = false;
+    c->proved_at = now;
+    bl_pp_settle(c);
+}
+
 void bl_pp_checked(struct bl_pp_conn *c, int result, uint64_t now)
 {
+    if (c->state == BL_PP_OPEN && c->suspect && result == 0)
+        reassure(c, now);
     if (c->state != BL_PP_CHECKING)
         return;
     if (result != 0) {
