@@ -178,7 +178,9 @@ static int use_lease(struct belay_http_request *r)
     r->connection = belay_conn_id(session->conn);
     rc = session->ops->start(session, &r->ex);
     if (BL_UNLIKELY(rc < 0)) {
-        bl_request_release(r, r->given && rc == BELAY_ENOMEM ? BELAY_REUSE : BELAY_BROKEN);
+        bool others = r->given || session->running > 0; /* have no part in it */
+
+        bl_request_release(r, others && rc == BELAY_ENOMEM ? BELAY_REUSE : BELAY_BROKEN);
         return rc == BELAY_ERESET || rc == BELAY_ECLOSED ? BELAY_EAGAIN : rc;
     }
     bl_request_step(r, BL_REQUEST_RUNNING, r->reused ? "reused" : "fresh");

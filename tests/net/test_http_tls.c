@@ -169,7 +169,7 @@ static void a_server_that_wants_another_protocol_is_refused(void **state)
     struct kit k;
 
     (void)state;
-    origin_start_tls(&h2, "server", (const char *const[]){"--alpn", "h2", NULL});
+    origin_start_tls(&h2, "server", (const char *const[]){"--alpn", "xmpp-client", NULL});
     open_trusting(&k, "ca.pem");
     call_get(&k, &call, origin_url(&h2, "/"));
     assert_int_equal(call.error.code, BELAY_EALPN);
