@@ -199,6 +199,9 @@ int client_open_http(const struct client_options *o, struct belay_loop *loop, st
     options->pool = pool;
     options->tls = tls;
     options->route = &route;
+    options->versions = o->http1        ? BELAY_HTTP_1_ONLY
+                        : o->http2_only ? BELAY_HTTP_2_ONLY
+                                        : BELAY_HTTP_ANY;
     options->user_agent = user_agent;
     options->on_route = client_route;
     options->route_arg = (void *)o;

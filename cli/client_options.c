@@ -37,6 +37,9 @@ const char *client_needs_http(const struct client_options *o)
            : o->compressed            ? "--compressed"
            : o->fail                  ? "-f"
            : o->head                  ? "-I"
+           : o->http1                 ? "--http1.1"
+           : o->http2                 ? "--http2"
+           : o->http2_only            ? "--http2-prior-knowledge"
            : strcmp(o->method, "GET") ? "-X"
                                       : NULL;
 }
@@ -58,6 +61,9 @@ static bool check_body(const struct client_options *o, struct complaint *why)
 
 bool client_options_check_connection(const struct client_options *o, struct complaint *why)
 {
+    if (o->http1 && (o->http2 || o->http2_only))
+        return client_options_clash(why, "--http1.1",
+                                    o->http2 ? "--http2" : "--http2-prior-knowledge");
     if (o->ipv4 && o->ipv6)
         return client_options_clash(why, "-4", "-6");
     if (o->tls.key_file && !o->tls.cert_file)

@@ -40,6 +40,7 @@ struct client_options {
     /* the request */
     const char *method; /* "GET" in the end */
     bool head, compressed;
+    bool http1, http2, http2_only;
     struct header_value *headers;
     size_t headers_n;
     struct data_option *data;

@@ -176,7 +176,9 @@ static const struct option_row request_rows[] = {
     FLAG(0, "compressed", compressed, "ask for gzip or deflate, and unpack it"),
     LIST('i', "input-file", "FILE", url_files,
          "read URLs from a file, one a line, # begins a comment"),
-    LATER(0, "http2", NULL),
+    FLAG(0, "http1.1", http1, "speak HTTP/1.1, whatever the server offers"),
+    FLAG(0, "http2", http2, "HTTP/2 where the server speaks it over TLS: so it is anyway"),
+    FLAG(0, "http2-prior-knowledge", http2_only, "HTTP/2 and nothing else, without TLS too"),
 };
 
 static const struct option_row pool_rows[] = {
@@ -274,7 +276,9 @@ const struct option_hint client_hints[] = {
     {"-Z", "-c says how many at a time"},
     {"--parallel", "-c says how many at a time"},
     {"--parallel-max", "-c says how many at a time"},
-    {"--http1.1", "HTTP/1.1 is what it speaks"},
+    {"--http1.0", "requests are sent as HTTP/1.1 or HTTP/2"},
+    {"-0", "requests are sent as HTTP/1.1 or HTTP/2"},
+    {"--http3", "it speaks HTTP/1.1 and HTTP/2"},
     {"--tlsv1.2", "use --tls-min 1.2"},
     {"--tlsv1.3", "use --tls-min 1.3"},
     {"--preproxy", "-x is repeated: the nearest first"},

@@ -123,7 +123,8 @@ static bool open_sinks(struct slot *slot)
 static void add_head(struct bytes *text, const struct belay_http_response *r)
 {
     char line[64];
-    int n = snprintf(line, sizeof line, "HTTP/1.%d %d ", r->minor, r->status);
+    int n = r->major == 2 ? snprintf(line, sizeof line, "HTTP/2 %d ", r->status)
+                          : snprintf(line, sizeof line, "HTTP/1.%d %d ", r->minor, r->status);
 
     bytes_add(text, line, (size_t)n);
     bytes_add(text, r->reason, r->reason_len);

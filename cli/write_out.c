@@ -18,6 +18,19 @@ static json_t *milliseconds(int64_t us)
     return json_real((double)us / 1000);
 }
 
+/* As curl says it: "1.1", "2". */
+static json_t *version(const struct belay_http_facts *facts)
+{
+    char text[16];
+
+    if (!facts->status)
+        return json_null();
+    if (facts->major == 2)
+        return json_string("2");
+    snprintf(text, sizeof text, "%d.%d", facts->major, facts->minor);
+    return json_string(text);
+}
+
 static json_t *failure(int stage, const struct belay_error *error, const char *text)
 {
     json_t *object;
@@ -43,6 +56,7 @@ void write_out_line(const struct slot *slot, const struct belay_http_facts *fact
     json_object_set_new(line, "url", text_or_null(url));
     json_object_set_new(line, "url_effective", text_or_null(facts->url ? facts->url : url));
     json_object_set_new(line, "status", facts->status ? json_integer(facts->status) : json_null());
+    json_object_set_new(line, "http_version", version(facts));
     json_object_set_new(line, "bytes", json_integer(facts->bytes_in));
     json_object_set_new(line, "bytes_sent", json_integer(facts->bytes_out));
     json_object_set_new(line, "latency_ms", milliseconds((int64_t)latency_us));

@@ -128,13 +128,14 @@ BELAY_API const char *belay_http_target_url(const struct belay_http_target *targ
 
 struct belay_http_response {
     int status;
-    int minor; /* HTTP/1.x; 1 in HTTP/2 */
+    int minor; /* HTTP/1.x; 0 in HTTP/2 */
     const char *reason;
     size_t reason_len;
     const struct belay_header *headers;
     size_t headers_n;
     int64_t content_length; /* -1 when not known */
     struct belay_http_request *request;
+    int major; /* 1 or 2 */
 };
 /* The first header of that name, or NULL. */
 BELAY_API const struct belay_header *belay_http_response_header(
@@ -236,6 +237,7 @@ struct belay_http_facts {
     int64_t total_us;            /* in all */
     const char *url;             /* where it came from in the end; without credentials */
     enum belay_sent sent;
+    int major, minor; /* HTTP/MAJOR.MINOR of the response; 0: none yet */
 };
 BELAY_OPTIONS_INIT(belay_http_facts)
 BELAY_API void belay_http_request_facts(const struct belay_http_request *request,

@@ -10,6 +10,7 @@
 static void fill_response(const struct bl_h1_parser *p, struct belay_http_response *r)
 {
     r->status = p->head.status;
+    r->major = 1;
     r->minor = p->head.minor;
     r->reason = p->head.reason.data;
     r->reason_len = p->head.reason.len;

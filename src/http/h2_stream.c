@@ -200,7 +200,7 @@ static void fill_response(const struct bl_h2_head *h, struct belay_http_response
 {
     *r = (struct belay_http_response){
         .status = h->status,
-        .minor = 1,
+        .major = 2,
         .reason = "",
         .headers = (const void *)bl_buf_head(&h->headers),
         .headers_n = h->n,

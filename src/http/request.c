@@ -119,6 +119,7 @@ static void reset(struct belay_http_request *r)
     r->window_at = BELAY_NEVER;
     r->bytes_in = r->bytes_out = 0;
     r->status = r->replays = r->redirects = 0;
+    r->major = r->minor = 0;
     r->code = 0;
     bl_exchange_reset(&r->ex);
 }
@@ -498,6 +499,8 @@ void belay_http_request_facts(const struct belay_http_request *r, struct belay_h
         .total_us = (int64_t)((end - r->started_at) / 1000),
         .url = r->message.target->url,
         .sent = r->sent,
+        .major = r->major,
+        .minor = r->minor,
     };
     size_t size = facts->size < sizeof f ? facts->size : sizeof f;
 

@@ -58,7 +58,8 @@ struct belay_http_request {
     uint64_t connection;
     int64_t bytes_in, bytes_out; /* of earlier exchanges */
     int32_t status, replays, redirects, max_redirects;
-    int code; /* POSTED: what the task will tell; 0: try again */
+    uint8_t major, minor; /* of HTTP in the response */
+    int code;             /* POSTED: what the task will tell; 0: try again */
 
     struct belay_http_target
         *owner; /* of message.authorization, where it is an earlier one than the message's */

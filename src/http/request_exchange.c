@@ -54,6 +54,8 @@ static void on_head(struct bl_exchange *ex, struct belay_http_response *response
 
     response->request = r;
     r->status = response->status;
+    r->major = (uint8_t)response->major;
+    r->minor = (uint8_t)response->minor;
     r->first_byte_at = ex->active_at;
     if (BL_UNLIKELY(r->limits.min_rate > 0) && r->window_at == BELAY_NEVER) {
         bl_request_begin_rate(r);

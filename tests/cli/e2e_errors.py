@@ -69,7 +69,8 @@ BAD = [
     (["--unix", "x" * 200, URL], "unix"),
     (["-6", URL], "IPv6"),
     (["-4", "http://[::1]:1/"], "IPv4"),
-    (["--http2", URL], "not in this version yet"),
+    (["--http2", "--http1.1", URL], "do not go together"),
+    (["--http1.1", "--http2-prior-knowledge", URL], "do not go together"),
 ]
 
 
