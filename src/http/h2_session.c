@@ -28,13 +28,14 @@ static void fail_one(struct bl_h2_stream *st, const struct belay_error *error)
     ex->ops->failed(ex, &copy, BELAY_BROKEN);
 }
 
+/* One whose response is whole, and only held back, has lost nothing. */
 static struct bl_h2_stream *next_wanted(struct bl_list *list)
 {
     BL_LIST_EACH(node, list)
     {
         struct bl_h2_stream *st = BL_LIST_OF(node, struct bl_h2_stream, link);
 
-        if (st->ex)
+        if (st->ex && !(st->ended && st->ex->responded))
             return st;
     }
     return NULL;
