@@ -134,6 +134,12 @@ static const struct promise promises[] = {
     H(max_replays, 3, 0, NO, 1, 1000),
     H(keep_alive_margin_ms, 1000, 0, NO, 1, YEAR),
     H(max_targets, 1024, 0, NO, 1, 1000000),
+    H(versions, BELAY_HTTP_ANY, NO, NO, BELAY_HTTP_ANY, BELAY_HTTP_2_ONLY),
+    H(max_streams, 100, NO, NO, 1, 1000000),
+    H(stream_window, 1 << 20, NO, NO, 65535, 1 << 30),
+    H(connection_window, 1 << 24, NO, NO, 65535, 1 << 30),
+    H(ping_interval_ms, I64, NO, I64, 1000, YEAR),
+    H(ping_timeout_ms, 10000, NO, NO, 1, YEAR),
 
     R(body_size, 0, 0, NO, 1, I64),
     R(max_redirects, 0, 0, NO, 1, 1000),
