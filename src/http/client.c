@@ -12,8 +12,12 @@
 #include "http/request.h"
 #include "http/route.h"
 #include "http/session.h"
+#include "keep/pool.h"
 
 #define YEAR_MS INT64_C(31536000000)
+
+/* Of the streams that connections carry: from then on one more is dialled. */
+#define SOFT_PERCENT 80
 
 static const struct bl_option fields[] = {
     BL_OPTION(belay_http_options, max_header_bytes, 65536, BL_NOT_ALLOWED, BL_NOT_ALLOWED, 64,
@@ -80,6 +84,7 @@ static int open_pool(struct belay_http *http, struct belay_error *error)
 {
     struct belay_pool_options o = belay_pool_options_init();
     const struct belay_pool_options *given = http->options.pool;
+    int rc;
 
     if (given)
         memcpy(&o, given, given->size < sizeof o ? given->size : sizeof o);
@@ -90,7 +95,10 @@ static int open_pool(struct belay_http *http, struct belay_error *error)
     o.connector.ops = &bl_http_connector;
     o.connector.arg = http;
     o.expected_capacity = http->options.versions == BELAY_HTTP_1_ONLY ? 1 : BELAY_NONE;
-    return belay_pool_open(http->loop, &o, &http->pool, error);
+    rc = belay_pool_open(http->loop, &o, &http->pool, error);
+    if (rc == 0)
+        http->pool->pp.soft = SOFT_PERCENT;
+    return rc;
 }
 
 static void set_limits(struct belay_http *http)

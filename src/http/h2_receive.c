@@ -94,8 +94,10 @@ static void note_status(struct bl_h2_head *h, struct bl_span value)
 {
     uint64_t status;
 
-    if (bl_field_decimal(value, 999, &status))
+    if (bl_field_decimal(value, 999, &status) && status >= 100)
         h->status = (int)status;
+    else
+        h->failed = BELAY_EPROTO;
 }
 
 static int on_header(nghttp2_session *nghttp2, const nghttp2_frame *frame, const uint8_t *name,

@@ -35,6 +35,27 @@ static int32_t justified(const struct bl_pp_peer *peer, uint64_t now)
     return spread < (uint64_t)n ? (int32_t)spread : n;
 }
 
+/* Whether what is shared is nearly full, so that whoever comes next might have to wait for a dial:
+ * it is begun before. */
+static bool wants_spare(const struct bl_pp_peer *peer, uint64_t now)
+{
+    int64_t soft = peer->pool->soft, room = 0;
+    bool used = false;
+
+    if (soft == 0 || peer->expected <= 1 || peer->dialing > 0 || now < peer->fill_at)
+        return false;
+    BL_LIST_EACH(node, &peer->conns)
+    {
+        const struct bl_pp_conn *c = BL_LIST_OF(node, struct bl_pp_conn, link);
+
+        if (c->state != BL_PP_OPEN || c->reason || c->suspect)
+            continue;
+        used |= c->leases > 0;
+        room += c->leases < c->capacity ? c->capacity - c->leases : 0;
+    }
+    return used && room * 100 <= peer->expected * (100 - soft);
+}
+
 /* For whom a peer wishes to dial, and so when its turn is: the lowest first. */
 #define NOBODY    BELAY_NEVER
 #define FOR_OTHER (UINT64_C(1) << 61)
@@ -67,7 +88,7 @@ static uint64_t wishes(struct bl_pp_peer *peer, uint64_t now)
 
     if (pp->closed || pp->suspended || peer->put_off || peer->dialing >= pp->limits.dials)
         return NOBODY;
-    fill = bl_pp_wants_fill(peer, wanted, now);
+    fill = bl_pp_wants_fill(peer, wanted, now) || wants_spare(peer, now);
     if (wanted <= peer->dialing || now < peer->retry_at)
         return fill && peer->connections < pp->limits.per_endpoint ? FOR_FILL : NOBODY;
     if (peer->connections < pp->limits.per_endpoint)

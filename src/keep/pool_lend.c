@@ -155,7 +155,7 @@ BL_SELDOM static int try_slowly(struct belay_peer *peer, struct bl_lessee lessee
             c = bl_pp_pick_now(&peer->pp, bl_pool_now(pool));
     } while (c && !(bl_pool_vet(pool, c) && bl_pool_give(pool, c, lessee, ret_lease)));
     if (!bl_list_empty(&pool->pp.closes) || !bl_list_empty(&pool->pp.checks) ||
-        pool->options.min_idle > 0)
+        pool->options.min_idle > 0 || (c && bl_pp_is_tight(c)))
         bl_pool_touch(peer);
     if (c)
         return 0;

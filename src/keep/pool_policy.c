@@ -263,6 +263,43 @@ void bl_pp_lend(struct bl_pp_conn *c)
     bl_pp_settle(c);
 }
 
+/* How many of those ready are looked at. */
+#define CHOICES_MAX 32
+
+static bool is_choice(const struct bl_pp_conn *c, bool fresh, uint64_t now)
+{
+    return c->capacity > 1 && !(fresh && c->uses > 0) && expired(c, now) == BELAY_REASON_NONE &&
+           !bl_pp_in_doubt(c, now);
+}
+
+static bool is_lighter(const struct bl_pp_conn *c, const struct bl_pp_conn *than)
+{
+    return (int64_t)c->leases * than->capacity < (int64_t)than->leases * c->capacity;
+}
+
+/* Of those that are shared, the less loaded of two drawn at random: none is filled while another is
+ * empty, and nobody counts them all. `c` is one of them. */
+static struct bl_pp_conn *less_loaded(struct bl_pp_conn *c, bool fresh, uint64_t now)
+{
+    struct bl_pp_peer *peer = c->peer;
+    struct bl_pp_conn *drawn[2] = {c, NULL};
+    unsigned n = 1;
+
+    for (struct bl_list *node = c->ready.next; node != &peer->ready && n < CHOICES_MAX;
+         node = node->next) {
+        struct bl_pp_conn *other = BL_LIST_OF(node, struct bl_pp_conn, ready);
+        uint64_t place;
+
+        if (!is_choice(other, fresh, now))
+            continue;
+        place = n < 2 ? n : bl_rand_below(&peer->pool->rand, n + 1);
+        if (place < 2)
+            drawn[place] = other;
+        n++;
+    }
+    return drawn[1] && is_lighter(drawn[1], drawn[0]) ? drawn[1] : drawn[0];
+}
+
 struct bl_pp_conn *bl_pp_pick(struct bl_pp_peer *peer, bool fresh, uint64_t now)
 {
     BL_LIST_EACH(node, &peer->ready)
@@ -275,7 +312,7 @@ struct bl_pp_conn *bl_pp_pick(struct bl_pp_peer *peer, bool fresh, uint64_t now)
         else if (fresh && c->uses > 0)
             continue;
         else if (BL_LIKELY(!bl_pp_in_doubt(c, now)))
-            return c;
+            return c->capacity > 1 ? less_loaded(c, fresh, now) : c;
         else if (bl_pp_wants_check(peer))
             bl_pp_begin_check(c, true);
     }

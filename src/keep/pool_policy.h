@@ -70,11 +70,13 @@ struct bl_pp {
     uint64_t blocked_since; /* a slot is awaited that is being closed; 0: none is */
     uint64_t arrivals;      /* numbers waiters */
     struct bl_rand rand;
-    bool closed;                  /* nobody is served any more */
-    bool suspended;               /* nor now */
-    bool plain;                   /* the limits allow the inline paths */
-    bool recall;                  /* something abroad is not simple any more */
-    uint32_t peak;                /* connections at a time */
+    uint8_t soft;   /* per cent of what shared connections carry, from which on one more
+                                     is dialled; 0: not before somebody waits */
+    bool closed;    /* nobody is served any more */
+    bool suspended; /* nor now */
+    bool plain;     /* the limits allow the inline paths */
+    bool recall;    /* something abroad is not simple any more */
+    uint32_t peak;  /* connections at a time */
     struct belay_pool_stats past; /* counts of peers that are gone */
 };
 
@@ -236,6 +238,12 @@ void bl_pp_fail_oldest(struct bl_pp_peer *peer, int code);
 
 /* ---- connections ---- */
 
+/* Whether the lease just given was one of the last: bl_pp_consider may want one more. */
+static inline bool bl_pp_is_tight(const struct bl_pp_conn *c)
+{
+    return c->peer->pool->soft > 0 && c->capacity > 1 &&
+           (int64_t)c->leases * 100 >= (int64_t)c->capacity * c->peer->pool->soft;
+}
 /* Something about the peer has changed: does it wish to dial? May put an idle connection on
  * `closes` to make room. */
 void bl_pp_consider(struct bl_pp_peer *peer, uint64_t now);

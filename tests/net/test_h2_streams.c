@@ -29,6 +29,14 @@ static void odd_status(struct h2_server *s, unsigned conn, uint32_t id)
 {
     h2_head(s, conn, H2_END_STREAM, id, ":status: 20x\n");
 }
+static void status_of_nothing(struct h2_server *s, unsigned conn, uint32_t id)
+{
+    h2_head(s, conn, 0, id, ":status: 000\n");
+}
+static void status_too_low(struct h2_server *s, unsigned conn, uint32_t id)
+{
+    h2_head(s, conn, 0, id, ":status: 099\n");
+}
 static void two_statuses(struct h2_server *s, unsigned conn, uint32_t id)
 {
     h2_head(s, conn, H2_END_STREAM, id, ":status: 200\n:status: 200\n");
@@ -146,6 +154,8 @@ static void half_without_error(struct h2_server *s, unsigned conn, uint32_t id)
 static const struct saying sayings[] = {
     {"no :status", no_status, BELAY_EPROTO, BELAY_ANSWERED, PROTOCOL_ERROR},
     {"an odd :status", odd_status, BELAY_EPROTO, BELAY_ANSWERED, PROTOCOL_ERROR},
+    {":status 000", status_of_nothing, BELAY_EPROTO, BELAY_ANSWERED, PROTOCOL_ERROR},
+    {":status 099", status_too_low, BELAY_EPROTO, BELAY_ANSWERED, PROTOCOL_ERROR},
     {"two of :status", two_statuses, BELAY_EPROTO, BELAY_ANSWERED, PROTOCOL_ERROR},
     {"an upper-case name", upper_case, BELAY_EPROTO, BELAY_ANSWERED, PROTOCOL_ERROR},
     {":status behind a header", late_pseudo, BELAY_EPROTO, BELAY_ANSWERED, PROTOCOL_ERROR},

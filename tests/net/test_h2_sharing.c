@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/* Several connections that many requests share: how many are dialled, and how they are loaded. */
+#include "h2_kit.h"
+
+static void begin(struct h2_kit *k, struct call *calls, int n)
+{
+    for (int i = 0; i < n; i++)
+        h2_begin(k, &calls[i], NULL);
+}
+
+static void answer_all(struct h2_kit *k, struct call *calls, int n)
+{
+    for (unsigned c = 0; c < k->server.accepted; c++) {
+        for (unsigned i = 0; i < k->server.conns[c].requests; i++)
+            h2_answer(&k->server, c, k->server.conns[c].ids[i], "x");
+    }
+    for (int i = 0; i < n; i++) {
+        h2_until(k, &calls[i].done);
+        h2_good(&calls[i], "x");
+    }
+}
+
+static void a_burst_dials_as_many_as_it_needs(void **state)
+{
+    struct call calls[35] = {{0}};
+    struct h2_kit k;
+
+    (void)state;
+    h2_open(&k, NULL);
+    k.server.max = 10;
+    begin(&k, calls, 35);
+    h2_until_requests(&k, 35);
+    assert_int_equal(k.server.accepted, 4);
+    for (unsigned i = 0; i < 4; i++)
+        assert_in_range(k.server.conns[i].requests, 5, 10);
+    answer_all(&k, calls, 35);
+    h2_close(&k);
+}
+
+static void a_burst_that_one_connection_carries_has_one(void **state)
+{
+    struct call calls[70] = {{0}};
+    struct h2_kit k;
+
+    (void)state;
+    h2_open(&k, NULL);
+    begin(&k, calls, 70);
+    h2_until_requests(&k, 70);
+    h2_turn(&k);
+    assert_int_equal(k.server.accepted, 1);
+    answer_all(&k, calls, 70);
+    h2_close(&k);
+}
+
+/* Nobody waits for it yet. */
+static void near_the_limit_another_comes_up_and_takes_its_share(void **state)
+{
+    struct call calls[14] = {{0}};
+    struct h2_kit k;
+
+    (void)state;
+    h2_open(&k, NULL);
+    k.server.max = 10;
+    begin(&k, calls, 7);
+    h2_until_requests(&k, 7);
+    h2_turn(&k);
+    assert_int_equal(k.server.accepted, 1);
+    begin(&k, calls + 7, 1);
+    h2_until_requests(&k, 8);
+    h2_turn(&k);
+    assert_int_equal(k.server.accepted, 2);
+    assert_int_equal(k.server.conns[1].requests, 0);
+    begin(&k, calls + 8, 6);
+    h2_until_requests(&k, 14);
+    assert_int_equal(k.server.conns[1].requests, 6); /* the less loaded of the two */
+    answer_all(&k, calls, 14);
+    h2_close(&k);
+}
+
+static void a_limit_that_falls_calls_for_another(void **state)
+{
+    struct call calls[6] = {{0}};
+    struct h2_kit k;
+
+    (void)state;
+    h2_open(&k, NULL);
+    begin(&k, calls, 5);
+    h2_until_requests(&k, 5);
+    k.server.max = 5;
+    h2_setting(&k.server, 0, 3, 5); /* MAX_CONCURRENT_STREAMS: full now */
+    h2_turn(&k);
+    begin(&k, calls + 5, 1);
+    h2_until_requests(&k, 6);
+    assert_int_equal(k.server.accepted, 2);
+    assert_int_equal(k.server.conns[1].requests, 1);
+    answer_all(&k, calls, 6);
+    h2_close(&k);
+}
+
+/* Its life is over: it finishes what it has, and a new one takes what comes. */
+static void one_that_is_too_old_is_replaced_without_haste(void **state)
+{
+    struct belay_pool_options pool = belay_pool_options_init();
+    struct belay_http_options o = h2_options();
+    struct call old = {0}, young = {0};
+    struct belay_pool_stats stats;
+    struct h2_kit k;
+    int64_t end;
+
+    (void)state;
+    pool.max_connection_lifetime_ms = 50;
+    o.pool = &pool;
+    h2_open(&k, &o);
+    begin(&k, &old, 1);
+    h2_until_requests(&k, 1);
+    end = belay_loop_now_ms(k.kit.loop) + 80;
+    while (belay_loop_now_ms(k.kit.loop) < end)
+        h2_turn(&k);
+    begin(&k, &young, 1);
+    h2_until_requests(&k, 2);
+    assert_int_equal(k.server.accepted, 2);
+    h2_answer(&k.server, 1, 1, "young");
+    h2_until(&k, &young.done);
+    h2_good(&young, "young");
+    assert_false(old.done);
+    h2_answer(&k.server, 0, 1, "old");
+    h2_until(&k, &old.done);
+    h2_good(&old, "old");
+    h2_until_closed(&k, 0);
+    kit_stats(&k.kit, &stats);
+    assert_true(stats.closed[BELAY_REASON_LIFETIME] >= 1);
+    h2_close(&k);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_burst_dials_as_many_as_it_needs),
+        cmocka_unit_test(a_burst_that_one_connection_carries_has_one),
+        cmocka_unit_test(near_the_limit_another_comes_up_and_takes_its_share),
+        cmocka_unit_test(a_limit_that_falls_calls_for_another),
+        cmocka_unit_test(one_that_is_too_old_is_replaced_without_haste),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
