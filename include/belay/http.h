@@ -67,7 +67,7 @@ struct belay_http_options {
     /* HTTP/2: */
     int32_t max_streams;   /* requests on a connection at a time, if the peer allows; 100 */
     int32_t stream_window; /* bytes of a response that are taken before they are wanted; 1 MiB */
-    int32_t connection_window; /* the same of all responses on a connection; 16 MiB */
+    int32_t connection_window; /* of all responses of a connection, on their way; 16 MiB */
     int64_t ping_interval_ms;  /* silence of a connection in use, after which it is asked for a sign
                                   of life; BELAY_FOREVER */
     int64_t ping_timeout_ms;   /* ... and for how long; 10,000 */
