@@ -33,6 +33,10 @@ static inline void bench_client_open(struct bench_client *c, const struct bench_
         bench_die("%s", error.text);
     http.pool = pool;
     http.tls = c->tls;
+    if (bench_h2_connections(o) > 0) {
+        http.versions = BELAY_HTTP_2_ONLY;
+        http.max_streams = (int32_t)(o->inflight / bench_h2_connections(o));
+    }
     if (belay_http_open(c->loop, &http, &c->http, &error) < 0 ||
         belay_http_target_new(c->http, url, &c->target, &error) < 0)
         bench_die("%s", error.text);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * belay's GETs: keepalive (N in flight), sequential, connect and connect-resumed (each connection
+ * belay's GETs: keepalive (N in flight), h2-1 and h2-4 (the same over so many connections of HTTP/2), sequential, connect and connect-resumed (each connection
  * is used once). Every request asks for the next in its on_done, through the public API, with the
  * target parsed once.
  */
@@ -72,13 +72,15 @@ int main(int argc, char **argv)
     struct bench_options options;
     struct bench b = {.request = belay_http_request_options_init()};
     bool connect, resume;
+    unsigned h2;
 
     bench_options_parse(&options, argc, argv, "keepalive");
     connect = strncmp(options.mode, "connect", 7) == 0;
     resume = strcmp(options.mode, "connect-resumed") == 0;
-    if (strcmp(options.mode, "keepalive") != 0)
+    h2 = bench_h2_connections(&options);
+    if (strcmp(options.mode, "keepalive") != 0 && h2 == 0)
         options.inflight = 1;
-    pool.max_connections_per_endpoint = (int32_t)options.inflight;
+    pool.max_connections_per_endpoint = (int32_t)(h2 ? h2 : options.inflight);
     pool.max_connection_uses = connect ? 1 : BELAY_FOREVER;
     bench_client_open(&b.client, &options, &pool, resume);
     b.request.target = b.client.target;

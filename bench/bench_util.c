@@ -12,6 +12,12 @@
 #include <sys/resource.h>
 #include <time.h>
 
+unsigned bench_h2_connections(const struct bench_options *options)
+{
+    return strncmp(options->mode, "h2-", 3) == 0 ? (unsigned)strtoul(options->mode + 3, NULL, 10)
+                                                 : 0;
+}
+
 _Noreturn void bench_die(const char *format, ...)
 {
     va_list args;

@@ -33,6 +33,9 @@ struct bench_options {
 void bench_options_parse(struct bench_options *options, int argc, char **argv,
                          const char *default_mode);
 
+/* Of a mode "h2-N": over how many connections; 0 of another. */
+unsigned bench_h2_connections(const struct bench_options *options);
+
 /* Prints one sentence on standard error and ends the program with status 1. */
 _Noreturn void bench_die(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

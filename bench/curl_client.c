@@ -64,7 +64,11 @@ static CURL *make_easy(const struct bench_options *options)
     check(curl_easy_setopt(easy, CURLOPT_PROXY, ""));
     check(curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L));
     check(curl_easy_setopt(easy, CURLOPT_FAILONERROR, 1L));
-    check(curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1));
+    check(curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
+                           bench_h2_connections(options) ? (long)CURL_HTTP_VERSION_2TLS
+                                                         : (long)CURL_HTTP_VERSION_1_1));
+    if (bench_h2_connections(options))
+        check(curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L));
     check(curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body));
     if (options->tls)
         check(curl_easy_setopt(easy, CURLOPT_CAINFO, options->cafile));
@@ -90,10 +94,16 @@ static CURL *next_done(CURLM *multi)
 static void run_keepalive(const struct bench_options *options, struct bench_meter *meter)
 {
     CURL **easies = bench_calloc(options->inflight, sizeof(*easies));
+    unsigned h2 = bench_h2_connections(options);
     CURLM *multi = curl_multi_init();
     int running;
 
     check_multi(curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)options->inflight));
+    if (h2) {
+        check_multi(curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)h2));
+        check_multi(curl_multi_setopt(multi, CURLMOPT_MAX_CONCURRENT_STREAMS,
+                                      (long)(options->inflight / h2)));
+    }
     for (unsigned i = 0; i < options->inflight; i++) {
         easies[i] = make_easy(options);
         check_multi(curl_multi_add_handle(multi, easies[i]));
@@ -190,7 +200,7 @@ int main(int argc, char **argv)
     check(curl_global_init(CURL_GLOBAL_DEFAULT));
     if (strcmp(options.mode, "idle") == 0) {
         run_idle(&options);
-    } else if (strcmp(options.mode, "keepalive") == 0) {
+    } else if (strcmp(options.mode, "keepalive") == 0 || bench_h2_connections(&options)) {
         run_keepalive(&options, &meter);
         bench_report("libcurl", options.mode, &meter);
     } else if (strcmp(options.mode, "connect-resumed") == 0) {

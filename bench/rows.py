@@ -105,6 +105,19 @@ ROWS = (
 )
 
 
+def _h2(mode):
+    return [("belay", "belay_http", mode), ("bare nghttp2", "bare_h2", mode),
+            ("h2load", "h2load", mode), ("libcurl", "curl_client", mode)]
+
+
+ROWS += (
+    Row("h2-one", "GET, HTTP/2 over TLS, one connection, 100 streams", RATE, _h2("h2-1"),
+        (Target(">=", 0.8, "h2load"), Target(">=", 9, "libcurl")), tls=True, inflight=100),
+    Row("h2-four", "GET, HTTP/2 over TLS, four connections, 32 streams each", RATE, _h2("h2-4"),
+        (Target(">=", 0.8, "h2load"), Target(">=", 9, "libcurl")), tls=True, inflight=128),
+)
+
+
 def _threads(which=""):
     return [("belay", "belay_threads", "attached" + which),
             ("mutex and array", "thread_peers", "mutex" + which),
@@ -190,7 +203,7 @@ ROWS += tuple(
 
 def find_program(build, how):
     """The path of a client, or None where it was not built or installed."""
-    if how in ("wrk", "elixir"):
+    if how in ("wrk", "h2load", "elixir"):
         folders = os.environ.get("PATH", "/usr/bin").split(":")
     else:
         folders = [os.path.join(build, "bench")]
@@ -215,6 +228,8 @@ class Runner:
         path = find_program(self.build, how)
         if how == "wrk":
             argv = self._wrk(path, row, inflight)
+        elif how == "h2load":
+            argv = self._h2load(path, mode, inflight)
         elif how == "elixir":
             argv = _elixir(path, row) + self._own(path, row, mode, inflight)[1:]
         else:
@@ -222,7 +237,8 @@ class Runner:
         begin, server_begin = time.monotonic(), self.server.cpu_s()
         output, cpu_s = self._spawn(argv, self.core if row.pinned else None)
         server_share = (self.server.cpu_s() - server_begin) / (time.monotonic() - begin)
-        sample = _read_wrk(output, cpu_s) if how == "wrk" else _read_own(output)
+        sample = (_read_wrk(output, cpu_s) if how == "wrk" else
+                  _read_h2load(output, cpu_s) if how == "h2load" else _read_own(output))
         sample["server_share"] = server_share
         sample["value"] = _value(row, mode, sample)
         return sample
@@ -234,7 +250,8 @@ class Runner:
             self.child = None
 
     def _own(self, path, row, mode, inflight):
-        port = self.server.tls if row.tls else self.server.plain
+        port = (self.server.h2 if mode.startswith("h2-") else
+                self.server.tls if row.tls else self.server.plain)
         argv = [path, "--host", "127.0.0.1", "--port", str(port), "--mode", mode,
                 "--inflight", str(inflight), "--warmup", str(self.warmup), "--seconds",
                 str(min(self.seconds, GROWTH_SECONDS) if row.series else self.seconds)]
@@ -244,6 +261,11 @@ class Runner:
         url = "%s://127.0.0.1:%d/" % (("https", self.server.tls) if row.tls
                                       else ("http", self.server.plain))
         return [path, "-t1", "-c%d" % inflight, "-d%ds" % math.ceil(self.seconds), url]
+
+    def _h2load(self, path, mode, inflight):
+        conns = int(mode[3:])
+        return [path, "-t1", "-c%d" % conns, "-m%d" % (inflight // conns),
+                "-D%d" % math.ceil(self.seconds), "https://127.0.0.1:%d/" % self.server.h2]
 
     def _spawn(self, argv, core):
         """What it printed, and its user and system seconds as a whole."""
@@ -286,6 +308,15 @@ def _read_wrk(output, cpu_s):
         raise ClientError("wrk: " + output.strip().replace("\n", "; "))
     wall_s = float(found.group(2)) * {"ms": 0.001, "s": 1, "m": 60}[found.group(3)]
     return {"requests": int(found.group(1)), "wall_s": wall_s, "cpu_s": cpu_s}
+
+
+def _read_h2load(output, cpu_s):
+    wall = re.search(r"finished in ([0-9.]+)(us|ms|s)", output)
+    done = re.search(r"(\d+) succeeded, 0 failed, 0 errored", output)
+    if not wall or not done:
+        raise ClientError("h2load: " + output.strip().replace("\n", "; ")[-200:])
+    wall_s = float(wall.group(1)) * {"us": 1e-6, "ms": 0.001, "s": 1}[wall.group(2)]
+    return {"requests": int(done.group(1)), "wall_s": wall_s, "cpu_s": cpu_s}
 
 
 def _value(row, mode, sample):

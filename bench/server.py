@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""The server of a benchmark: one nginx on free ports in a directory of its own."""
+"""The servers of a benchmark: nginx, and nghttpd for HTTP/2, on free ports in a directory of their own."""
 
 import ctypes
 import http.client
 import os
+import shutil
 import signal
 import socket
 import ssl
@@ -97,8 +98,8 @@ class Nginx:
         self.core = core
         self.nofile = nofile
         self.cafile = os.path.join(directory, "ca.pem")
-        self.plain = self.tls = 0
-        self.process = None
+        self.plain = self.tls = self.h2 = 0
+        self.process = self.nghttpd = None
 
     def start(self):
         make_certificates(self.directory)
@@ -111,30 +112,51 @@ class Nginx:
         raise ServerError("nginx does not start: " + self._last_error())
 
     def stop(self):
-        if self.process is None:
-            return
-        self.process.terminate()
-        try:
-            self.process.wait(5)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.process = None
+        for process in (self.process, self.nghttpd):
+            if process is None:
+                continue
+            process.terminate()
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self.process = self.nghttpd = None
 
     def cpu_s(self):
-        """User and system seconds so far."""
+        """User and system seconds so far, of both."""
         if self.process.poll() is not None:
             raise ServerError("nginx ended: " + self._last_error())
-        with open("/proc/%d/stat" % self.process.pid, encoding="ascii") as file:
-            fields = file.read().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        total = 0
+        for process in (self.process, self.nghttpd):
+            if process is None:
+                continue
+            with open("/proc/%d/stat" % process.pid, encoding="ascii") as file:
+                fields = file.read().rpartition(")")[2].split()
+            total += int(fields[11]) + int(fields[12])
+        return total / os.sysconf("SC_CLK_TCK")
+
+    def _spawn_nghttpd(self):
+        """Several responses to a TLS record: what is measured is the client. Absent: its rows stay empty."""
+        program = shutil.which("nghttpd", path=os.environ.get("PATH", "") + ":/usr/sbin")
+        if program is None:
+            return
+        www = os.path.join(self.directory, "www")
+        os.makedirs(www, exist_ok=True)
+        with open(os.path.join(www, "index.html"), "w", encoding="ascii") as file:
+            file.write(BODY)
+        self.nghttpd = subprocess.Popen(
+            (program, "-a", "127.0.0.1", "-d", www, "-m", "1000", str(self.h2), "server.key", "server.pem"),
+            cwd=self.directory, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, preexec_fn=prepare_child(self.core))
 
     def _spawn(self):
-        self.plain, self.tls = _free_ports(2)
+        self.plain, self.tls, self.h2 = _free_ports(3)
         config = CONFIG.format(plain=self.plain, tls=self.tls, body=BODY, nofile=self.nofile,
                                connections=self.nofile - 16)
         with open(os.path.join(self.directory, "nginx.conf"), "w", encoding="ascii") as file:
             file.write(config)
+        self._spawn_nghttpd()
         nginx = "/usr/sbin/nginx" if os.path.exists("/usr/sbin/nginx") else "nginx"
         with open(os.path.join(self.directory, "stderr.log"), "w", encoding="ascii") as log:
             self.process = subprocess.Popen(
