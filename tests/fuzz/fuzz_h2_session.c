@@ -7,7 +7,7 @@
  * begins with SETTINGS; then what it sends. The requests stand on streams 1, 3 and 5.
  */
 #include <arpa/inet.h>
-#include <errno.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
