@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "http/h2_session.h"
+#include "wire/field.h"
 
 #define OUTPUT_MAX (256u * 1024u) /* bytes in the stream, beyond which no more frames are made */
 #define PIECE      16384u
@@ -56,13 +57,18 @@ static bool is(const struct belay_header *h, const char *name)
     return bl_span_equal_nocase(bl_span(h->name, h->name_len), bl_span_of(name));
 }
 
+/* Without blanks around it, which HTTP/1.1 ignores and HTTP/2 forbids (RFC 9113 section 8.2.1). */
+static struct bl_span value_of(const struct belay_header *h)
+{
+    return bl_field_trim(bl_span(h->value, h->value_len));
+}
+
 /* What speaks of the connection is not said (RFC 9113 section 8.2.2). */
 static bool is_unsaid(const struct belay_header *h)
 {
     return is(h, "host") || is(h, "upgrade") || is(h, "http2-settings") ||
            is(h, "proxy-authorization") ||
-           (is(h, "te") &&
-            !bl_span_equal_nocase(bl_span(h->value, h->value_len), bl_span_of("trailers")));
+           (is(h, "te") && !bl_span_equal_nocase(value_of(h), bl_span_of("trailers")));
 }
 
 struct given {
@@ -83,7 +89,7 @@ static struct given look_at(const struct bl_message *m)
         g.accept |= is(h, "accept");
         g.authorization |= is(h, "authorization");
         if (is(h, "host"))
-            g.host = bl_span(h->value, h->value_len);
+            g.host = value_of(h);
     }
     return g;
 }
@@ -112,7 +118,7 @@ static void add_lowered(struct fields *f, const struct belay_header *h)
 
     for (size_t i = 0; i < h->name_len; i++)
         name[i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] + 32 : name[i]);
-    add(f, bl_span(name, h->name_len), bl_span(h->value, h->value_len), secret(h));
+    add(f, bl_span(name, h->name_len), value_of(h), secret(h));
 }
 
 static void add_length(struct fields *f, int64_t length)
@@ -212,7 +218,8 @@ static ssize_t read_body(nghttp2_session *nghttp2, int32_t id, uint8_t *out, siz
 
 void bl_h2_body_go_on(struct bl_h2_stream *st)
 {
-    if (st->ex && !st->ex->awaits_continue && !st->ex->starved && !bl_list_linked(&st->hungry))
+    if (st->ex && st->id && !st->ex->awaits_continue && !st->ex->starved &&
+        !bl_list_linked(&st->hungry))
         bl_list_push_back(&st->session->hungry, &st->hungry);
 }
 
@@ -303,7 +310,6 @@ int bl_h2_submit(struct bl_h2_session *s, struct bl_h2_stream *st)
     if (rc < 0)
         return rc;
     st->ex->body_sent = none;
-    st->ex->awaits_continue = !none && m->expect_continue;
     rc = nghttp2_submit_request(s->nghttp2, NULL, f.nv, f.n, none ? NULL : &provider, st);
     if (rc < 0)
         return rc == NGHTTP2_ERR_NOMEM ? BELAY_ENOMEM : BELAY_ERESET;

@@ -16,6 +16,9 @@
 #include "base/error.h"
 #include "base/text.h"
 
+/* Of one head, as it goes out: more than a request may have. */
+#define HEAD_OUT_MAX (4u << 20)
+
 /* ---- its end ---- */
 
 static void fail_one(struct bl_h2_stream *st, const struct belay_error *error)
@@ -354,6 +357,7 @@ static int make_nghttp2(struct bl_h2_session *s)
     }
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_no_closed_streams(option, 1);
+    nghttp2_option_set_max_send_header_block_length(option, HEAD_OUT_MAX);
 #ifdef BL_HAVE_MAX_CONTINUATIONS
     nghttp2_option_set_max_continuations(option, SIZE_MAX); /* h2_limits.c counts their bytes */
 #endif

@@ -34,6 +34,11 @@ struct bl_h2_head {
     int failed; /* BELAY_ELIMIT, BELAY_ENOMEM: what comes is not kept */
 };
 
+struct bl_h2_held {
+    struct bl_list link; /* stream->heads */
+    struct bl_h2_head head;
+};
+
 struct bl_h2_stream {
     struct bl_list link;   /* session->unsent, streams or spare */
     struct bl_list event;  /* session->events: it has closed */
@@ -47,7 +52,8 @@ struct bl_h2_stream {
     bool refused;               /* ... because what came breaks the protocol: reset by us */
     bool deferred;              /* nghttp2 waits for the body */
     uint32_t code;              /* it was closed with */
-    struct bl_buf held;         /* of the body: came while the exchange was paused */
+    struct bl_list heads;       /* struct bl_h2_held: came while the exchange was paused */
+    struct bl_buf held;         /* of the body: likewise */
     struct bl_h2_head trailers; /* likewise */
 };
 

@@ -26,8 +26,25 @@ static struct bl_h2_stream *stream_new(struct bl_h2_session *s)
     bl_list_init(&st->link);
     bl_list_init(&st->event);
     bl_list_init(&st->hungry);
+    bl_list_init(&st->heads);
     st->session = s;
     return st;
+}
+
+static void held_free(struct bl_h2_held *held, struct bl_mem *mem)
+{
+    bl_h2_head_free(&held->head, mem);
+    bl_free(mem, held);
+}
+
+/* What nobody will be told any more. */
+static void forget_held(struct bl_h2_stream *st)
+{
+    struct bl_list *node;
+
+    while ((node = bl_list_pop_front(&st->heads)))
+        held_free(BL_LIST_OF(node, struct bl_h2_held, link), bl_h2_mem(st->session));
+    bl_buf_clear(&st->held);
 }
 
 void bl_h2_stream_release(struct bl_h2_session *s, struct bl_h2_stream *st)
@@ -37,6 +54,7 @@ void bl_h2_stream_release(struct bl_h2_session *s, struct bl_h2_stream *st)
     bl_list_remove(&st->link);
     bl_list_remove(&st->event);
     bl_list_remove(&st->hungry);
+    forget_held(st);
     bl_buf_free(&st->held, bl_h2_mem(s));
     bl_h2_head_free(&st->trailers, bl_h2_mem(s));
     bl_free(bl_h2_mem(s), st);
@@ -55,12 +73,13 @@ void bl_h2_stream_free(struct bl_h2_stream *st)
     bl_list_remove(&st->link);
     bl_list_remove(&st->event);
     bl_list_remove(&st->hungry);
-    bl_buf_clear(&st->held);
+    forget_held(st);
     bl_buf_trim(&st->held, bl_h2_mem(s));
     bl_h2_head_free(&st->trailers, bl_h2_mem(s));
     *st = (struct bl_h2_stream){.session = s};
     bl_list_init(&st->event);
     bl_list_init(&st->hungry);
+    bl_list_init(&st->heads);
     bl_list_push_front(&s->spare, &st->link);
     s->spare_n++;
 }
@@ -90,6 +109,7 @@ int bl_h2_start(struct bl_session *base, struct bl_exchange *ex)
     if (!st)
         return BELAY_ENOMEM;
     bl_exchange_reset(ex);
+    ex->awaits_continue = ex->message->expect_continue;
     st->ex = ex;
     ex->h2 = st;
     ex->active_at = bl_now(bl_h2_loop(s));
@@ -108,7 +128,7 @@ void bl_h2_detached(struct bl_session *base, struct bl_exchange *ex)
     ex->h2 = NULL;
     st->ex = NULL;
     bl_list_remove(&st->hungry);
-    bl_buf_clear(&st->held);
+    forget_held(st);
 }
 
 enum belay_sent bl_h2_sent(const struct bl_exchange *ex)
@@ -196,6 +216,27 @@ void bl_h2_stream_fail(struct bl_h2_stream *st, int code, enum belay_sent sent, 
 
 /* ---- up-calls ---- */
 
+/* What comes is kept, until all that came before has been told. */
+static bool is_held_up(const struct bl_h2_stream *st)
+{
+    return st->ex->paused || !bl_list_empty(&st->heads) || bl_buf_len(&st->held) > 0 ||
+           st->trailers.n > 0;
+}
+
+/* Its memory is taken over. */
+static void hold_head(struct bl_h2_stream *st, struct bl_h2_head *h)
+{
+    struct bl_h2_held *held = bl_zalloc(bl_h2_mem(st->session), sizeof *held);
+
+    if (!held) {
+        bl_h2_stream_fail(st, BELAY_ENOMEM, BELAY_ANSWERED, "holding a response: out of memory");
+        return;
+    }
+    held->head = *h;
+    *h = (struct bl_h2_head){.content_length = -1};
+    bl_list_push_back(&st->heads, &held->link);
+}
+
 static void fill_response(const struct bl_h2_head *h, struct belay_http_response *r)
 {
     *r = (struct belay_http_response){
@@ -212,16 +253,10 @@ static void on_informational(struct bl_h2_stream *st, struct bl_h2_head *h)
 {
     struct bl_exchange *ex = st->ex;
     struct belay_http_response response;
-    int32_t max = st->session->base.http->options.max_informational;
 
     if (h->status == 101) {
         bl_h2_stream_fail(st, BELAY_EPROTO, BELAY_ANSWERED,
                           "the peer switches protocols (101), which HTTP/2 cannot");
-        return;
-    }
-    if (++ex->informational_n > max) {
-        bl_h2_stream_fail(st, BELAY_ELIMIT, BELAY_ANSWERED, "more than %d informational responses",
-                          (int)max);
         return;
     }
     if (h->status == 100 && ex->awaits_continue)
@@ -235,7 +270,6 @@ static void on_response(struct bl_h2_stream *st, struct bl_h2_head *h)
     struct bl_exchange *ex = st->ex;
     struct belay_http_response response;
 
-    ex->responded = true;
     if (ex->awaits_continue && h->status < 300)
         bl_h2_body_ready(ex);
     fill_response(h, &response);
@@ -247,7 +281,7 @@ static void on_trailers(struct bl_h2_stream *st, struct bl_h2_head *h)
 {
     struct bl_h2_head swap;
 
-    if (bl_buf_len(&st->held) > 0 || st->ex->paused) {
+    if (is_held_up(st)) {
         swap = st->trailers;
         st->trailers = *h;
         *h = swap;
@@ -256,6 +290,31 @@ static void on_trailers(struct bl_h2_stream *st, struct bl_h2_head *h)
     }
     if (h->n > 0)
         st->ex->ops->trailers(st->ex, (const void *)bl_buf_head(&h->headers), h->n);
+}
+
+static void tell_head(struct bl_h2_stream *st, struct bl_h2_head *h)
+{
+    if (h->status < 200)
+        on_informational(st, h);
+    else
+        on_response(st, h);
+}
+
+static void on_head(struct bl_h2_stream *st, struct bl_h2_head *h)
+{
+    int32_t max = st->session->base.http->options.max_informational;
+
+    if (h->status >= 200)
+        st->ex->responded = true;
+    else
+        st->ex->informational_n++;
+    if (st->ex->informational_n > max)
+        bl_h2_stream_fail(st, BELAY_ELIMIT, BELAY_ANSWERED, "more than %d informational responses",
+                          (int)max);
+    else if (is_held_up(st))
+        hold_head(st, h);
+    else
+        tell_head(st, h);
 }
 
 void bl_h2_give_head(struct bl_h2_stream *st, struct bl_h2_head *h)
@@ -272,12 +331,10 @@ void bl_h2_give_head(struct bl_h2_stream *st, struct bl_h2_head *h)
     else if (h->failed)
         bl_h2_stream_fail(st, h->failed, BELAY_ANSWERED, "reading the response: %s",
                           belay_strerror(h->failed));
-    else if (h->status >= 100 && h->status < 200)
-        on_informational(st, h);
-    else if (h->status)
-        on_response(st, h);
-    else
+    else if (!h->status)
         on_trailers(st, h);
+    else
+        on_head(st, h);
 }
 
 static void consume(struct bl_h2_stream *st, size_t len)
@@ -287,21 +344,28 @@ static void consume(struct bl_h2_stream *st, size_t len)
         bl_h2_note(st->session, BELAY_ENOMEM);
 }
 
+static void tell_data(struct bl_h2_stream *st, const char *data, size_t len)
+{
+    struct bl_exchange *ex = st->ex;
+
+    ex->body_in += (int64_t)len;
+    consume(st, len); /* before: the stream may be gone after */
+    ex->ops->data(ex, data, len);
+}
+
 void bl_h2_give_data(struct bl_h2_stream *st, const char *data, size_t len)
 {
     struct bl_h2_session *s = st->session;
     struct bl_exchange *ex = st->ex;
 
     ex->active_at = bl_now(bl_h2_loop(s));
-    if (ex->paused || bl_buf_len(&st->held) > 0) {
+    if (is_held_up(st)) {
         if (bl_buf_append(&st->held, bl_h2_mem(s), data, len) < 0)
             bl_h2_stream_fail(st, BELAY_ENOMEM, BELAY_ANSWERED,
                               "holding a response: out of memory");
         return;
     }
-    ex->body_in += (int64_t)len;
-    consume(st, len); /* before: the stream may be gone after */
-    ex->ops->data(ex, data, len);
+    tell_data(st, data, len);
 }
 
 /* The response is whole, and handed over. What is left of the request's body is not wanted. */
@@ -322,9 +386,9 @@ static void reset_by_peer(struct bl_h2_stream *st)
 
     if (st->refused)
         bl_h2_stream_fail(st, BELAY_EPROTO, BELAY_ANSWERED, "the response is malformed (%s)", name);
-    else if (st->code == NGHTTP2_REFUSED_STREAM || !st->framed)
-        bl_h2_stream_fail(st, BELAY_ERESET, BELAY_NOT_SENT, "the peer refused the request (%s)",
-                          name);
+    else if (st->code == NGHTTP2_REFUSED_STREAM || !st->framed) /* ... before or after a head */
+        bl_h2_stream_fail(st, BELAY_ERESET, st->ex->answered ? BELAY_ANSWERED : BELAY_NOT_SENT,
+                          "the peer refused the request (%s)", name);
     else
         bl_h2_stream_fail(st, BELAY_EPROTO, bl_h2_sent(st->ex), "the peer reset the request (%s)",
                           name);
@@ -338,7 +402,7 @@ void bl_h2_give_end(struct bl_h2_stream *st)
         reap(st);
         return;
     }
-    if (ex->paused || bl_buf_len(&st->held) > 0)
+    if (is_held_up(st))
         return; /* bl_h2_run comes here again */
     if (st->ended && ex->responded)
         complete(st);
@@ -349,36 +413,56 @@ void bl_h2_give_end(struct bl_h2_stream *st)
                           "the peer ended the request without a response");
 }
 
-static void give_held(struct bl_h2_stream *st)
+static void give_held_head(struct bl_h2_stream *st)
+{
+    struct bl_mem *mem = bl_h2_mem(st->session);
+    struct bl_h2_held *held = BL_LIST_OF(bl_list_pop_front(&st->heads), struct bl_h2_held, link);
+
+    tell_head(st, &held->head);
+    held_free(held, mem);
+}
+
+static void give_held_data(struct bl_h2_stream *st)
 {
     struct bl_mem *mem = bl_h2_mem(st->session);
     struct bl_buf held = st->held;
 
-    if (bl_buf_len(&held) == 0)
-        return;
     st->held = (struct bl_buf){0};
     bl_h2_flush_later(st->session); /* what the peer may send now */
-    bl_h2_give_data(st, bl_buf_head(&held), bl_buf_len(&held));
+    tell_data(st, bl_buf_head(&held), bl_buf_len(&held));
     bl_buf_free(&held, mem);
 }
 
-static void give_trailers(struct bl_h2_stream *st)
+static void give_held_trailers(struct bl_h2_stream *st)
 {
     struct bl_mem *mem = bl_h2_mem(st->session);
     struct bl_h2_head h = st->trailers;
 
-    if (h.n == 0)
-        return;
     st->trailers = (struct bl_h2_head){0};
     st->ex->ops->trailers(st->ex, (const void *)bl_buf_head(&h.headers), h.n);
     bl_h2_head_free(&h, mem);
 }
 
+static void give_next(struct bl_h2_stream *st)
+{
+    if (!bl_list_empty(&st->heads))
+        give_held_head(st);
+    else if (bl_buf_len(&st->held) > 0)
+        give_held_data(st);
+    else
+        give_held_trailers(st);
+}
+
+/* Whether the stream is still there, and nobody has said stop. */
+static bool goes_on(struct bl_h2_session *s, struct bl_h2_stream *st, struct bl_exchange *ex,
+                    const bool *gone)
+{
+    return !*gone && s->current == st && st->ex == ex && !ex->paused;
+}
+
 /* Each of these may let go of the exchange, the stream, or the session. */
 void bl_h2_run(struct bl_exchange *ex)
 {
-    static void (*const steps[])(struct bl_h2_stream *) = {give_held, give_trailers,
-                                                           bl_h2_give_end};
     struct bl_h2_stream *st = ex->h2;
     struct bl_h2_session *s = st->session;
     bool gone = false, *outer = s->gone;
@@ -386,11 +470,10 @@ void bl_h2_run(struct bl_exchange *ex)
     ex->go_on = false;
     s->gone = &gone;
     s->current = st;
-    for (size_t i = 0; i < BL_COUNT(steps); i++) {
-        if (gone || s->current != st || st->ex != ex || ex->paused)
-            break;
-        steps[i](st);
-    }
+    while (goes_on(s, st, ex, &gone) && is_held_up(st))
+        give_next(st);
+    if (goes_on(s, st, ex, &gone))
+        bl_h2_give_end(st);
     if (!gone) {
         s->current = NULL;
         s->gone = outer;
