@@ -91,13 +91,16 @@ static void pay(struct bl_h2_limits *l, enum bl_h2_flood kind, uint32_t n)
     l->level[kind] = l->level[kind] > n ? l->level[kind] - n : 0;
 }
 
-void bl_h2_limits_earn(struct bl_h2_limits *l, uint8_t type)
+/* A reader of a body may give back its window, of the stream and of the connection, by the KiB. */
+#define UPDATES_PER_KIB 2
+
+void bl_h2_limits_earn(struct bl_h2_limits *l, uint8_t type, size_t length)
 {
     if (type == NGHTTP2_HEADERS) {
         pay(l, BL_H2_FLOOD_RESET, 1);
         pay(l, BL_H2_FLOOD_OTHER, 2);
     } else if (type == NGHTTP2_DATA) {
         pay(l, BL_H2_FLOOD_CONTROL, 1);
-        pay(l, BL_H2_FLOOD_OTHER, 4);
+        pay(l, BL_H2_FLOOD_OTHER, 4 + (uint32_t)(length / 1024) * UPDATES_PER_KIB);
     }
 }

@@ -243,7 +243,7 @@ static int on_frame_sent(nghttp2_session *nghttp2, const nghttp2_frame *frame, v
 {
     struct bl_h2_session *s = arg;
 
-    bl_h2_limits_earn(&s->limits, frame->hd.type);
+    bl_h2_limits_earn(&s->limits, frame->hd.type, frame->hd.length);
     if (frame->hd.type == NGHTTP2_RST_STREAM)
         on_reset_sent(nghttp2, frame);
     if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR &&

@@ -32,23 +32,31 @@ static void fail_one(struct bl_h2_stream *st, const struct belay_error *error)
 }
 
 /* One whose response is whole, and only held back, has lost nothing. */
-static struct bl_h2_stream *next_wanted(struct bl_list *list)
+static bool has_lost(const struct bl_h2_stream *st)
 {
-    BL_LIST_EACH(node, list)
-    {
+    return st->ex && !(st->ended && st->ex->responded);
+}
+
+/* Each is looked at once, however many there are; callbacks may end any of them. */
+static void fail_all(struct bl_h2_session *s, const struct belay_error *error, const bool *gone)
+{
+    struct bl_list *node;
+
+    bl_list_splice(&s->dying, &s->streams);
+    bl_list_splice(&s->dying, &s->unsent);
+    while (!*gone && (node = bl_list_pop_front(&s->dying))) {
         struct bl_h2_stream *st = BL_LIST_OF(node, struct bl_h2_stream, link);
 
-        if (st->ex && !(st->ended && st->ex->responded))
-            return st;
+        bl_list_push_back(&s->streams, node);
+        if (has_lost(st))
+            fail_one(st, error);
     }
-    return NULL;
 }
 
 /* The keeper hears of it first, so that the connection's end has its reason when leases come back. */
 void bl_h2_die_of(struct bl_h2_session *s, const struct belay_error *error)
 {
     struct belay_error copy = *error;
-    struct bl_h2_stream *st;
     bool gone = false, *outer = s->gone;
 
     s->broken = true;
@@ -66,8 +74,7 @@ void bl_h2_die_of(struct bl_h2_session *s, const struct belay_error *error)
     }
     if (!s->base.check) /* else it tells */
         belay_conn_lost(s->base.conn, BELAY_REASON_NONE, &copy);
-    while (!gone && ((st = next_wanted(&s->streams)) || (st = next_wanted(&s->unsent))))
-        fail_one(st, &copy);
+    fail_all(s, &copy, &gone);
     if (!gone)
         s->gone = outer;
     else if (outer)
@@ -153,6 +160,7 @@ static void close_session(struct bl_session *base)
     bl_timer_fini(&s->timer, loop);
     free_streams(s, &s->unsent);
     free_streams(s, &s->streams);
+    free_streams(s, &s->dying);
     free_streams(s, &s->spare);
     bl_h2_head_free(&s->head, &loop->mem);
     bl_free(&loop->mem, s);
@@ -394,6 +402,7 @@ int bl_h2_session_new(struct belay_http *http, struct belay_conn *conn, struct b
     bl_list_init(&s->base.link);
     bl_list_init(&s->unsent);
     bl_list_init(&s->streams);
+    bl_list_init(&s->dying);
     bl_list_init(&s->spare);
     bl_list_init(&s->events);
     bl_list_init(&s->hungry);

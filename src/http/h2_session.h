@@ -76,7 +76,8 @@ struct bl_h2_session {
     struct bl_session base;
     nghttp2_session *nghttp2;
     struct bl_list unsent, streams, spare, events, hungry;
-    uint32_t submitted; /* requests that nghttp2 has */
+    struct bl_list dying; /* of a broken one: still to be told */
+    uint32_t submitted;   /* requests that nghttp2 has */
     uint32_t spare_n;
     uint32_t peer_max; /* MAX_CONCURRENT_STREAMS */
     struct bl_task flush;
@@ -188,6 +189,6 @@ bool bl_h2_limits_allow(struct bl_h2_limits *limits, const uint8_t header[BL_H2_
                         size_t header_bytes_max, uint64_t now, const char **ret_why);
 uint32_t bl_h2_frame_length(const uint8_t header[BL_H2_FRAME_HEADER]);
 /* A frame of ours has left, for which the peer may send some. */
-void bl_h2_limits_earn(struct bl_h2_limits *limits, uint8_t type);
+void bl_h2_limits_earn(struct bl_h2_limits *limits, uint8_t type, size_t length);
 
 #endif

@@ -92,15 +92,29 @@ static void what_we_send_pays_for_answers(void **state)
 
     (void)state;
     for (int i = 0; i < 100000; i++) {
-        bl_h2_limits_earn(&l, NGHTTP2_HEADERS);
+        bl_h2_limits_earn(&l, NGHTTP2_HEADERS, 30);
         assert_true(allow(&l, NGHTTP2_RST_STREAM, 0, 4, START));
-        bl_h2_limits_earn(&l, NGHTTP2_DATA);
+        bl_h2_limits_earn(&l, NGHTTP2_DATA, 1);
         assert_true(allow(&l, NGHTTP2_WINDOW_UPDATE, 0, 4, START));
         assert_true(allow(&l, NGHTTP2_WINDOW_UPDATE, 0, 4, START));
         assert_true(allow(&l, NGHTTP2_PING, 0, 8, START));
     }
-    bl_h2_limits_earn(&l, NGHTTP2_PING); /* nothing is bought by it */
+    bl_h2_limits_earn(&l, NGHTTP2_PING, 8); /* nothing is bought by it */
     assert_int_equal(borne(&l, NGHTTP2_RST_STREAM, 0, 4, START), 1000 - 1);
+}
+
+/* As servers do whose programs read in small pieces. */
+static void an_upload_whose_windows_come_back_in_pieces_is_borne(void **state)
+{
+    struct bl_h2_limits l = {.drained_at = START};
+
+    (void)state;
+    for (int i = 0; i < 100000; i++) {
+        bl_h2_limits_earn(&l, NGHTTP2_DATA, 16384);
+        for (int n = 0; n < 2 * 16; n++)
+            assert_true(allow(&l, NGHTTP2_WINDOW_UPDATE, 0, 4, START));
+    }
+    assert_true(borne(&l, NGHTTP2_WINDOW_UPDATE, 0, 4, START) <= 10000); /* bounded all the same */
 }
 
 static void a_block_has_an_end(void **state)
@@ -123,6 +137,7 @@ int main(void)
         cmocka_unit_test(kinds_do_not_add_up),
         cmocka_unit_test(time_drains_them),
         cmocka_unit_test(what_we_send_pays_for_answers),
+        cmocka_unit_test(an_upload_whose_windows_come_back_in_pieces_is_borne),
         cmocka_unit_test(a_block_has_an_end),
     };
 
