@@ -341,6 +341,15 @@ static bool feed(struct bl_h2_session *s, const uint8_t *data, size_t len, const
     return false;
 }
 
+/* A frame is whole. Nothing else can come before a block of fields is. */
+static void end_frame(struct bl_h2_session *s)
+{
+    bool block = s->header[3] == NGHTTP2_HEADERS || s->header[3] == NGHTTP2_CONTINUATION;
+
+    if (!block || s->header[4] & NGHTTP2_FLAG_END_HEADERS)
+        s->whole_at = s->heard_at;
+}
+
 /* What was asked for not to be promised never may be: our SETTINGS came before any request. */
 static bool begin_frame(struct bl_h2_session *s, const bool *gone)
 {
@@ -357,6 +366,8 @@ static bool begin_frame(struct bl_h2_session *s, const bool *gone)
     }
     s->left = bl_h2_frame_length(s->header);
     s->header_n = 0;
+    if (s->left == 0)
+        end_frame(s);
     return feed(s, s->header, BL_H2_FRAME_HEADER, gone);
 }
 
@@ -368,6 +379,8 @@ static bool read_some(struct bl_h2_session *s, const uint8_t **data, size_t *len
     if (s->left > 0) {
         n = *len < s->left ? *len : s->left;
         s->left -= (uint32_t)n;
+        if (s->left == 0)
+            end_frame(s);
         if (!feed(s, *data, n, gone))
             return false;
     } else {

@@ -257,13 +257,13 @@ static uint64_t later(uint64_t at, uint64_t span)
     return span >= BELAY_NEVER - at ? BELAY_NEVER : at + span;
 }
 
-/* Any byte is as good as the answer. */
+/* Anything whole is as good as the answer; a frame that dribbles in keeps the answer back. */
 static uint64_t due(const struct bl_h2_session *s)
 {
     uint64_t limit = BL_MS(s->base.http->options.ping_timeout_ms);
 
     if (s->pinging)
-        return later(s->heard_at > s->pinged_at ? s->heard_at : s->pinged_at, limit);
+        return later(s->whole_at > s->pinged_at ? s->whole_at : s->pinged_at, limit);
     return later(s->heard_at, interval(s));
 }
 
@@ -302,7 +302,7 @@ void bl_h2_doubt(struct bl_exchange *ex, uint64_t since)
 {
     struct bl_h2_session *s = bl_h2_of(ex->session);
 
-    if (s->broken || s->heard_at > since)
+    if (s->broken || s->whole_at > since)
         return;
     belay_conn_suspect(s->base.conn);
     check(&s->base);
@@ -408,7 +408,7 @@ int bl_h2_session_new(struct belay_http *http, struct belay_conn *conn, struct b
     bl_list_init(&s->hungry);
     bl_task_init(&s->flush, bl_h2_flush, s);
     bl_task_init(&s->end, on_end_task, s);
-    s->heard_at = s->limits.drained_at = bl_now(http->loop);
+    s->heard_at = s->whole_at = s->limits.drained_at = bl_now(http->loop);
     if (bl_timer_init(&s->timer, http->loop, on_timer, s) < 0 || make_nghttp2(s) < 0 ||
         say_hello(s) < 0) {
         nghttp2_session_del(s->nghttp2);

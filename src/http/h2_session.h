@@ -104,8 +104,9 @@ struct bl_h2_session {
     bool pinging;  /* a PING waits for its answer */
     bool checking; /* ... and the keeper for what comes of it */
     uint32_t goaway_code;
-    uint64_t heard_at, pinged_at; /* when bytes last came, and the last PING went */
-    int code;                     /* of a failure where none can be told; 0: none */
+    uint64_t heard_at, whole_at; /* when bytes last came, and something whole */
+    uint64_t pinged_at;          /* when the last PING went */
+    int code;                    /* of a failure where none can be told; 0: none */
     char why[160];
     bool *gone; /* set when the session is freed under on_data */
 };
@@ -138,7 +139,7 @@ void bl_h2_note(struct bl_h2_session *s, int code);
 void bl_h2_end(struct bl_h2_session *s, uint32_t h2_code, int code, const char *why);
 /* How often it listens, depending on what is under way. */
 void bl_h2_arm(struct bl_h2_session *s);
-/* A request has waited in vain: if nothing at all came since `since`, it is asked. */
+/* A request has waited in vain: if nothing whole came since `since`, it is asked. */
 void bl_h2_doubt(struct bl_exchange *ex, uint64_t since);
 
 /* ---- h2_stream.c ---- */

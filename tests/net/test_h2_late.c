@@ -188,6 +188,42 @@ static void a_head_is_said_as_http2_wants_it(void **state)
     h2_close(&k);
 }
 
+/* A block of fields that comes in for ever keeps back all else on its connection: no sign of life. */
+static void a_head_that_dribbles_does_not_keep_its_connection(void **state)
+{
+    struct belay_http_options options = h2_options();
+    struct belay_http_request_options o = belay_http_request_options_init();
+    struct call call = {0}, next = {0};
+    struct h2_kit k;
+    uint8_t block[64];
+    size_t len = h2_block(":status: 200\n", block, sizeof block);
+    int64_t end;
+
+    (void)state;
+    options.ping_timeout_ms = 50;
+    h2_open(&k, &options);
+    o.url = h2_url(&k.server, "/");
+    o.first_byte_timeout_ms = 50;
+    call_start(&k.kit, &call, &o);
+    h2_until_requests(&k, 1);
+    h2_frame(&k.server, 0, H2_HEADERS, 0, 1, block, len);
+    end = belay_loop_now_ms(k.kit.loop) + 5000;
+    while (k.server.conns[0].fd >= 0) {
+        uint8_t literal[] = {0x10, 1, 'a', 1, 'b'};
+
+        h2_frame(&k.server, 0, H2_CONTINUATION, 0, 1, literal, sizeof literal);
+        h2_turn(&k);
+        assert_true(belay_loop_now_ms(k.kit.loop) < end);
+    }
+    h2_bad(&call, BELAY_ETIMEDOUT, BELAY_MAYBE_SENT);
+    h2_begin(&k, &next, NULL);
+    h2_until_requests(&k, 2);
+    h2_answer(&k.server, 1, 1, "fine");
+    h2_until(&k, &next.done);
+    h2_good(&next, "fine");
+    h2_close(&k);
+}
+
 /* ---- pauses ---- */
 
 static void nothing_comes_while_paused_not_even_a_head(void **state)
@@ -258,6 +294,7 @@ int main(void)
         cmocka_unit_test(a_body_goes_when_no_100_comes),
         cmocka_unit_test(a_long_head_arrives),
         cmocka_unit_test(a_head_is_said_as_http2_wants_it),
+        cmocka_unit_test(a_head_that_dribbles_does_not_keep_its_connection),
         cmocka_unit_test(nothing_comes_while_paused_not_even_a_head),
         cmocka_unit_test(trailers_come_though_the_stream_ends_first),
     };
