@@ -24,17 +24,23 @@ static const struct protocol protocols[] = {
     {.alpn = "h2", .open = bl_h2_session_new},
 };
 
+/* Whatever a server has chosen, and whoever has opened the connection. */
+static bool is_allowed(const struct belay_http *http, const char *alpn)
+{
+    bool h2 = strcmp(alpn, "h2") == 0;
+
+    return http->options.versions != (h2 ? BELAY_HTTP_1_ONLY : BELAY_HTTP_2_ONLY);
+}
+
 /* Where nothing was agreed it is HTTP/1.1: over plain TCP, and by servers without ALPN; but HTTP/2
- * by prior knowledge, which no forward proxy has. NULL: none that both sides speak. */
+ * by prior knowledge. Forward proxies are spoken to in HTTP/1.1. NULL: none that both sides speak. */
 static const struct protocol *agreed(const struct belay_http *http, bool tls, bool forward,
                                      const char *alpn)
 {
-    bool only2 = http->options.versions == BELAY_HTTP_2_ONLY;
-
-    if (only2 && (forward || (tls && !alpn)))
-        return NULL;
     if (!alpn)
-        alpn = only2 ? "h2" : "http/1.1";
+        alpn = !tls && http->options.versions == BELAY_HTTP_2_ONLY ? "h2" : "http/1.1";
+    if (!is_allowed(http, alpn) || (forward && strcmp(alpn, "h2") == 0))
+        return NULL;
     for (size_t i = 0; i < BL_COUNT(protocols); i++) {
         if (strcmp(alpn, protocols[i].alpn) == 0)
             return &protocols[i];
@@ -167,7 +173,7 @@ static bool move_session(struct belay_conn *conn, void *arg, void *to)
     struct bl_session *session = belay_conn_state(conn);
 
     (void)arg;
-    if (session->running > 0)
+    if (session->running > 0 || !is_allowed(to, session->ops->alpn))
         return false;
     session->http = to;
     return true;

@@ -156,12 +156,44 @@ static void client_that_closes_leaves_what_another_has_taken_over(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+static int speak_anything(struct belay_endpoint_options *options, void *arg)
+{
+    (void)arg;
+    options->alpn = "http/1.1"; /* the same key for all */
+    return 0;
+}
+
+static void a_connection_of_another_version_is_not_taken_over(void **state)
+{
+    struct belay_pool_options pool = belay_pool_options_init();
+    struct belay_http_options o = belay_http_options_init();
+    struct call call = {0};
+    struct kit other;
+
+    (void)state;
+    open_all(belay_cache_aggressive());
+    get("/bytes/10", 1);
+    until_rest(1);
+    pool.cache = cache;
+    o.pool = &pool;
+    o.versions = BELAY_HTTP_2_ONLY;
+    o.on_route = speak_anything;
+    other = k;
+    assert_int_equal(belay_http_open(k.loop, &o, &other.http, NULL), 0);
+    call_get(&other, &call, origin_url(&origin, "/bytes/10"));
+    assert_int_not_equal(call.error.code, 0); /* it speaks HTTP/1.1 alone */
+    assert_false(call.facts.reused);
+    assert_int_equal(opened(k.http), 1);
+    call_clear(&call);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(aggressive_keeps_one_connection_for_many_requests),
         TEST(restrictive_closes_after_each_request),
         TEST(clients_share_connections_but_not_limits),
+        TEST(a_connection_of_another_version_is_not_taken_over),
         TEST(client_that_closes_leaves_what_another_has_taken_over),
     };
     return cmocka_run_group_tests_name("net_http_cache", tests, NULL, NULL);
