@@ -247,6 +247,45 @@ static void nothing_comes_while_paused_not_even_a_head(void **state)
     h2_close(&k);
 }
 
+static void what_is_held_back_is_told_in_order_or_let_go(void **state)
+{
+    (void)state;
+    for (int how = 0; how < 4; how++) {
+        struct call call = {.on_info = BELAY_HTTP_PAUSE};
+        struct h2_kit k;
+
+        h2_open(&k, NULL);
+        h2_begin(&k, &call, NULL);
+        h2_until_requests(&k, 1);
+        for (int i = 0; i < 3; i++)
+            h2_head(&k.server, 0, 0, 1, ":status: 103\n");
+        h2_head(&k.server, 0, 0, 1, ":status: 200\n");
+        h2_data(&k.server, 0, 0, 1, "fine");
+        h2_head(&k.server, 0, H2_END_STREAM, 1, "a: b\n");
+        h2_turn(&k);
+        assert_int_equal(call.infos, 1);
+        if (how == 0)
+            belay_http_request_cancel(call.request);
+        else if (how == 1)
+            belay_http_close(k.kit.http, NULL, NULL);
+        else if (how == 2)
+            h2_hang_up(&k.server, 0); /* all of it has come */
+        h2_turn(&k);
+        assert_int_equal(call.dones, how == 1);
+        if (how >= 2) {
+            call.on_info = BELAY_HTTP_GO_ON;
+            belay_http_request_resume(call.request);
+            h2_until(&k, &call.done);
+            assert_int_equal(call.infos, 3);
+            assert_int_equal(call.heads, 1);
+            assert_string_equal(call.trailers, "a: b\n");
+            h2_good(&call, "fine");
+        }
+        call_clear(&call);
+        h2_close(&k);
+    }
+}
+
 static void resume_other(struct call *call, const char *data, size_t len)
 {
     struct call *other = call->extra;
@@ -296,6 +335,7 @@ int main(void)
         cmocka_unit_test(a_head_is_said_as_http2_wants_it),
         cmocka_unit_test(a_head_that_dribbles_does_not_keep_its_connection),
         cmocka_unit_test(nothing_comes_while_paused_not_even_a_head),
+        cmocka_unit_test(what_is_held_back_is_told_in_order_or_let_go),
         cmocka_unit_test(trailers_come_though_the_stream_ends_first),
     };
 
