@@ -94,7 +94,7 @@ struct bl_session_ops {
     void (*run)(struct bl_exchange *ex);
     /* What became of it so far. */
     enum belay_sent (*sent)(const struct bl_exchange *ex);
-    /* Bytes of it that the kernel took. */
+    /* Bytes of it that have gone: HTTP/1.1, to the kernel; HTTP/2, of the body, to the stream. */
     uint64_t (*bytes_out)(const struct bl_exchange *ex);
     /* Asks the peer whether it is there, and makes belay_conn_checked. NULL: cannot. */
     void (*check)(struct bl_session *session);

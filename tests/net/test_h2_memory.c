@@ -9,7 +9,7 @@
 
 struct outcome {
     int dones, started;
-    bool paused;
+    bool paused, paused_early;
     struct belay_http_request *request;
 };
 
@@ -29,15 +29,30 @@ static enum belay_http_action on_data(struct belay_http_request *request, const 
     struct outcome *outcome = arg;
 
     (void)data, (void)len;
-    if (outcome->paused)
+    if (outcome->paused || outcome->request)
         return BELAY_HTTP_GO_ON;
     outcome->paused = true;
     outcome->request = request;
     return BELAY_HTTP_PAUSE;
 }
 
-static const struct belay_http_callbacks callbacks = {
-    .size = sizeof callbacks, .on_data = on_data, .on_done = on_done};
+/* All that follows it is held. */
+static enum belay_http_action on_informational(const struct belay_http_response *response,
+                                               void *arg)
+{
+    struct outcome *outcome = arg;
+
+    if (outcome->paused_early)
+        return BELAY_HTTP_GO_ON;
+    outcome->paused_early = true;
+    outcome->request = response->request;
+    return BELAY_HTTP_PAUSE;
+}
+
+static const struct belay_http_callbacks callbacks = {.size = sizeof callbacks,
+                                                      .on_informational = on_informational,
+                                                      .on_data = on_data,
+                                                      .on_done = on_done};
 
 static ptrdiff_t read_some(void *out, size_t size, void *arg)
 {
