@@ -66,7 +66,10 @@ struct belay_link_event {
     int64_t next_ms; /* FAILED, DISCONNECTED: until the next attempt; BELAY_FOREVER: none will be */
 };
 
-/* Nothing is awaited and nothing is returned: a slow handler delays its loop, and nothing else. */
+/*
+ * Nothing is awaited and nothing is returned: a slow handler delays its loop, and nothing else. Who
+ * closes the link in it still hears what had happened by then: CONNECTED, say, and DISCONNECTED.
+ */
 typedef void belay_link_event_fn(struct belay_link *link, const struct belay_link_event *event,
                                  void *arg);
 
