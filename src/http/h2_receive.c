@@ -138,7 +138,9 @@ static int on_data_chunk(nghttp2_session *nghttp2, uint8_t flags, int32_t id, co
     s->chunk_stream = stream_of(nghttp2, id);
     s->chunk = data;
     s->chunk_len = len;
-    nghttp2_session_consume_connection(nghttp2, len); /* one who pauses does not hold up the rest */
+    /* One who pauses does not hold up the rest. */
+    if (nghttp2_session_consume_connection(nghttp2, len) == NGHTTP2_ERR_NOMEM)
+        bl_h2_note(s, BELAY_ENOMEM);
     if (!s->chunk_stream || !s->chunk_stream->ex)
         nghttp2_session_consume_stream(nghttp2, id, len);
     return 0;

@@ -65,6 +65,9 @@ static ptrdiff_t read_some(void *out, size_t size, void *arg)
     return (ptrdiff_t)n;
 }
 
+#define LARGE_PIECES 3
+static char large[4000];
+
 /* Each request gets a 103, a body in pieces, trailers; the fifth is refused, the sixth cut off. */
 static void answer(struct h2_server *s, unsigned conn, uint32_t id)
 {
@@ -77,6 +80,8 @@ static void answer(struct h2_server *s, unsigned conn, uint32_t id)
         h2_head(s, conn, 0, id, ":status: 200\nserver: a server that says this\n");
         for (int i = 0; i < 3; i++)
             h2_data(s, conn, 0, id, "a piece of the body, and another, and another");
+        for (int i = 0; i < LARGE_PIECES; i++) /* windows are given back */
+            h2_frame(s, conn, H2_DATA, 0, id, large, sizeof large);
         h2_head(s, conn, H2_END_STREAM, id, "checksum: 42\n");
     }
 }
@@ -148,7 +153,7 @@ static size_t run_scenario(size_t n)
     pool.connect_retry_delay_ms = 1;
     h.pool = &pool;
     h.timeout_ms = 3000;
-    h.stream_window = 65535;
+    h.stream_window = h.connection_window = 65535;
     assert_int_equal(belay_loop_new(&o, &loop, &error), 0);
     failing_alloc_once(&failing, n);
     if (belay_http_open(loop, &h, &http, &error) == 0)
