@@ -53,6 +53,37 @@ static void live(struct life *life, const struct life_ops *ops)
     ops->finish(life);
 }
 
+void life_make_world(struct life *life, uint64_t seed, const struct history_options *options,
+                     belay_trace_fn *on_trace, void *trace_arg)
+{
+    struct sim_world *w = sim_world_bare(seed);
+
+    life->w = w;
+    w->verbose = options->verbose;
+    w->on_trace = on_trace;
+    w->trace_arg = trace_arg;
+    if (sim_world_start(w) < 0)
+        w->loop = NULL;
+}
+
+int life_add_hosts(struct life *life, struct sim_host **hosts, struct belay_endpoint **endpoints,
+                   int n)
+{
+    for (int i = 0; i < n; i++) {
+        struct belay_endpoint_options o = belay_endpoint_options_init();
+        char name[16];
+
+        snprintf(name, sizeof name, "%c.sim.test", 'a' + i);
+        hosts[i] = sim_host_add(life->w, name, 7000, &sim_line_server);
+        o.scheme = "tcp";
+        o.host = hosts[i]->name;
+        o.port = hosts[i]->port;
+        if (belay_endpoint_new(life->w->loop, &o, &endpoints[i], NULL) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 int life_run(struct life *life, const struct life_ops *ops, const struct history_options *options,
              char *text, size_t size)
 {

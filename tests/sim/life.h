@@ -37,6 +37,14 @@ static inline void life_begin_world(struct life *life)
     life_begin(life, HISTORY_DRAWS - 1);
 }
 
+/* Makes life->w, and its loop, unless there is no memory for that. */
+void life_make_world(struct life *life, uint64_t seed, const struct history_options *options,
+                     belay_trace_fn *on_trace, void *trace_arg);
+
+/* Hosts a, b, ... of the line server, and an endpoint of each; -1: there is no memory for one. */
+int life_add_hosts(struct life *life, struct sim_host **hosts, struct belay_endpoint **endpoints,
+                   int n);
+
 /* life->w is made, its loop too, or not: then it is told. 0, or -1: what was wrong is in `text`, and all is left as it is. */
 int life_run(struct life *life, const struct life_ops *ops, const struct history_options *options,
              char *text, size_t size);

@@ -296,14 +296,10 @@ int link_history_run(uint64_t seed, const struct history_options *options, struc
 
     if (!all)
         abort();
-    all->w = all->life.w = sim_world_bare(seed);
-    all->w->verbose = options->verbose;
-    all->w->on_trace = on_trace;
-    all->w->trace_arg = all;
     all->met = met;
     all->then = recklessly;
-    if (sim_world_start(all->w) < 0)
-        all->w->loop = NULL;
+    life_make_world(&all->life, seed, options, on_trace, all);
+    all->w = all->life.w;
     if (life_run(&all->life, &ops, options, text, size) < 0)
         return -1;
     met_add(met, all->w);

@@ -194,18 +194,8 @@ static int draw(struct life *life)
         life->alloc_fails = life->alloc_fails || sim_chance(w, 10);
     life_begin_world(life);
     all->lenient = life->alloc_fails;
-    for (int i = 0; i < TREE_HOSTS; i++) {
-        struct belay_endpoint_options o = belay_endpoint_options_init();
-        char name[16];
-
-        snprintf(name, sizeof name, "%c.sim.test", 'a' + i);
-        all->hosts[i] = sim_host_add(w, name, 7000, &sim_line_server);
-        o.scheme = "tcp";
-        o.host = all->hosts[i]->name;
-        o.port = all->hosts[i]->port;
-        if (belay_endpoint_new(w->loop, &o, &all->endpoints[i], NULL) < 0)
-            return -1;
-    }
+    if (life_add_hosts(life, all->hosts, all->endpoints, TREE_HOSTS) < 0)
+        return -1;
     tree_attach(all);
     open_tree(all);
     return 0;
@@ -291,14 +281,10 @@ int tree_history_run(uint64_t seed, const struct history_options *options, struc
 
     if (!all)
         abort();
-    all->w = all->life.w = sim_world_bare(seed);
-    all->w->verbose = options->verbose;
-    all->w->on_trace = on_trace;
-    all->w->trace_arg = all;
     all->met = met;
     bl_list_init(&all->dead_kids);
-    if (sim_world_start(all->w) < 0)
-        all->w->loop = NULL;
+    life_make_world(&all->life, seed, options, on_trace, all);
+    all->w = all->life.w;
     if (life_run(&all->life, &ops, options, text, size) < 0)
         return -1;
     met_add(met, all->w);
