@@ -147,10 +147,14 @@ static int compare_ids(const void *a, const void *b)
 /* Two of the same id would never start. */
 static int check_ids(struct plan *plan, struct belay_error *error)
 {
-    char **ids = bl_alloc(&plan->mem, plan->n * sizeof *ids);
+    char **ids;
     size_t n = 0;
-    int rc = ids ? 0 : out_of_memory(error);
+    int rc;
 
+    if (plan->n < 2)
+        return 0;
+    ids = bl_alloc(&plan->mem, plan->n * sizeof *ids);
+    rc = ids ? 0 : out_of_memory(error);
     for (size_t i = 0; ids && i < plan->n; i++) {
         if (plan->specs[i].id)
             ids[n++] = plan->specs[i].id;
