@@ -63,8 +63,10 @@ static enum belay_release stop(struct bl_exchange *ex)
     struct bl_h1_session *s = bl_h1_of(ex->session);
 
     s->broken = true;
-    bl_stream_drop_output(s->base.stream);
     bl_exchange_detach(ex);
+    if (bl_session_is_taken(&s->base))
+        return BELAY_BROKEN;
+    bl_stream_drop_output(s->base.stream);
     belay_stream_resume(s->base.stream); /* what comes is thrown away until the keeper closes it */
     return BELAY_BROKEN;
 }
@@ -309,6 +311,8 @@ static void run(struct bl_exchange *ex)
     struct bl_h1_session *s = bl_h1_of(ex->session);
     bool go_on = ex->go_on;
 
+    if (bl_session_is_taken(&s->base))
+        return;
     ex->go_on = false;
     if (ex->pump) {
         ex->pump = false;

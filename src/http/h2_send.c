@@ -380,6 +380,8 @@ void bl_h2_flush(void *arg)
     struct bl_h2_session *s = arg;
     bool gone = false, *outer = s->gone; /* of whoever reads further down the stack */
 
+    if (bl_session_is_taken(&s->base))
+        return;
     s->gone = &gone;
     make_frames(s, &gone);
     while (!gone && bl_h2_hand_over(s, &gone) && has_work(s)) {

@@ -63,8 +63,10 @@ void bl_h2_die_of(struct bl_h2_session *s, const struct belay_error *error)
     s->gone = &gone;
     bl_task_cancel(&s->flush);
     bl_timer_stop(&s->timer);
-    belay_stream_flush(s->base.stream); /* its GOAWAY; what does not leave now never will */
-    bl_stream_drop_output(s->base.stream);
+    if (!bl_session_is_taken(&s->base)) {
+        belay_stream_flush(s->base.stream); /* its GOAWAY; what does not leave now never will */
+        bl_stream_drop_output(s->base.stream);
+    }
     if (!s->ready) {
         s->gone = outer;
         belay_stream_set_callbacks(s->base.stream, NULL, NULL);

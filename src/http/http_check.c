@@ -136,7 +136,7 @@ void bl_check_free(struct bl_check *c)
         return;
     c->session->check = NULL;
     if (c->ex.session)
-        c->ex.session->ops->stop(&c->ex);
+        bl_exchange_detach(&c->ex); /* the session ends with it */
     bl_task_cancel(&c->task);
     bl_timer_fini(&c->timer, c->loop);
     bl_exchange_fini(&c->ex, c->loop);

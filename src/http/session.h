@@ -122,6 +122,12 @@ struct bl_session {
     struct bl_check *check;    /* under way; or NULL */
 };
 
+/* Its stream has been taken by whoever has a lease on the connection, and is theirs. */
+static inline bool bl_session_is_taken(const struct bl_session *session)
+{
+    return !belay_conn_stream(session->conn);
+}
+
 void bl_exchange_init(struct bl_exchange *ex, struct belay_loop *loop,
                       const struct bl_exchange_ops *ops, const struct bl_message *message);
 void bl_exchange_fini(struct bl_exchange *ex, struct belay_loop *loop);

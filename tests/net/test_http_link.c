@@ -134,6 +134,76 @@ static void its_connection_is_used_by_its_lease_and_not_asked_meanwhile(void **s
     close_scene(&s);
 }
 
+/* The stream is whoever's took it: what that writes leaves, whatever was under way. */
+static void take(struct scene *s, struct belay_http_request *cancelled)
+{
+    struct belay_stream *stream;
+    struct belay_lease lease;
+    uint64_t sent;
+
+    assert_int_equal(belay_link_current(s->link, &lease), 0);
+    assert_int_equal(belay_lease_take(lease, &stream), 0);
+    sent = belay_stream_sent(stream);
+    assert_int_equal(belay_stream_write(stream, "hello", 5), 0);
+    belay_http_request_cancel(cancelled);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(belay_loop_turn(s->kit.loop, 1), 0);
+    assert_int_equal(belay_stream_sent(stream), sent + 5);
+    belay_stream_close(stream, 0, NULL, NULL);
+}
+
+static void a_connection_may_be_taken_under_a_request(void **state)
+{
+    static const char *const answers[] = {OK, "HTTP/1.1 2", OK, OK, NULL};
+
+    (void)state;
+    for (int cancelled = 0; cancelled < 2; cancelled++) {
+        struct belay_http_request_options o = belay_http_request_options_init();
+        struct belay_lease lease;
+        struct call call = {0};
+        struct scene s;
+
+        open_scene(&s, answers, 0);
+        wait_for(&s, &s.up);
+        assert_int_equal(belay_link_current(s.link, &lease), 0);
+        o.url = scripted_url(&s.server, "/pending");
+        o.lease = &lease;
+        o.body = "a body";
+        o.body_len = 6;
+        o.expect_continue = true; /* it is still to be sent */
+        call_start(&s.kit, &call, &o);
+        for (int i = 0; i < 20; i++) {
+            scripted_step(&s.server);
+            assert_int_equal(belay_loop_turn(s.kit.loop, 1), 0);
+        }
+        take(&s, cancelled ? call.request : NULL);
+        wait_for(&s, &s.up);
+        assert_int_equal(s.disconnected, 1);
+        if (!cancelled)
+            assert_int_equal(call.error.code, BELAY_ECLOSED);
+        call_clear(&call);
+        close_scene(&s);
+    }
+}
+
+static void a_connection_may_be_taken_under_a_check(void **state)
+{
+    static const char *const answers[] = {OK, "HTTP/1.1 2", OK, OK, NULL};
+    struct scene s;
+
+    (void)state;
+    open_scene(&s, answers, 5);
+    wait_for(&s, &s.up);
+    while (s.server.requests < 2) { /* the second has no answer */
+        scripted_step(&s.server);
+        assert_int_equal(belay_loop_turn(s.kit.loop, 1), 0);
+    }
+    take(&s, NULL);
+    wait_for(&s, &s.up);
+    assert_int_equal(s.disconnected, 1);
+    close_scene(&s);
+}
+
 static void a_response_that_ends_the_connection_ends_the_episode(void **state)
 {
     static const char *const answers[] = {
@@ -192,6 +262,8 @@ int main(void)
         cmocka_unit_test(it_is_up_when_a_request_says_so),
         cmocka_unit_test(it_is_down_when_a_check_says_so),
         cmocka_unit_test(its_connection_is_used_by_its_lease_and_not_asked_meanwhile),
+        cmocka_unit_test(a_connection_may_be_taken_under_a_request),
+        cmocka_unit_test(a_connection_may_be_taken_under_a_check),
         cmocka_unit_test(a_response_that_ends_the_connection_ends_the_episode),
         cmocka_unit_test(a_closed_client_ends_the_link_for_good),
     };
