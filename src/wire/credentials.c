@@ -2,6 +2,9 @@
 /* Users and passwords. Copies are wiped before their memory is given back. */
 #include "wire/credentials.h"
 
+#include "belay/error.h"
+#include "wire/base64.h"
+
 static int hex_value(char c)
 {
     c = bl_lower(c);
@@ -27,42 +30,59 @@ char *bl_unescape(struct bl_mem *mem, struct bl_span text, size_t *ret_len)
     return out;
 }
 
-/* ---- Basic ---- */
-
-/* Three bytes of "user:password" at a time. */
-static unsigned char byte_at(struct bl_span user, struct bl_span password, size_t i)
+bool bl_is_unreserved(char c)
 {
-    if (i < user.len)
-        return (unsigned char)user.data[i];
-    if (i == user.len)
-        return ':';
-    i -= user.len + 1;
-    return i < password.len ? (unsigned char)password.data[i] : 0;
+    return (c >= '0' && c <= '9') || (bl_lower(c) >= 'a' && bl_lower(c) <= 'z') || c == '-' ||
+           c == '.' || c == '_' || c == '~';
 }
 
+int bl_escape(struct bl_buf *out, struct bl_mem *mem, struct bl_span text, bool (*is_plain)(char c))
+{
+    static const char digits[] = "0123456789ABCDEF";
+    size_t len = text.len;
+    char *at;
+
+    for (size_t i = 0; i < text.len; i++)
+        len += is_plain(text.data[i]) ? 0 : 2;
+    if (len == 0)
+        return 0;
+    at = bl_buf_reserve(out, mem, len);
+    if (!at)
+        return BELAY_ENOMEM;
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+
+        if (is_plain(text.data[i])) {
+            *at++ = text.data[i];
+            continue;
+        }
+        *at++ = '%';
+        *at++ = digits[c >> 4];
+        *at++ = digits[c & 15];
+    }
+    bl_buf_commit(out, len);
+    return 0;
+}
+
+/* "user:password" is written where its base64 ends, and encoded from there. */
 char *bl_basic_credentials(struct bl_mem *mem, struct bl_span user, struct bl_span password)
 {
-    static const char letters[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     static const char prefix[] = "Basic ";
-    size_t len = user.len + 1 + password.len;
-    char *out = bl_alloc(mem, sizeof prefix + (len + 2) / 3 * 4), *at;
+    size_t len = user.len + 1 + password.len, start = sizeof prefix - 1;
+    size_t end = start + BL_BASE64_LEN(len);
+    char *out = bl_alloc(mem, end + 1), *plain;
 
     if (!out)
         return NULL;
-    memcpy(out, prefix, sizeof prefix - 1);
-    at = out + sizeof prefix - 1;
-    for (size_t i = 0; i < len; i += 3) {
-        unsigned bits = (unsigned)byte_at(user, password, i) << 16 |
-                        (unsigned)byte_at(user, password, i + 1) << 8 |
-                        byte_at(user, password, i + 2);
-
-        *at++ = letters[bits >> 18];
-        *at++ = letters[bits >> 12 & 63];
-        *at++ = i + 1 < len ? letters[bits >> 6 & 63] : '=';
-        *at++ = i + 2 < len ? letters[bits & 63] : '=';
-    }
-    *at = '\0';
+    memcpy(out, prefix, start);
+    plain = out + end - len;
+    if (user.len > 0)
+        memcpy(plain, user.data, user.len);
+    plain[user.len] = ':';
+    if (password.len > 0)
+        memcpy(plain + user.len + 1, password.data, password.len);
+    bl_base64_write(plain, len, true, out + start);
+    out[end] = '\0';
     return out;
 }
 

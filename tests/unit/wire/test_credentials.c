@@ -3,6 +3,7 @@
 #include "wire/credentials.h"
 
 #include "base/assert.h"
+#include "belay/error.h"
 #include "support/failing_alloc.h"
 #include "support/test.h"
 
@@ -28,6 +29,37 @@ static void escapes_are_undone(void **state)
         assert_int_equal(len, rows[i].len);
         assert_memory_equal(plain, rows[i].plain, len + 1);
         bl_free_secret(&mem, plain, len);
+    }
+}
+
+static void what_is_not_plain_is_escaped_and_read_back(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t len;
+        const char *escaped;
+    } rows[] = {
+        {"", 0, ""},
+        {"aZ09-._~", 8, "aZ09-._~"},
+        {"p@ss:w/rd%", 10, "p%40ss%3Aw%2Frd%25"},
+        {"\0\x1f\xc3\xa9+ ", 6, "%00%1F%C3%A9%2B%20"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < BL_COUNT(rows); i++) {
+        struct bl_buf out = {0};
+        size_t len;
+        char *plain;
+
+        assert_int_equal(
+            bl_escape(&out, &mem, bl_span(rows[i].text, rows[i].len), bl_is_unreserved), 0);
+        assert_int_equal(bl_buf_len(&out), strlen(rows[i].escaped));
+        assert_memory_equal(bl_buf_head(&out), rows[i].escaped, bl_buf_len(&out));
+        plain = bl_unescape(&mem, bl_span(bl_buf_head(&out), bl_buf_len(&out)), &len);
+        assert_int_equal(len, rows[i].len);
+        assert_memory_equal(plain, rows[i].text, len);
+        bl_free(&mem, plain);
+        bl_buf_free(&out, &mem);
     }
 }
 
@@ -68,6 +100,9 @@ static void memory_may_be_out(void **state)
     assert_null(bl_unescape(&scarce, bl_span_of("x"), &len));
     failing_alloc_once(&alloc, 1);
     assert_null(bl_basic_credentials(&scarce, bl_span_of("x"), bl_span_of("y")));
+    failing_alloc_once(&alloc, 1);
+    assert_int_equal(bl_escape(&(struct bl_buf){0}, &scarce, bl_span_of("x"), bl_is_unreserved),
+                     BELAY_ENOMEM);
     bl_free_secret(&scarce, NULL, 0);
     assert_int_equal(scarce.live, 0);
 }
@@ -89,6 +124,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(escapes_are_undone),
+        cmocka_unit_test(what_is_not_plain_is_escaped_and_read_back),
         cmocka_unit_test(basic_is_made),
         cmocka_unit_test(memory_may_be_out),
     };
