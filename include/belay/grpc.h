@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * belay/grpc.h - gRPC: a channel to a service, and calls on it.
+ *
+ *     belay_channel_open(loop, "dns:etcd.internal:2379", NULL, &channel, &error);
+ *     rc = belay_channel_unary_wait(channel, "/etcdserverpb.KV/Range", request, request_len, NULL,
+ *                                   &result);
+ *
+ * A channel looks its target up, keeps connections to the addresses it finds (one, or one each),
+ * and carries calls over them. It connects when there is a call, backs off as the gRPC connection
+ * backoff protocol says, looks the name up again when a connection fails or is told to go away, and
+ * opens further connections where streams run out. A call that the server has not seen is sent
+ * again without anybody's doing; one that failed may be, by a retry policy.
+ *
+ * Messages are bytes: serialising them is the caller's, or protobuf-c's (belay/grpc_stub.h).
+ */
+#ifndef BELAY_GRPC_H
+#define BELAY_GRPC_H
+
+#include "belay/backoff.h"
+#include "belay/child.h"
+#include "belay/header.h"
+#include "belay/http.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct belay_channel;
+struct belay_rpc; /* one call under way */
+
+/* X(name, number, text): the status codes of gRPC. */
+#define BELAY_GRPC_STATUSES(X)                                                                     \
+    X(OK, 0, "OK")                                                                                 \
+    X(CANCELLED, 1, "CANCELLED")                                                                   \
+    X(UNKNOWN, 2, "UNKNOWN")                                                                       \
+    X(INVALID_ARGUMENT, 3, "INVALID_ARGUMENT")                                                     \
+    X(DEADLINE_EXCEEDED, 4, "DEADLINE_EXCEEDED")                                                   \
+    X(NOT_FOUND, 5, "NOT_FOUND")                                                                   \
+    X(ALREADY_EXISTS, 6, "ALREADY_EXISTS")                                                         \
+    X(PERMISSION_DENIED, 7, "PERMISSION_DENIED")                                                   \
+    X(RESOURCE_EXHAUSTED, 8, "RESOURCE_EXHAUSTED")                                                 \
+    X(FAILED_PRECONDITION, 9, "FAILED_PRECONDITION")                                               \
+    X(ABORTED, 10, "ABORTED")                                                                      \
+    X(OUT_OF_RANGE, 11, "OUT_OF_RANGE")                                                            \
+    X(UNIMPLEMENTED, 12, "UNIMPLEMENTED")                                                          \
+    X(INTERNAL, 13, "INTERNAL")                                                                    \
+    X(UNAVAILABLE, 14, "UNAVAILABLE")                                                              \
+    X(DATA_LOSS, 15, "DATA_LOSS")                                                                  \
+    X(UNAUTHENTICATED, 16, "UNAUTHENTICATED")
+
+enum belay_grpc_status {
+#define X(name, number, text) BELAY_GRPC_##name = (number),
+    BELAY_GRPC_STATUSES(X)
+#undef X
+};
+BELAY_API const char *belay_grpc_status_name(int status);
+
+/* What a call came to. What it points to lives until the callback returns. */
+struct belay_rpc_result {
+    size_t size;
+    int status;          /* enum belay_grpc_status; others as the server sent them */
+    const char *message; /* of the server, decoded, or belay's; never NULL */
+    const struct belay_error
+        *error; /* where the status is belay's own making; NULL: the server's */
+    const struct belay_header *trailers; /* custom ones; values of "-bin" keys are decoded */
+    size_t trailers_n;
+    int32_t attempts; /* sent so often; more than 1: it was retried */
+};
+
+/* ---- channels ---- */
+
+enum belay_channel_state {
+    BELAY_CHANNEL_IDLE = 1,
+    BELAY_CHANNEL_CONNECTING,
+    BELAY_CHANNEL_READY,
+    BELAY_CHANNEL_TRANSIENT_FAILURE,
+    BELAY_CHANNEL_SHUTDOWN,
+};
+BELAY_API const char *belay_channel_state_name(enum belay_channel_state state);
+
+enum belay_lb_policy {
+    BELAY_PICK_FIRST = 0, /* one connection, to the first address that answers */
+    BELAY_ROUND_ROBIN,    /* one to each address, in turn */
+};
+
+/* Retries of calls that failed (gRFC A6); all zero: none but transparent ones. */
+struct belay_retry_policy {
+    size_t size;
+    int32_t attempts_max;           /* 2 to 5, the first one included */
+    int64_t delay_ms, delay_max_ms; /* 1,000; 10,000: a random part of it, from 0 */
+    int32_t factor_percent;         /* 150 */
+    uint32_t statuses;              /* 1u << status of each that is retried; UNAVAILABLE */
+    int32_t tokens_max;             /* of throttling: a failure takes 1, a success gives 0.1; below
+                                      half none are retried. 10 */
+};
+BELAY_OPTIONS_INIT(belay_retry_policy)
+
+/* Asked before each call is sent, and answers at once or later by belay_rpc_credentials_done. */
+typedef void belay_rpc_credentials_fn(struct belay_rpc *rpc, const char *method, void *arg);
+
+/* In this order docs/options.md has them as a table; a test compares. */
+struct belay_channel_options {
+    size_t size;
+    bool plain;             /* no TLS, where the target does not say; "grpc://" */
+    struct belay_tls *tls;  /* NULL: the defaults */
+    const char *authority;  /* ":authority", and the name that TLS verifies; the target's */
+    const char *user_agent; /* before belay's own; NULL */
+    const struct belay_endpoint_options *route; /* as of belay_http_options; NULL: plainly */
+    enum belay_lb_policy lb_policy;
+    const struct belay_backoff_options *backoff; /* 1,000 ms, x 1.6, +-20 %, 120,000 */
+    int64_t connect_timeout_ms;                  /* 20,000, of one attempt */
+    int64_t idle_timeout_ms;                     /* 1,800,000 without a call; then it disconnects */
+    int64_t keepalive_ms;                   /* BELAY_FOREVER: a PING after so long without a byte */
+    int64_t keepalive_timeout_ms;           /* 20,000 */
+    bool keepalive_when_idle;               /* also without calls */
+    int32_t max_receive_bytes;              /* 4,194,304, of one message, decompressed */
+    int32_t max_send_bytes;                 /* BELAY_FOREVER */
+    int32_t max_metadata_bytes;             /* 16,384 */
+    int32_t max_connections;                /* 8, to one address, where streams run out */
+    int32_t max_calls;                      /* 10,000, waiting or under way */
+    const struct belay_retry_policy *retry; /* NULL: none */
+    bool gzip;                  /* messages are compressed, where that makes them smaller */
+    const char *health_service; /* only connections whose grpc.health.v1 says SERVING are used, of
+                                      that service; "": of the server; NULL: not asked */
+    belay_rpc_credentials_fn *credentials; /* NULL: none */
+    void *credentials_arg;
+};
+BELAY_OPTIONS_INIT(belay_channel_options)
+
+/*
+ * Targets: "host:port", "dns:[//server/]host[:port]", "ipv4:1.2.3.4:50051,1.2.3.5:50051",
+ * "ipv6:[::1]:50051,...", "unix:path", "unix:///path", "grpc://host[:port]" (plain),
+ * "grpcs://host[:port]" (TLS). Port 443, plain 80, where it says none. It connects with the first
+ * call, or belay_channel_connect. BELAY_EINVAL: `error` names the part of the target, or the option;
+ * BELAY_ENOMEM, BELAY_ECLOSED.
+ */
+BELAY_API int belay_channel_open(struct belay_loop *loop, const char *target,
+                                 const struct belay_channel_options *options,
+                                 struct belay_channel **ret_channel, struct belay_error *error);
+/* Calls under way end with CANCELLED; with drain they finish first. */
+BELAY_API void belay_channel_close(struct belay_channel *channel, belay_fn *on_closed, void *arg);
+BELAY_API void belay_channel_drain(struct belay_channel *channel, belay_fn *on_closed, void *arg);
+BELAY_API struct belay_channel *belay_channel_ref(struct belay_channel *channel);
+BELAY_API void belay_channel_unref(struct belay_channel *channel);
+BELAY_API bool belay_channel_is_closed(const struct belay_channel *channel);
+
+BELAY_API enum belay_channel_state belay_channel_get_state(const struct belay_channel *channel);
+/* Connects, if it is idle. */
+BELAY_API void belay_channel_connect(struct belay_channel *channel);
+/* Tries now, and forgets how often it has failed. */
+BELAY_API void belay_channel_reset_backoff(struct belay_channel *channel);
+/* fn runs at each change of state, in a later turn; one per channel, NULL takes it away. */
+typedef void belay_channel_state_fn(struct belay_channel *channel, enum belay_channel_state state,
+                                    const struct belay_error *error, void *arg);
+BELAY_API void belay_channel_watch(struct belay_channel *channel, belay_channel_state_fn *fn,
+                                   void *arg);
+/* Connects, and waits until it is READY. BELAY_ETIMEDOUT (with the last failure), BELAY_ECLOSED.
+ * ANY THREAD, see belay/loop.h. */
+BELAY_API int belay_channel_ready_wait(struct belay_channel *channel, int64_t timeout_ms,
+                                       struct belay_error *error);
+
+/* ---- calls ---- */
+
+struct belay_rpc_options {
+    size_t size;
+    int64_t deadline_ms;                 /* from now; BELAY_FOREVER. Sent as grpc-timeout */
+    const struct belay_header *metadata; /* lower-case names; values of "-bin" ones are any bytes */
+    size_t metadata_n;
+    bool wait_for_ready; /* wait while the channel fails to connect, instead of UNAVAILABLE */
+    bool no_gzip;
+    const char *authority;
+};
+BELAY_OPTIONS_INIT(belay_rpc_options)
+
+/* All may be NULL but on_done. */
+struct belay_rpc_callbacks {
+    size_t size;
+    void (*on_headers)(struct belay_rpc *rpc, const struct belay_header *headers, size_t n,
+                       void *arg);
+    /* One message, whole; the next comes after this returns, or, after belay_rpc_pause,
+     * belay_rpc_resume. */
+    void (*on_message)(struct belay_rpc *rpc, const void *data, size_t len, void *arg);
+    /* There is room to write again, after BELAY_EAGAIN. */
+    void (*on_writable)(struct belay_rpc *rpc, void *arg);
+    /* Once, last. The call is gone afterwards. */
+    void (*on_done)(struct belay_rpc *rpc, const struct belay_rpc_result *result, void *arg);
+};
+
+/*
+ * Starts a call, of any kind: messages are written with belay_rpc_write, belay_rpc_end says that no
+ * more come. `method` is "/package.Service/Method". On 0, on_done runs once, later. BELAY_EINVAL (the
+ * method or metadata, `error` says what), BELAY_EFULL (max_calls), BELAY_ECLOSED, BELAY_ENOMEM.
+ */
+BELAY_API int belay_rpc_start(struct belay_channel *channel, const char *method,
+                              const struct belay_rpc_options *options,
+                              const struct belay_rpc_callbacks *callbacks, void *arg,
+                              struct belay_rpc **ret_rpc, struct belay_error *error);
+/* Copied. BELAY_EAGAIN: too much is waiting to be sent; on_writable follows. BELAY_ELIMIT
+ * (max_send_bytes), BELAY_ECLOSED (after end, or the call is over), BELAY_ENOMEM. */
+BELAY_API int belay_rpc_write(struct belay_rpc *rpc, const void *message, size_t len);
+BELAY_API void belay_rpc_end(struct belay_rpc *rpc);
+BELAY_API void belay_rpc_pause(struct belay_rpc *rpc);
+BELAY_API void belay_rpc_resume(struct belay_rpc *rpc);
+/* The server is told; on_done does not run. */
+BELAY_API void belay_rpc_cancel(struct belay_rpc *rpc);
+/* Of the credentials hook: metadata to be added (copied), or an error (kind retry: UNAVAILABLE, else
+ * UNAUTHENTICATED). */
+BELAY_API void belay_rpc_credentials_done(struct belay_rpc *rpc,
+                                          const struct belay_header *metadata, size_t n,
+                                          const struct belay_error *error);
+
+/* One message there, one back. */
+typedef void belay_unary_fn(const void *response, size_t len, const struct belay_rpc_result *result,
+                            void *arg);
+BELAY_API int belay_channel_unary(struct belay_channel *channel, const char *method,
+                                  const void *request, size_t len,
+                                  const struct belay_rpc_options *options,
+                                  struct belay_rpc **ret_rpc, belay_unary_fn *fn, void *arg,
+                                  struct belay_error *error);
+
+struct belay_unary_result {
+    size_t size;
+    int status;
+    char message[256];
+    void *response; /* malloc's, to be freed by the caller; NULL: none */
+    size_t response_len;
+};
+/* Blocks. Returns 0 when there is a status, also one that is not OK. ANY THREAD, see belay/loop.h. */
+BELAY_API int belay_channel_unary_wait(struct belay_channel *channel, const char *method,
+                                       const void *request, size_t len,
+                                       const struct belay_rpc_options *options,
+                                       struct belay_unary_result *ret_result,
+                                       struct belay_error *error);
+
+BELAY_API int belay_channel_child_spec(const char *target,
+                                       const struct belay_channel_options *options,
+                                       void (*on_open)(struct belay_channel *channel, void *arg),
+                                       void *arg, struct belay_child_spec *ret_spec,
+                                       struct belay_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
