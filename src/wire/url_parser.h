@@ -7,6 +7,8 @@
 
 struct bl_url_parser {
     struct bl_span text;
+    const char *what; /* "URL" when NULL */
+    bool all_secret;  /* nothing of the text past the scheme may be shown */
     unsigned schemes;
     struct belay_error *error;
     struct bl_url url; /* what has been found so far */
@@ -22,7 +24,7 @@ long bl_url_scheme_len(struct bl_span text);
 /* "[user@]host[:port]": user, host, ip and port of p->url. */
 int bl_url_parse_authority(struct bl_url_parser *p, struct bl_span authority);
 
-/* Sets the error: 'invalid URL "<text without its secrets>": <sentence>'. Returns BELAY_EINVAL. */
+/* Sets the error: 'invalid <what> "<text without its secrets>": <sentence>'. Returns BELAY_EINVAL. */
 int bl_url_refuse(const struct bl_url_parser *p, const char *format, ...) BELAY_PRINTF(2, 3);
 int bl_url_refuse_scheme(const struct bl_url_parser *p, struct bl_span scheme);
 

@@ -32,7 +32,7 @@ const char *bl_url_part(const struct bl_url_parser *p, struct bl_span part,
     char shown[BL_URL_PART_MAX - 4];
 
     out[0] = '\0';
-    if (!at || part.data > at)
+    if (!p->all_secret && (!at || part.data > at))
         snprintf(out, BL_URL_PART_MAX, " \"%s\"",
                  bl_text_show(shown, sizeof shown, part.data, part.len));
     return out;
@@ -40,8 +40,9 @@ const char *bl_url_part(const struct bl_url_parser *p, struct bl_span part,
 
 int bl_url_refuse(const struct bl_url_parser *p, const char *format, ...)
 {
-    const char *at = last_at(p->text), *rest = at ? at : p->text.data;
     const char *end = p->text.data + p->text.len, *question = NULL;
+    const char *at = p->all_secret ? end : last_at(p->text), *rest = at ? at : p->text.data;
+    const char *what = p->what ? p->what : "URL";
     char scheme[40] = "", shown[100], sentence[170];
     long scheme_len = bl_url_scheme_len(p->text);
     va_list args;
@@ -52,7 +53,8 @@ int bl_url_refuse(const struct bl_url_parser *p, const char *format, ...)
     vsnprintf(sentence, sizeof sentence, format, args);
     va_end(args);
     if (p->text.len == 0)
-        return bl_error_set(p->error, BELAY_EINVAL, BELAY_STAGE_NONE, "invalid URL: %s", sentence);
+        return bl_error_set(p->error, BELAY_EINVAL, BELAY_STAGE_NONE, "invalid %s: %s", what,
+                            sentence);
 
     if (at && scheme_len >= 0)
         bl_text_show(scheme, sizeof scheme, p->text.data, (size_t)scheme_len + 3);
@@ -61,8 +63,8 @@ int bl_url_refuse(const struct bl_url_parser *p, const char *format, ...)
     if (question)
         end = question;
     bl_text_show(shown, sizeof shown, rest, (size_t)(end - rest));
-    return bl_error_set(p->error, BELAY_EINVAL, BELAY_STAGE_NONE, "invalid URL \"%s%s%s%s\": %s",
-                        scheme, at ? "***" : "", shown, question ? "?..." : "", sentence);
+    return bl_error_set(p->error, BELAY_EINVAL, BELAY_STAGE_NONE, "invalid %s \"%s%s%s%s\": %s",
+                        what, scheme, at ? "***" : "", shown, question ? "?..." : "", sentence);
 }
 
 /* "tcp, tls or unix" */
