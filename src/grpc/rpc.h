@@ -87,6 +87,11 @@ struct belay_rpc {
     int32_t attempts;    /* begun */
     bool wait_for_ready;
 
+    /* The home's own; zero at first. */
+    struct bl_list of_home; /* its calls, from start to `left` */
+    int32_t unseen;         /* attempts that no server has seen */
+    bool turned_away;       /* ... the last: its connection took no more calls */
+
     struct bl_rpc_home *home; /* NULL: it has left */
     struct belay_loop *loop;
     uint64_t id;
