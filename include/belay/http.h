@@ -238,6 +238,8 @@ struct belay_http_facts {
     const char *url;             /* where it came from in the end; without credentials */
     enum belay_sent sent;
     int major, minor; /* HTTP/MAJOR.MINOR of the response; 0: none yet */
+    int64_t h2_error; /* the code with which the server reset the request's stream, or that a GOAWAY
+                         means for it (7: REFUSED_STREAM); -1: it did not */
 };
 BELAY_OPTIONS_INIT(belay_http_facts)
 BELAY_API void belay_http_request_facts(const struct belay_http_request *request,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One call, from belay_rpc_start to on_done. rpc.c: its life; rpc_make.c: from the caller's options;
- * rpc_send.c: messages going out; rpc_receive.c: what comes in; rpc_result.c: what it came to;
+ * rpc_attempt.c: the request it is; rpc_send.c: messages going out; rpc_receive.c: what comes in; rpc_result.c: what it came to;
  * unary.c: one message each way.
  *
  *     NEW --credentials--> WAITING --a connection--> RUNNING --status--> DONE
@@ -82,65 +82,75 @@ struct bl_rpc_fields {
 };
 
 struct belay_rpc {
-    struct bl_list link; /* of the home, while WAITING */
-    void *place;         /* of the home: what it gave at bl_rpc_go */
-    int32_t attempts;    /* begun */
+    struct bl_list link;    /* of the home, while WAITING */
+    struct bl_list of_home; /* the home's own, from start to `left`, where it takes it off */
+    void *place;            /* of the home: what it gave at bl_rpc_go */
+    int32_t attempts;       /* begun */
     bool wait_for_ready;
-
-    /* The home's own; zero at first. */
-    struct bl_list of_home; /* its calls, from start to `left` */
-    int32_t unseen;         /* attempts that no server has seen */
-    bool turned_away;       /* ... the last: its connection took no more calls */
 
     struct bl_rpc_home *home; /* NULL: it has left */
     struct belay_loop *loop;
     uint64_t id;
     uint8_t state;         /* enum bl_rpc_state */
     uint8_t calls;         /* callbacks of the user's that have not returned */
-    bool asked;            /* the credentials hook has not answered; the memory stays until then */
-    bool no_gzip;          /* of the options */
-    struct bl_timer timer; /* deadline, or the next attempt */
+    bool asked;            /* the credentials hook owes an answer; the memory stays until then */
+    struct bl_timer timer; /* the deadline, or the next attempt */
     struct bl_task task;
     uint64_t deadline; /* BELAY_NEVER: none */
+    int64_t deadline_ms;
     uint64_t again_at; /* BACKING_OFF */
-    const struct belay_rpc_callbacks *callbacks;
-    struct belay_rpc_callbacks own; /* a copy */
+    struct belay_rpc_callbacks callbacks;
     void *arg;
 
-    char *method, *url, *authority;     /* authority: NULL, the channel's */
+    char *url; /* the home's, and the method */
+    char *method;
+    char *authority;                    /* NULL: the home's */
     struct bl_rpc_fields metadata;      /* as they travel */
-    struct bl_rpc_fields credentials;   /* of the hook, for the next attempt */
+    struct bl_rpc_fields credentials;   /* of this attempt */
     struct belay_http_request *request; /* RUNNING */
     struct belay_lease lease;           /* ... on */
+    int32_t previous;                   /* attempts that the server may have seen */
 
-    /* What goes out: from out_at on the attempt has not read. */
+    /* What goes out; up to out_at the attempt has read it. */
     struct bl_buf out;
     uint32_t out_at;
+    int32_t max_send;
+    bool gzip;
     bool ended;     /* belay_rpc_end was called */
     bool starved;   /* the attempt waits for more */
     bool full;      /* EAGAIN was returned, and on_writable is owed */
-    bool committed; /* what was read from `out` is not kept */
+    bool committed; /* no further attempt: what was read of `out` is not kept */
 
     /* What comes in. */
     struct bl_grpc_frames frames;
-    struct bl_buf left; /* behind the message at which it was paused */
-    bool head_seen, trailers_only, paused, resumed, gzip_in, encoding_unknown, stopped;
-    struct bl_buf encoding; /* grpc-encoding, where it is unknown */
-    struct bl_buf inflated;
-    bool status_seen;
-    bool pushed_back;
-    int64_t pushback_ms;
+    struct bl_buf left;     /* behind the message at which it was paused */
+    struct bl_buf inflated; /* a message */
+    int32_t max_receive;
+    bool trailers_only;
+    bool paused;       /* by the user */
+    bool held;         /* so the request is paused, too */
+    bool gzip_in;      /* grpc-encoding is gzip */
+    char encoding[32]; /* ... or another one */
 
     /* What it came to. */
     int status;
-    bool failed; /* `error` is belay's */
+    bool status_seen; /* of the server */
+    bool failed;      /* `error` is belay's, and says why */
     struct belay_error error;
-    struct bl_buf message; /* NUL at its end */
+    char *message; /* NULL: none came */
     struct bl_rpc_fields trailers;
+    bool pushed_back;
+    int64_t pushback_ms;
+
+    /* Of unary.c. */
+    belay_unary_fn *unary;
+    struct bl_buf response;
+    bool responded;
 };
 
 /*
- * belay_rpc_start in a home; whether there is room for one more is the home's affair. On 0 `want`
+ * belay_rpc_start in a home (channel_calls.c has belay_rpc_start itself, and belay_channel_unary;
+ * unary.c has belay_channel_unary_wait); whether there is room for one more is the home's affair. On 0 `want`
  * or `left` has been called or will be. Errors: BELAY_EINVAL, BELAY_ENOMEM.
  */
 int bl_rpc_start(struct bl_rpc_home *home, const char *method,
@@ -170,26 +180,29 @@ void bl_rpc_fail(struct belay_rpc *rpc, int status, const struct belay_error *er
 
 /* ---- between the parts ---- */
 
-/* rpc.c. The attempt has ended: asks for another, or tells. `rpc` may be gone afterwards. */
+/* rpc.c: the only place that changes its state. */
+void bl_rpc_step(struct belay_rpc *rpc, enum bl_rpc_state to, const char *cause);
+/* The attempt has ended by itself: another follows, or the user is told, and the call is gone. */
 void bl_rpc_attempt_over(struct belay_rpc *rpc, enum belay_sent sent);
-/* The attempt is stopped, and over, with what bl_rpc_set_status said. */
+/* The same of one that goes on: it is stopped first. What it came to is set. */
 void bl_rpc_stop(struct belay_rpc *rpc);
-/* Around callbacks of the user's; after leave returned false it is gone, or over. */
+/* Around callbacks of the user's, while RUNNING; after leave returned false the attempt is over, and
+ * the call may be gone. */
 void bl_rpc_enter(struct belay_rpc *rpc);
 bool bl_rpc_leave(struct belay_rpc *rpc);
 
-/* rpc_make.c */
-int bl_rpc_make(struct belay_rpc *rpc, const char *method, const struct belay_rpc_options *options,
-                struct belay_error *error);
-int bl_rpc_add_metadata(struct belay_rpc *rpc, struct bl_rpc_fields *fields,
+/* rpc_make.c. Errors as belay_rpc_start. */
+int bl_rpc_make(struct belay_rpc *rpc, const char *method, const struct belay_rpc_options *given,
+                const struct belay_rpc_callbacks *callbacks, struct belay_error *error);
+/* Checked; as it travels. */
+int bl_rpc_add_metadata(struct bl_rpc_fields *f, struct bl_mem *mem,
                         const struct belay_header *headers, size_t n, struct belay_error *error);
 
-/* rpc_fields.c */
+/* rpc_fields.c. Adding: values as they are given; `finish` makes the headers. BELAY_ENOMEM. */
 int bl_rpc_fields_add(struct bl_rpc_fields *f, struct bl_mem *mem, struct bl_span name,
                       struct bl_span value);
-
 int bl_rpc_fields_finish(struct bl_rpc_fields *f, struct bl_mem *mem);
-/* Of an answer: custom ones, decoded. */
+/* What is metadata of an answer's fields, decoded. BELAY_EPROTO: bad base64. */
 int bl_rpc_fields_read(struct bl_rpc_fields *f, struct bl_mem *mem,
                        const struct belay_header *headers, size_t n);
 const struct belay_header *bl_rpc_fields_headers(const struct bl_rpc_fields *f);
@@ -201,22 +214,25 @@ ptrdiff_t bl_rpc_read(void *out, size_t size, void *rpc);
 void bl_rpc_rewind(struct belay_rpc *rpc);
 /* No further attempt will be made. */
 void bl_rpc_commit(struct belay_rpc *rpc);
-/* Tells on_writable, if it is owed and there is room. False: the call is gone, or over. */
-bool bl_rpc_tell_writable(struct belay_rpc *rpc);
+/* on_writable, if it is owed and there is room. */
+void bl_rpc_tell_writable(struct belay_rpc *rpc);
 
 /* rpc_receive.c */
 extern const struct belay_http_callbacks bl_rpc_http_callbacks;
-/* What was held back goes to the user. False: it is gone, over, or paused again. */
+/* What was held back goes to the user. False: the attempt is over, the call perhaps gone, or it is
+ * paused again. */
 bool bl_rpc_give_left(struct belay_rpc *rpc);
+/* As before the answer; frees what it took. */
 void bl_rpc_receive_reset(struct belay_rpc *rpc);
 
-/* rpc_result.c */
+/* rpc_result.c. `error` is copied; its text is the call's message. */
 void bl_rpc_set_error(struct belay_rpc *rpc, int status, const struct belay_error *error);
 void bl_rpc_set_failure(struct belay_rpc *rpc, int status, int code, const char *format, ...)
     BELAY_PRINTF(4, 5);
-/* grpc-status, grpc-message and the rest of trailers. */
+/* h2_error: the code that the stream was reset with; -1: it was not. */
+void bl_rpc_set_http_error(struct belay_rpc *rpc, const struct belay_error *error,
+                           int64_t h2_error);
 void bl_rpc_take_trailers(struct belay_rpc *rpc, const struct belay_header *headers, size_t n);
-void bl_rpc_set_http_error(struct belay_rpc *rpc, const struct belay_error *error);
 void bl_rpc_fill_result(const struct belay_rpc *rpc, struct belay_rpc_result *result);
 
 #endif

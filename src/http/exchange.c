@@ -43,6 +43,7 @@ void bl_exchange_reset(struct bl_exchange *ex)
 {
     ex->body_in = ex->body_out = 0;
     ex->informational_n = 0;
+    ex->h2_error = -1;
     ex->answered = ex->responded = false;
     ex->body_sent = ex->body_stopped = ex->body_ended = false;
     ex->full = ex->starved = ex->awaits_continue = false;

@@ -236,34 +236,44 @@ static void refuse_body(struct bl_h2_stream *st, ptrdiff_t n)
                           (long long)ex->message->body);
 }
 
-/* Asks the callback, outside nghttp2. Afterwards the stream is there only if it is `current`. */
-static void read_piece(struct bl_h2_stream *st, const bool *gone)
+/* Asks the callback once, outside nghttp2. Whether to ask again: there is room, and there may be
+ * more. Afterwards the stream is there only if it is `current`. */
+static bool read_some(struct bl_h2_stream *st, const bool *gone)
 {
     struct bl_h2_session *s = st->session;
     struct bl_exchange *ex = st->ex;
     bool chunked = ex->message->body == BL_H1_CHUNKED;
-    int64_t left = chunked ? PIECE : ex->message->body - ex->body_out;
-    size_t size = left < (int64_t)PIECE ? (size_t)left : PIECE;
-    char *room = bl_buf_reserve(&ex->piece, bl_h2_mem(s), PIECE);
+    size_t have = bl_buf_len(&ex->piece), size = PIECE - have;
+    int64_t left = chunked ? PIECE : ex->message->body - ex->body_out - (int64_t)have;
+    char *room = bl_buf_reserve(&ex->piece, bl_h2_mem(s), size);
     ptrdiff_t n;
 
     if (!room) {
         bl_h2_stream_fail(st, BELAY_ENOMEM, bl_h2_sent(ex), "sending the body: out of memory");
-        return;
+        return false;
     }
+    size = left < (int64_t)size ? (size_t)left : size;
     n = ex->ops->read(ex, room, size);
     if (*gone || s->current != st || st->ex != ex)
-        return;
+        return false;
     if (n == BELAY_EAGAIN) {
         ex->starved = true;
-        return;
+        return false;
     }
     if (n < 0 || (size_t)n > size || (n == 0 && !chunked)) {
         refuse_body(st, n);
-        return;
+        return false;
     }
     bl_buf_commit(&ex->piece, (size_t)n);
     ex->body_ended = chunked ? n == 0 : n == left;
+    return !ex->body_ended && bl_buf_len(&ex->piece) < PIECE;
+}
+
+/* One frame, with the end on it if that is known. */
+static void read_piece(struct bl_h2_stream *st, const bool *gone)
+{
+    while (read_some(st, gone))
+        ;
 }
 
 /* nghttp2 may ask again. */
@@ -271,7 +281,7 @@ static void take_up(struct bl_h2_stream *st)
 {
     struct bl_h2_session *s = st->session;
 
-    if (!st->ex || st->ex->starved || !st->deferred)
+    if (!st->ex || !st->deferred || (st->ex->starved && bl_buf_len(&st->ex->piece) == 0))
         return;
     st->deferred = false;
     if (nghttp2_session_resume_data(s->nghttp2, st->id) == NGHTTP2_ERR_NOMEM)

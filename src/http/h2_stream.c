@@ -384,6 +384,8 @@ static void reset_by_peer(struct bl_h2_stream *st)
 {
     const char *name = nghttp2_http2_strerror(st->code);
 
+    if (!st->refused)
+        st->ex->h2_error = st->code;
     if (st->refused)
         bl_h2_stream_fail(st, BELAY_EPROTO, BELAY_ANSWERED, "the response is malformed (%s)", name);
     else if (st->code == NGHTTP2_REFUSED_STREAM || !st->framed) /* ... before or after a head */

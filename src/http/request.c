@@ -501,6 +501,7 @@ void belay_http_request_facts(const struct belay_http_request *r, struct belay_h
         .sent = r->sent,
         .major = r->major,
         .minor = r->minor,
+        .h2_error = r->ex.h2_error,
     };
     size_t size = facts->size < sizeof f ? facts->size : sizeof f;
 

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* Calls of one message each way, and those who block on them. */
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "grpc/rpc.h"
+
+static void fail(struct belay_rpc *rpc, int status, int code, const char *what)
+{
+    struct belay_error error;
+
+    bl_error_set(&error, code, BELAY_STAGE_USE, "%s on %s: %s", rpc->method, rpc->home->name, what);
+    bl_rpc_fail(rpc, status, &error);
+}
+
+static void on_message(struct belay_rpc *rpc, const void *data, size_t len, void *arg)
+{
+    (void)arg;
+    if (rpc->responded)
+        fail(rpc, BELAY_GRPC_UNIMPLEMENTED, BELAY_EPROTO,
+             "the server answered with more than one message");
+    else if (bl_buf_append(&rpc->response, &rpc->loop->mem, data, len) < 0)
+        fail(rpc, BELAY_GRPC_RESOURCE_EXHAUSTED, BELAY_ENOMEM, "out of memory");
+    rpc->responded = true;
+}
+
+/* The home is left already, and with it the target's name. */
+static void miss_message(struct belay_rpc *rpc, struct belay_rpc_result *result)
+{
+    bl_error_set(&rpc->error, BELAY_EPROTO, BELAY_STAGE_USE,
+                 "%s: the server answered without a message", rpc->method);
+    result->status = BELAY_GRPC_UNIMPLEMENTED;
+    result->message = rpc->error.text;
+    result->error = &rpc->error;
+}
+
+static void on_done(struct belay_rpc *rpc, const struct belay_rpc_result *result, void *arg)
+{
+    struct belay_rpc_result r = *result;
+    const char *data = bl_buf_head(&rpc->response);
+
+    if (r.status == BELAY_GRPC_OK && !rpc->responded)
+        miss_message(rpc, &r);
+    if (r.status == BELAY_GRPC_OK)
+        rpc->unary(data ? data : "", bl_buf_len(&rpc->response), &r, arg);
+    else
+        rpc->unary(NULL, 0, &r, arg);
+}
+
+static const struct belay_rpc_callbacks callbacks = {
+    .size = sizeof callbacks,
+    .on_message = on_message,
+    .on_done = on_done,
+};
+
+int bl_unary_start(struct bl_rpc_home *home, const char *method, const void *request, size_t len,
+                   const struct belay_rpc_options *options, struct belay_rpc **ret_rpc,
+                   belay_unary_fn *fn, void *arg, struct belay_error *error)
+{
+    struct belay_rpc *rpc;
+    int rc;
+
+    if (!fn || (len > 0 && !request))
+        return bl_error_set(error, BELAY_EINVAL, BELAY_STAGE_NONE,
+                            "a call without a callback, or without its request");
+    rc = bl_rpc_start(home, method, options, &callbacks, arg, &rpc, error);
+    if (rc < 0)
+        return rc;
+    rpc->unary = fn;
+    rc = belay_rpc_write(rpc, request, len);
+    if (rc < 0) {
+        belay_rpc_cancel(rpc);
+        return bl_error_set(error, rc, BELAY_STAGE_NONE, "the request of %s: %s", method,
+                            belay_strerror(rc));
+    }
+    belay_rpc_end(rpc);
+    if (ret_rpc)
+        *ret_rpc = rpc;
+    return 0;
+}
