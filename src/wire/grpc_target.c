@@ -101,21 +101,13 @@ static int parse_dns(struct bl_url_parser *p, struct bl_span text, struct bl_grp
 
 /* ---- addresses ---- */
 
-static bool is_bare_ipv6(struct bl_span text)
-{
-    struct belay_addr addr;
-
-    return text.len > 0 && text.data[0] != '[' && memchr(text.data, ':', text.len) &&
-           belay_addr_parse_ip(text.data, text.len, 0, &addr) == 0;
-}
-
 static int parse_address(struct bl_url_parser *p, struct bl_span text, struct belay_addr *ret)
 {
     struct bl_url url;
     char part[BL_URL_PART_MAX];
     int rc;
 
-    if (is_bare_ipv6(text))
+    if (bl_url_is_bare_ipv6(text))
         return belay_addr_parse_ip(text.data, text.len, bl_scheme_info(BL_SCHEME_HTTPS)->port, ret);
     rc = check_nothing_follows(p, text);
     if (rc == 0)

@@ -141,6 +141,14 @@ static int parse_ipv6(struct bl_url_parser *p, struct bl_span host)
     return bl_url_refuse(p, "what stands in brackets%s is not an IPv6 address", part);
 }
 
+bool bl_url_is_bare_ipv6(struct bl_span text)
+{
+    struct belay_addr addr;
+
+    return text.len > 0 && memchr(text.data, ':', text.len) &&
+           belay_addr_parse_ip(text.data, text.len, 0, &addr) == 0;
+}
+
 static int parse_host(struct bl_url_parser *p, struct bl_span host, bool brackets)
 {
     p->url.host = host;

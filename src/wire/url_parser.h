@@ -21,6 +21,9 @@ bool bl_url_is_scheme(struct bl_span text);
  */
 long bl_url_scheme_len(struct bl_span text);
 
+/* An IPv6 address without brackets, which URLs do not have, but lists of hosts do. */
+bool bl_url_is_bare_ipv6(struct bl_span text);
+
 /* "[user@]host[:port]": user, host, ip and port of p->url. */
 int bl_url_parse_authority(struct bl_url_parser *p, struct bl_span authority);
 
