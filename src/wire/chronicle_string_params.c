@@ -183,6 +183,8 @@ static int parse_param(struct bl_chronicle_parser *p, struct bl_span item)
         return bl_url_refuse(&p->url, "it has more than %d keys", BL_CHRONICLE_PARAMS_MAX);
     if (equals == item.data)
         return bl_url_refuse(&p->url, "a key is missing before \"=\"");
+    if (memchr(item.data, '@', (size_t)((equals ? equals : end) - item.data)))
+        return bl_url_refuse(&p->url, "a key contains an \"@\" (in a password, \"?\" is %%3F)");
     rc = bl_chronicle_decode(p, bl_span_between(item.data, equals ? equals : end), "a key", &key);
     if (rc < 0)
         return rc;

@@ -147,6 +147,7 @@ static void values_that_cannot_be_are_refused(void **state)
     kit_refused("chronicle://h?srvNameServer=a:99999", "the port \"99999\" is out of range");
     kit_refused("chronicle://h?srvNameServer=a/b", "srvNameServer is a host and a port");
     kit_refused("chronicle://h?=x", "a key is missing");
+    kit_refused("chronicle://user:1?234@host", "a key contains an \"@\"");
     kit_refused("chronicle://h?apiKey=a&apikey=b", "apiKey is given twice");
     kit_refused("chronicle://h?apiKey=%zz", "a \"%\" in apiKey is no escape");
     kit_refused("chronicle://h?x=%4", "a \"%\" in a value is no escape");
