@@ -84,6 +84,8 @@ struct bl_rpc_fields {
 struct belay_rpc {
     struct bl_list link;    /* of the home, while WAITING */
     struct bl_list of_home; /* the home's own, from start to `left`, where it takes it off */
+    int32_t unseen;         /* the home's own, zero at first: attempts that no server has seen */
+    bool turned_away;       /* likewise: the connection of the last took no more calls */
     void *place;            /* of the home: what it gave at bl_rpc_go */
     int32_t attempts;       /* begun */
     bool wait_for_ready;

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One stream of Health/Watch per connection: each answer is what the server says from then on.
+ *
+ *     HealthCheckRequest  { string service = 1; }
+ *     HealthCheckResponse { ServingStatus status = 1; }    SERVING = 1
+ */
+#include "grpc/channel_health.h"
+
+#include "grpc/subchannel.h"
+
+#define WATCH   "/grpc.health.v1.Health/Watch"
+#define SERVING 1
+
+/* ---- the two messages ---- */
+
+enum { VARINT = 0, FIXED64 = 1, LENGTH = 2, FIXED32 = 5 };
+
+int bl_health_write_request(struct bl_buf *out, struct bl_mem *mem, const char *service)
+{
+    size_t len = strlen(service);
+    unsigned char head[6] = {1 << 3 | LENGTH};
+    size_t n = 1;
+
+    if (len == 0)
+        return 0; /* the default is not written */
+    for (size_t left = len; n < sizeof head; left >>= 7) {
+        head[n++] = (unsigned char)((left & 0x7f) | (left > 0x7f ? 0x80 : 0));
+        if (left <= 0x7f)
+            break;
+    }
+    if (bl_buf_append(out, mem, head, n) < 0)
+        return BELAY_ENOMEM;
+    return bl_buf_append(out, mem, service, len);
+}
+
+static bool read_varint(const unsigned char **at, const unsigned char *end, uint64_t *ret)
+{
+    uint64_t value = 0;
+
+    for (unsigned shift = 0; shift < 64 && *at < end; shift += 7) {
+        unsigned char byte = *(*at)++;
+
+        value |= (uint64_t)(byte & 0x7f) << shift;
+        if (!(byte & 0x80)) {
+            *ret = value;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Over the value of a field that nobody knows. */
+static bool skip(const unsigned char **at, const unsigned char *end, unsigned type)
+{
+    uint64_t n = 0;
+
+    if (type == VARINT)
+        return read_varint(at, end, &n);
+    if (type == LENGTH && !read_varint(at, end, &n))
+        return false;
+    if (type == FIXED64)
+        n = 8;
+    else if (type == FIXED32)
+        n = 4;
+    else if (type != LENGTH)
+        return false;
+    if (n > (uint64_t)(end - *at))
+        return false;
+    *at += n;
+    return true;
+}
+
+int bl_health_read_answer(const void *data, size_t len)
+{
+    const unsigned char *at = data, *end = at + len;
+    uint64_t tag, status = 0;
+
+    while (at < end) {
+        bool good = read_varint(&at, end, &tag);
+
+        if (good && tag == (1 << 3 | VARINT))
+            good = read_varint(&at, end, &status);
+        else if (good)
+            good = skip(&at, end, (unsigned)(tag & 7));
+        if (!good)
+            return BELAY_EPROTO;
+    }
+    return status == SERVING;
+}
+
+/* ---- its home: calls go to their own connection ---- */
+
+static struct bl_health *health_of(struct bl_rpc_home *home)
+{
+    return BL_CONTAINER(home, struct bl_health, home);
+}
+
+static struct bl_sub_conn *conn_of(struct bl_health *health)
+{
+    return BL_CONTAINER(health, struct bl_sub_conn, health);
+}
+
+static void want(struct belay_rpc *rpc)
+{
+    struct bl_sub_conn *sc = conn_of(health_of(rpc->home));
+    struct belay_error error;
+    int rc = bl_rpc_go(rpc, sc->sub->channel->http, &sc->lease, sc);
+
+    if (rc == 0)
+        return;
+    bl_error_set(&error, rc, BELAY_STAGE_USE, "asking %.160s for its health: %s",
+                 belay_endpoint_name(sc->sub->endpoint), belay_strerror(rc));
+    bl_rpc_fail(rpc, BELAY_GRPC_UNAVAILABLE, &error);
+}
+
+static void freed(struct belay_rpc *rpc)
+{
+    rpc->place = NULL;
+}
+
+static int64_t ended(struct belay_rpc *rpc, const struct bl_rpc_attempt *attempt)
+{
+    (void)rpc;
+    (void)attempt;
+    return BL_RPC_NO_MORE;
+}
+
+static void left(struct belay_rpc *rpc)
+{
+    health_of(rpc->home)->rpc = NULL;
+}
+
+static const struct bl_rpc_home_ops home_ops = {
+    .want = want,
+    .freed = freed,
+    .ended = ended,
+    .left = left,
+};
+
+/* ---- one stream after the other ---- */
+
+static void tell(struct bl_health *health, bool serving)
+{
+    struct bl_sub_conn *sc = conn_of(health);
+    struct belay_channel *ch = sc->sub->channel;
+    struct belay_error error;
+
+    if (!serving) {
+        bl_error_set(&error, BELAY_EUNHEALTHY, BELAY_STAGE_USE,
+                     "%.160s says that the service \"%.80s\" is not being served",
+                     belay_endpoint_name(sc->sub->endpoint), ch->health_service);
+        bl_channel_remember(ch, &error);
+    }
+    if (sc->ready)
+        bl_cp_health(&ch->cp, &sc->sub->cp, serving);
+    bl_channel_run_later(ch);
+}
+
+static void on_message(struct belay_rpc *rpc, const void *data, size_t len, void *arg)
+{
+    struct bl_health *health = arg;
+
+    (void)rpc;
+    belay_backoff_reset(&health->backoff);
+    tell(health, bl_health_read_answer(data, len) == 1);
+}
+
+static void on_done(struct belay_rpc *rpc, const struct belay_rpc_result *result, void *arg)
+{
+    struct bl_health *health = arg;
+    struct belay_channel *ch = conn_of(health)->sub->channel;
+    int64_t delay_ms;
+
+    (void)rpc;
+    if (!health->on || conn_of(health)->closing)
+        return;
+    if (result->status == BELAY_GRPC_UNIMPLEMENTED) { /* it has no such service: so be it */
+        tell(health, true);
+        return;
+    }
+    tell(health, false);
+    delay_ms = belay_backoff_failed(&health->backoff, bl_rand_next(&ch->loop->rand));
+    if (delay_ms != BELAY_FOREVER)
+        bl_timer_at(&health->timer, ch->loop, bl_after_ms(bl_channel_now(ch), delay_ms));
+}
+
+static const struct belay_rpc_callbacks callbacks = {
+    .size = sizeof callbacks,
+    .on_message = on_message,
+    .on_done = on_done,
+};
+
+static int begin(struct bl_health *health)
+{
+    struct belay_channel *ch = conn_of(health)->sub->channel;
+    struct bl_buf request = {0};
+    struct belay_rpc *rpc;
+    int rc = bl_rpc_start(&health->home, WATCH, NULL, &callbacks, health, &rpc, NULL);
+
+    if (rc < 0)
+        return rc;
+    health->rpc = rpc;
+    rc = bl_health_write_request(&request, &ch->loop->mem, ch->health_service);
+    if (rc == 0)
+        rc = belay_rpc_write(rpc, bl_buf_head(&request), bl_buf_len(&request));
+    bl_buf_free(&request, &ch->loop->mem);
+    if (rc < 0)
+        belay_rpc_cancel(rpc);
+    else
+        belay_rpc_end(rpc);
+    return rc;
+}
+
+/* Without memory for it: another time. */
+static void on_timer(void *arg)
+{
+    struct bl_health *health = arg;
+    struct belay_channel *ch = conn_of(health)->sub->channel;
+
+    if (begin(health) < 0)
+        bl_timer_at(&health->timer, ch->loop, bl_after_ms(bl_channel_now(ch), 1000));
+}
+
+int bl_health_start(struct bl_health *health, struct bl_sub_conn *sc)
+{
+    struct belay_channel *ch = sc->sub->channel;
+    int rc = bl_timer_init(&health->timer, ch->loop, on_timer, health);
+
+    if (rc < 0)
+        return rc;
+    health->backoff = ch->cp.limits.backoff;
+    health->home = (struct bl_rpc_home){.loop = ch->loop,
+                                        .ops = &home_ops,
+                                        .options = &ch->health_options,
+                                        .name = ch->target,
+                                        .url = ch->url};
+    rc = begin(health);
+    health->on = rc == 0;
+    return rc;
+}
+
+void bl_health_stop(struct bl_health *health)
+{
+    if (!health->on)
+        return;
+    health->on = false;
+    bl_timer_stop(&health->timer);
+    belay_rpc_cancel(health->rpc);
+    health->rpc = NULL;
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/* Those who want to know the state of a channel: its watch, and who waits until it is READY. */
+#include "grpc/channel.h"
+
+static const char *const state_names[] = {
+    [BELAY_CHANNEL_IDLE] = "IDLE",         [BELAY_CHANNEL_CONNECTING] = "CONNECTING",
+    [BELAY_CHANNEL_READY] = "READY",       [BELAY_CHANNEL_TRANSIENT_FAILURE] = "TRANSIENT_FAILURE",
+    [BELAY_CHANNEL_SHUTDOWN] = "SHUTDOWN",
+};
+
+const char *belay_channel_state_name(enum belay_channel_state state)
+{
+    if ((unsigned)state >= BL_COUNT(state_names) || !state_names[state])
+        return "unknown";
+    return state_names[state];
+}
+
+enum belay_channel_state belay_channel_get_state(const struct belay_channel *ch)
+{
+    return ch->cp.state;
+}
+
+void belay_channel_watch(struct belay_channel *ch, belay_channel_state_fn *fn, void *arg)
+{
+    ch->watch = fn;
+    ch->watch_arg = arg;
+}
+
+void belay_channel_connect(struct belay_channel *ch)
+{
+    if (ch->closing || ch->draining)
+        return;
+    bl_cp_connect(&ch->cp, bl_now_fresh(ch->loop));
+    bl_channel_run_later(ch);
+}
+
+void belay_channel_reset_backoff(struct belay_channel *ch)
+{
+    if (ch->closing)
+        return;
+    bl_cp_reset_backoff(&ch->cp, bl_now_fresh(ch->loop));
+    bl_channel_run_later(ch);
+}
+
+/* ---- for those who block ---- */
+
+struct blocked {
+    struct bl_wait wait;
+    struct bl_list link;
+    struct belay_channel *channel;
+    int64_t timeout_ms;
+    struct belay_error error;
+};
+
+static int start(struct bl_wait *wait)
+{
+    struct blocked *b = BL_CONTAINER(wait, struct blocked, wait);
+    struct belay_channel *ch = b->channel;
+
+    if (ch->closing || ch->draining)
+        return bl_error_set(&b->error, BELAY_ECLOSED, BELAY_STAGE_QUEUE,
+                            "waiting for a connection to %.160s: the channel is closed",
+                            ch->target);
+    bl_list_push_back(&ch->blocked, &b->link);
+    belay_channel_connect(ch);
+    return 0;
+}
+
+static void cancel(struct bl_wait *wait)
+{
+    struct blocked *b = BL_CONTAINER(wait, struct blocked, wait);
+    struct belay_error scratch;
+    const struct belay_error *last = bl_channel_last(b->channel, &scratch);
+
+    bl_list_remove(&b->link);
+    bl_error_set(&b->error, BELAY_ETIMEDOUT, BELAY_STAGE_QUEUE,
+                 "waiting for a connection to %.160s: none within %lld ms%s%s", b->channel->target,
+                 (long long)b->timeout_ms, last ? "; " : "", last ? last->text : "");
+}
+
+int belay_channel_ready_wait(struct belay_channel *channel, int64_t timeout_ms,
+                             struct belay_error *error)
+{
+    struct blocked b = {.wait = {.loop = channel->loop, .start = start, .cancel = cancel},
+                        .channel = channel,
+                        .timeout_ms = timeout_ms};
+    int rc;
+
+    bl_list_init(&b.link);
+    rc = bl_wait(&b.wait, timeout_ms);
+    if (rc < 0 && b.error.code == rc && error)
+        *error = b.error;
+    else if (rc < 0) /* the channel may be gone by now */
+        bl_error_set(error, rc, BELAY_STAGE_QUEUE, "waiting for a connection: %s",
+                     belay_strerror(rc));
+    return rc;
+}
+
+static struct bl_list *next_blocked(struct belay_channel *ch)
+{
+    return bl_list_pop_front(&ch->blocked);
+}
+
+void bl_channel_refuse_waits(struct belay_channel *ch, int code)
+{
+    struct bl_list *node;
+
+    while ((node = next_blocked(ch)))
+        bl_wait_done(&BL_LIST_OF(node, struct blocked, link)->wait, code);
+}
+
+/* ---- telling ---- */
+
+void bl_channel_tell(struct belay_channel *ch)
+{
+    struct belay_error scratch;
+    enum belay_channel_state before = ch->told;
+
+    if (ch->cp.state == BELAY_CHANNEL_READY)
+        bl_channel_refuse_waits(ch, 0);
+    if (ch->cp.state != before) {
+        const struct belay_error *last =
+            ch->cp.state == BELAY_CHANNEL_TRANSIENT_FAILURE || ch->cp.state == BELAY_CHANNEL_IDLE
+                ? bl_channel_last(ch, &scratch)
+                : NULL;
+
+        ch->told = ch->cp.state;
+        BL_TRACE(ch->loop, "channel", ch->object.id, ch->target, belay_channel_state_name(before),
+                 belay_channel_state_name(ch->told), last ? last->text : "");
+        if (ch->told == BELAY_CHANNEL_READY)
+            bl_channel_remember(ch, NULL);
+        if (ch->watch)
+            ch->watch(ch, ch->told, last, ch->watch_arg);
+    }
+}
