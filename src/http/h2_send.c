@@ -266,7 +266,7 @@ static bool read_some(struct bl_h2_stream *st, const bool *gone)
     }
     bl_buf_commit(&ex->piece, (size_t)n);
     ex->body_ended = chunked ? n == 0 : n == left;
-    return !ex->body_ended && bl_buf_len(&ex->piece) < PIECE;
+    return !ex->body_ended && bl_buf_len(&ex->piece) <= PIECE / 2; /* never for a few bytes */
 }
 
 /* One frame, with the end on it if that is known. */
