@@ -36,9 +36,11 @@ static int place(struct belay_channel *ch, struct belay_rpc *rpc)
     struct bl_sub_conn *sc = sub ? bl_sub_pick(bl_sub_of(sub)) : NULL;
 
     if (sc) {
-        int rc = bl_rpc_go(rpc, ch->http, &sc->lease, sc);
+        int rc;
 
-        sc->running += rc == 0;
+        sc->running++; /* `freed` may come at once, for want of memory */
+        rc = bl_rpc_go(rpc, ch->http, &sc->lease, sc);
+        sc->running -= rc < 0;
         return rc;
     }
     if (full) {

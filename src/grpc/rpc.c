@@ -338,7 +338,6 @@ int bl_rpc_start(struct bl_rpc_home *home, const char *method,
     rpc->loop = loop;
     rpc->arg = arg;
     bl_list_init(&rpc->link);
-    bl_list_init(&rpc->of_home);
     bl_task_init(&rpc->task, on_task, rpc);
     rc = bl_timer_init(&rpc->timer, loop, on_timer, rpc);
     if (rc < 0)

@@ -83,7 +83,7 @@ struct bl_rpc_fields {
 
 struct belay_rpc {
     struct bl_list link;    /* of the home, while WAITING */
-    struct bl_list of_home; /* the home's own, from start to `left`, where it takes it off */
+    struct bl_list of_home; /* the home's own; zeroed at first */
     int32_t unseen;         /* the home's own, zero at first: attempts that no server has seen */
     bool turned_away;       /* likewise: the connection of the last took no more calls */
     void *place;            /* of the home: what it gave at bl_rpc_go */
@@ -152,7 +152,7 @@ struct belay_rpc {
 
 /*
  * belay_rpc_start in a home (channel_calls.c has belay_rpc_start itself, and belay_channel_unary;
- * unary.c has belay_channel_unary_wait); whether there is room for one more is the home's affair. On 0 `want`
+ * unary_wait.c has belay_channel_unary_wait); whether there is room for one more is the home's affair. On 0 `want`
  * or `left` has been called or will be. Errors: BELAY_EINVAL, BELAY_ENOMEM.
  */
 int bl_rpc_start(struct bl_rpc_home *home, const char *method,
@@ -167,8 +167,9 @@ int bl_unary_start(struct bl_rpc_home *home, const char *method, const void *req
 
 /*
  * A WAITING call goes over that connection. `http` has no time limits of its own, HTTP/2 only, and
- * max_header_bytes of max_metadata_bytes. On 0 it is RUNNING (or fails later for want of memory),
- * off the home's list, with rpc->place = place. Calls nobody back.
+ * max_header_bytes of max_metadata_bytes. On 0 it is RUNNING, off the
+ * home's list, with rpc->place = place; or there was no memory, `freed` has been called already,
+ * and it fails later. Calls none of the user's back.
  *
  * BELAY_EAGAIN  the connection carries as many as it can; nothing has changed
  * BELAY_ESTALE  it is gone, or going

@@ -93,12 +93,13 @@ int bl_rpc_go(struct belay_rpc *rpc, struct belay_http *http, const struct belay
     if (rc == BELAY_ECLOSED)
         return BELAY_ESTALE;
     bl_list_remove(&rpc->link);
+    rpc->place = place;
     if (rc < 0) {
+        rpc->home->ops->freed(rpc);
         bl_rpc_fail(rpc, rc == BELAY_ENOMEM ? BELAY_GRPC_RESOURCE_EXHAUSTED : BELAY_GRPC_INTERNAL,
                     &error);
         return 0;
     }
-    rpc->place = place;
     rpc->lease = *lease;
     rpc->attempts++;
     bl_rpc_step(rpc, BL_RPC_RUNNING, "");

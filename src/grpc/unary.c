@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Calls of one message each way, and those who block on them. */
-#include <stdlib.h>
-
+/* Calls of one message each way. */
 #include "base/error.h"
-#include "base/text.h"
 #include "grpc/rpc.h"
 
 static void fail(struct belay_rpc *rpc, int status, int code, const char *what)
