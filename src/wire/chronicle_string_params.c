@@ -200,11 +200,12 @@ static int parse_param(struct bl_chronicle_parser *p, struct bl_span item)
 int bl_chronicle_parse_params(struct bl_chronicle_parser *p, struct bl_span query)
 {
     struct bl_chronicle_string *s = p->s;
-    const char *end = query.data + query.len, *at = query.data;
+    const char *end, *at = query.data;
     size_t n = 1;
 
     if (query.len == 0)
         return 0;
+    end = query.data + query.len;
     for (size_t i = 0; i < query.len; i++)
         n += query.data[i] == '&';
     n = n < BL_CHRONICLE_PARAMS_MAX ? n : BL_CHRONICLE_PARAMS_MAX;

@@ -244,20 +244,27 @@ static int parse_all(struct bl_chronicle_parser *p, struct bl_span text, struct 
     return rc;
 }
 
+/* Into the two sides of the "?", of which the second may be absent. */
+static void split_query(struct bl_span text, struct bl_span *before, struct bl_span *query)
+{
+    const char *question = memchr(text.data, '?', text.len);
+
+    *before = question ? bl_span_between(text.data, question) : text;
+    if (question)
+        *query = bl_span_between(question + 1, text.data + text.len);
+}
+
 int bl_chronicle_string_parse(struct bl_mem *mem, struct bl_span text,
                               struct bl_chronicle_string **ret, struct belay_error *error)
 {
-    const char *question = text.len ? memchr(text.data, '?', text.len) : NULL;
-    const char *end = text.data + text.len;
-    struct bl_span before = bl_span_between(text.data, question ? question : end);
-    struct bl_span query = question ? bl_span_between(question + 1, end) : bl_span(NULL, 0);
-    struct bl_chronicle_parser p = {
-        .url = {.text = before, .what = "connection string", .error = error}};
+    struct bl_chronicle_parser p = {.url = {.what = "connection string", .error = error}};
+    struct bl_span query = {0};
     int rc;
 
-    p.url.all_secret = text.len > 0 && may_hide_secrets(text, before);
     if (text.len == 0)
         return bl_url_refuse(&p.url, "it is empty");
+    split_query(text, &p.url.text, &query);
+    p.url.all_secret = may_hide_secrets(text, p.url.text);
     if (text.len > BL_URL_MAX)
         return bl_url_refuse(&p.url, "it is longer than %d bytes", BL_URL_MAX);
     if (has_control(text.data, text.len))
@@ -266,7 +273,7 @@ int bl_chronicle_string_parse(struct bl_mem *mem, struct bl_span text,
     if (!p.s)
         return bl_chronicle_no_memory(&p);
     p.s->mem = mem;
-    rc = parse_all(&p, before, query);
+    rc = parse_all(&p, p.url.text, query);
     if (rc < 0)
         bl_chronicle_string_free(p.s);
     else

@@ -15,6 +15,8 @@ void bl_grpc_frame_write(bool compressed, uint32_t len, unsigned char out[BL_GRP
 
 static void skip(struct bl_span *input, size_t len)
 {
+    if (len == 0)
+        return; /* there may be no input */
     input->data += len;
     input->len -= len;
 }

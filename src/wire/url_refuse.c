@@ -40,11 +40,12 @@ const char *bl_url_part(const struct bl_url_parser *p, struct bl_span part,
 
 int bl_url_refuse(const struct bl_url_parser *p, const char *format, ...)
 {
-    const char *end = p->text.data + p->text.len, *question = NULL;
-    const char *at = p->all_secret ? end : last_at(p->text), *rest = at ? at : p->text.data;
+    struct bl_span text = p->text.data ? p->text : bl_span("", 0);
+    const char *end = text.data + text.len, *question = NULL;
+    const char *at = p->all_secret ? end : last_at(text), *rest = at ? at : text.data;
     const char *what = p->what ? p->what : "URL";
     char scheme[40] = "", shown[100], sentence[170];
-    long scheme_len = bl_url_scheme_len(p->text);
+    long scheme_len = bl_url_scheme_len(text);
     va_list args;
 
     if (!p->error)
@@ -52,13 +53,13 @@ int bl_url_refuse(const struct bl_url_parser *p, const char *format, ...)
     va_start(args, format);
     vsnprintf(sentence, sizeof sentence, format, args);
     va_end(args);
-    if (p->text.len == 0)
+    if (text.len == 0)
         return bl_error_set(p->error, BELAY_EINVAL, BELAY_STAGE_NONE, "invalid %s: %s", what,
                             sentence);
 
     if (at && scheme_len >= 0)
-        bl_text_show(scheme, sizeof scheme, p->text.data, (size_t)scheme_len + 3);
-    if (!starts_with_unix(p->text))
+        bl_text_show(scheme, sizeof scheme, text.data, (size_t)scheme_len + 3);
+    if (!starts_with_unix(text))
         question = memchr(rest, '?', (size_t)(end - rest));
     if (question)
         end = question;

@@ -137,12 +137,13 @@ static void check_secrets(struct bl_span before, struct bl_span after, struct bl
 
     if (!has_none_of(host, "@?=&%/:") || host.len > 100 || before.len > 100 || after.len > 100)
         return;
+    if (host.len > 0 && shows(host.data, host.len))
+        return;
     n = snprintf(text, sizeof text, "chronicle://u:%.*s" SECRET "%.*s@%.*s", (int)before.len,
                  before.data ? before.data : "", (int)after.len, after.data ? after.data : "",
                  (int)host.len, host.data ? host.data : "");
     /* "&" and "=" after a "?" are keys, which are no secrets by their place. */
-    if (has_none_of(before, "?") && has_none_of(after, "?") &&
-        !memmem(host.data ? host.data : "", host.len, SECRET, strlen(SECRET)))
+    if (has_none_of(before, "?") && has_none_of(after, "?"))
         check_text(bl_span(text, (size_t)n), true, mem);
     if (!has_none_of(before, "&%") || !has_none_of(after, "&"))
         return;

@@ -78,6 +78,7 @@ static void a_message_in_one_piece_is_not_copied(void **state)
     struct bl_grpc_frame frame;
 
     (void)state;
+    assert_int_equal(bl_grpc_frames_next(&f, &mem, &(struct bl_span){NULL, 0}, &frame, NULL), 0);
     assert_int_equal(bl_grpc_frames_next(&f, &mem, &input, &frame, NULL), 1);
     assert_ptr_equal(frame.message.data, three + 5);
     assert_ptr_equal(input.data, three + 8);
