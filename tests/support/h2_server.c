@@ -14,20 +14,28 @@ static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 #define PREFACE (sizeof preface - 1)
 #define HEADER  9u
 
-void h2_start(struct h2_server *s)
+/* On its port again, or any the first time. */
+static void listen_on(struct h2_server *s)
 {
-    struct sockaddr_in addr = {.sin_family = AF_INET};
+    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons((uint16_t)s->port)};
     socklen_t len = sizeof addr;
+    int on = 1;
 
-    memset(s, 0, sizeof *s);
-    s->max = H2_NONE;
     addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     s->listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     assert_true(s->listener >= 0);
+    setsockopt(s->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     assert_int_equal(bind(s->listener, (struct sockaddr *)&addr, sizeof addr), 0);
     assert_int_equal(listen(s->listener, H2_CONNS), 0);
     assert_int_equal(getsockname(s->listener, (struct sockaddr *)&addr, &len), 0);
     s->port = ntohs(addr.sin_port);
+}
+
+void h2_start(struct h2_server *s)
+{
+    memset(s, 0, sizeof *s);
+    s->max = H2_NONE;
+    listen_on(s);
 }
 
 static void drop(struct h2_conn *c)
@@ -43,9 +51,17 @@ static void drop(struct h2_conn *c)
 
 void h2_stop(struct h2_server *s)
 {
-    close(s->listener);
+    if (s->listener >= 0)
+        close(s->listener);
+    s->listener = -1;
     for (unsigned i = 0; i < s->accepted; i++)
         drop(&s->conns[i]);
+}
+
+void h2_start_again(struct h2_server *s)
+{
+    if (s->listener < 0)
+        listen_on(s);
 }
 
 const char *h2_url(const struct h2_server *s, const char *path)

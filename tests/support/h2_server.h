@@ -72,6 +72,8 @@ struct h2_server {
 
 void h2_start(struct h2_server *s);
 void h2_stop(struct h2_server *s);
+/* Of one that was stopped: on the same port. */
+void h2_start_again(struct h2_server *s);
 /* Takes what has come, sends what there is. */
 void h2_step(struct h2_server *s);
 const char *h2_url(const struct h2_server *s, const char *path);
