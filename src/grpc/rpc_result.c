@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "conn/conn.h"
 #include "grpc/rpc.h"
 #include "wire/credentials.h"
 #include "wire/field.h"
@@ -89,6 +90,13 @@ void bl_rpc_take_trailers(struct belay_rpc *rpc, const struct belay_header *head
 
 /* ---- of the connection ---- */
 
+static bool is_lost(const struct belay_rpc *rpc)
+{
+    const struct belay_conn *conn = belay_lease_conn(rpc->lease);
+
+    return !conn || bl_conn_facts(conn)->lost;
+}
+
 static int status_of(const struct belay_rpc *rpc, const struct belay_error *error, int64_t h2_error)
 {
     if (h2_error >= 0)
@@ -99,7 +107,7 @@ static int status_of(const struct belay_rpc *rpc, const struct belay_error *erro
     case BELAY_EMFILE:
         return BELAY_GRPC_RESOURCE_EXHAUSTED;
     case BELAY_EPROTO: /* of this answer, or of the whole connection */
-        return belay_lease_valid(rpc->lease) ? BELAY_GRPC_INTERNAL : BELAY_GRPC_UNAVAILABLE;
+        return is_lost(rpc) ? BELAY_GRPC_UNAVAILABLE : BELAY_GRPC_INTERNAL;
     default:
         return BELAY_GRPC_UNAVAILABLE;
     }
