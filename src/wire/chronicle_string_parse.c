@@ -201,22 +201,22 @@ static bool has_port_that_is_none(struct bl_span hosts)
 
 /*
  * Whether a secret may stand where none belongs: without a scheme; "key=value" outside of the
- * query; an "@" after a "/" or "?" that was not escaped in a password; half a user.
+ * query; an "@" after a "?" that was not escaped in a password; half a user. What stands before the
+ * last "@" is not shown anyway.
  */
 static bool may_hide_secrets(struct bl_span text, struct bl_span before_query)
 {
     long scheme_len = bl_url_scheme_len(before_query);
     struct bl_span rest, tail;
-    const char *at, *slash;
+    const char *at;
 
     if (scheme_len < 0 || memchr(before_query.data, '=', before_query.len))
         return true;
     rest = bl_span_between(before_query.data + scheme_len + 3, text.data + text.len);
     at = rest.len ? memrchr(rest.data, '@', rest.len) : NULL;
-    slash = rest.len ? memchr(rest.data, '/', rest.len) : NULL;
     tail = bl_span_between(rest.data, before_query.data + before_query.len);
     if (at)
-        return at >= tail.data + tail.len || (slash && at > slash);
+        return at >= tail.data + tail.len;
     return has_port_that_is_none(tail);
 }
 

@@ -308,6 +308,10 @@ static void errors_show_no_secret(void **state)
         "chronicle://h?apiKey=s3cret%0a",
         "chronicle://client:p@h?certificatePassword=s3cret&authPort=x",
         "chronicle://client:p?loadBalancer=s3cret@h",
+        "chronicle://client:1?loadBalancer=s3cret@h",
+        "chronicle://client:1?authPort=s3cret@h",
+        "chronicle://client:1?disableTls=s3cret@h",
+        "chronicle://client:1?srvNameServer=h:s3cret&x=y@h",
         "chronicle://client:p?srvNameServer=h:s3cret@h",
         "http://client:s3cret@h",
         "https://h?apiKey=s3cret",
@@ -401,6 +405,9 @@ static void memory_that_held_secrets_is_wiped(void **state)
     assert_int_equal(bl_chronicle_string_parse(
                          &mem, bl_span_of("chronicle://u:s3cret%00@h?apiKey=s3cret%00"), &s, NULL),
                      BELAY_EINVAL);
+    assert_int_equal(
+        bl_chronicle_string_parse(&mem, bl_span_of("chronicle://h?s3cret=%00"), &s, NULL),
+        BELAY_EINVAL);
     assert_false(secret_was_released);
     assert_int_equal(mem.live, 0);
 }
