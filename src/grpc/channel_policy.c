@@ -298,18 +298,19 @@ static bool wants_more(const struct bl_cp_sub *sub)
     return sub->more && sub->ready > 0 && !sub->opening;
 }
 
-/* The first that was not tried in this pass; those that must wait are passed over. */
+/* The first that was not tried in this pass. One that failed and must wait is passed over; one that
+ * was lost too soon is waited for. */
 static struct bl_cp_sub *next_of_pass(struct bl_cp *cp, uint64_t now)
 {
     EACH_SUB(sub, cp)
     {
+        bool waits = sub->next_at > now;
+
         if (sub->tried)
             continue;
-        if (sub->next_at <= now && !sub->opening)
+        if (!waits && !sub->opening)
             return sub;
-        sub->tried = true;
-        if (!sub->opening)
-            sub->failing = true;
+        sub->tried = sub->opening || sub->failing;
     }
     return NULL;
 }
@@ -440,7 +441,11 @@ static uint64_t sub_wakes(const struct bl_cp *cp, const struct bl_cp_sub *sub)
         return sub->next_at;
     if (cp->chosen)
         return BELAY_NEVER;
-    return cp->passed ? sub->next_at : cp->stagger_at;
+    if (cp->passed)
+        return sub->next_at;
+    if (sub->tried)
+        return BELAY_NEVER;
+    return sub->next_at > cp->stagger_at ? sub->next_at : cp->stagger_at;
 }
 
 uint64_t bl_cp_wakes(const struct bl_cp *cp)

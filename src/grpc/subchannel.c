@@ -106,7 +106,7 @@ static void lose(struct bl_sub_conn *sc, bool goaway)
         return;
     sc->ready = false;
     sc->ending = goaway;
-    bl_cp_lost(&ch->cp, &sc->sub->cp, goaway, sc->useful, bl_channel_now(ch));
+    bl_cp_lost(&ch->cp, &sc->sub->cp, goaway, sc->useful || goaway, bl_channel_now(ch));
     bl_channel_run_later(ch);
 }
 
