@@ -121,7 +121,6 @@ static void init_parts(struct belay_channel *ch, const struct bl_cp_limits *limi
     bl_list_init(&ch->calls);
     bl_list_init(&ch->waiting);
     bl_list_init(&ch->blocked);
-    bl_task_init(&ch->run, bl_channel_run, ch);
     ch->told = BELAY_CHANNEL_IDLE;
     ch->refs = 1;
 }
@@ -169,6 +168,7 @@ int belay_channel_open(struct belay_loop *loop, const char *target,
     if (!ch)
         return out_of_memory(error);
     ch->loop = loop;
+    bl_task_init(&ch->run, bl_channel_run, ch);
     rc = make(ch, target, options, error);
     if (rc < 0) {
         let_go(ch);

@@ -111,9 +111,16 @@ static void on_closed(void *arg)
     k->closed = true;
 }
 
+static void on_loop_closed(void *gone)
+{
+    *(bool *)gone = true;
+}
+
 /* The loop would wait for what is due by our clock for as long as that is ahead. */
 void ck_close(struct channel_kit *k)
 {
+    bool gone = false;
+
     if (k->channel)
         belay_channel_close(k->channel, on_closed, k);
     for (int i = 0; k->channel && !k->closed; i++) {
@@ -122,7 +129,15 @@ void ck_close(struct channel_kit *k)
         if (i > 20)
             ck_forward(k, 100); /* connections whose peers are silent */
     }
-    belay_loop_free(k->loop);
+    belay_loop_close(k->loop, on_loop_closed, &gone);
+    for (int i = 0; !gone; i++) {
+        assert_true(i < LIMIT_MS);
+        for (unsigned server = 0; server < CK_SERVERS; server++)
+            h2_step(&k->servers[server]);
+        belay_loop_turn(k->loop, 0);
+        if (i > 20)
+            ck_forward(k, 100);
+    }
     assert_int_equal(failing_alloc_live(&k->memory), 0);
     for (unsigned i = 0; i < CK_SERVERS; i++)
         h2_stop(&k->servers[i]);

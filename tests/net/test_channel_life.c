@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: MIT */
+/* How channels are opened, watched, waited for, and ended. */
+#include "channel_kit.h"
+
+#include "belay/supervisor.h"
+
+static void say_nothing(struct h2_server *s, unsigned conn, uint32_t id)
+{
+    (void)s, (void)conn, (void)id;
+}
+
+static int try_open(struct channel_kit *k, const char *target,
+                    const struct belay_channel_options *o, struct belay_error *error)
+{
+    struct belay_channel *channel = NULL;
+    int rc = belay_channel_open(k->loop, target, o, &channel, error);
+
+    assert_int_equal(rc, error->code);
+    assert_null(channel);
+    return rc;
+}
+
+static void what_is_wrong_with_a_channel_is_named(void **state)
+{
+    struct belay_channel_options o = ck_options();
+    struct belay_retry_policy retry = belay_retry_policy_init();
+    struct belay_error error;
+    struct channel_kit k;
+
+    (void)state;
+    ck_open(&k, "ipv4:127.0.0.1:%1", NULL);
+    assert_int_equal(try_open(&k, "dns:", &o, &error), BELAY_EINVAL);
+    assert_int_equal(try_open(&k, "ipv4:127.0.0.1:99999", &o, &error), BELAY_EINVAL);
+    assert_int_equal(try_open(&k, "dns://192.0.2.1/db.test", &o, &error), BELAY_ENOTSUP);
+    o.max_connections = -5;
+    assert_int_equal(try_open(&k, "db.test:1", &o, &error), BELAY_EINVAL);
+    assert_non_null(strstr(error.text, "max_connections"));
+    o = ck_options();
+    retry.attempts_max = 6;
+    o.retry = &retry;
+    assert_int_equal(try_open(&k, "db.test:1", &o, &error), BELAY_EINVAL);
+    assert_non_null(strstr(error.text, "attempts_max"));
+    o = ck_options();
+    o.authority = "no/host";
+    assert_int_equal(try_open(&k, "db.test:1", &o, &error), BELAY_EINVAL);
+    assert_non_null(strstr(error.text, "authority"));
+    ck_close(&k);
+}
+
+static void set(void *flag)
+{
+    *(bool *)flag = true;
+}
+
+static void calls_that_are_under_way_end_with_the_channel(void **state)
+{
+    struct belay_rpc_options o = belay_rpc_options_init();
+    struct channel_kit k;
+    struct ck_call running, waiting;
+    bool told = false;
+
+    (void)state;
+    o.wait_for_ready = true;
+    ck_open(&k, "ipv4:127.0.0.1:%1", NULL);
+    k.servers[0].max = 1;
+    k.servers[0].on_request = say_nothing;
+    ck_begin(&k, &running, &o);
+    ck_until_requests(&k, 0, 1);
+    ck_begin(&k, &waiting, &o);
+    belay_channel_close(k.channel, NULL, NULL);
+    assert_false(running.done || waiting.done);
+    belay_channel_ref(k.channel);
+    ck_until(&k, &running.done);
+    ck_until(&k, &waiting.done);
+    ck_bad(&running, BELAY_GRPC_CANCELLED);
+    ck_bad(&waiting, BELAY_GRPC_CANCELLED);
+    ck_until_state(&k, BELAY_CHANNEL_SHUTDOWN);
+    assert_true(belay_channel_is_closed(k.channel));
+    ck_a_while(&k);
+    belay_channel_close(k.channel, set, &told); /* who asks later is told, too */
+    ck_until(&k, &told);
+    belay_channel_unref(k.channel);
+    k.channel = NULL;
+    ck_close(&k);
+}
+
+static void a_drained_channel_lets_calls_finish(void **state)
+{
+    struct belay_error error;
+    struct channel_kit k;
+    struct ck_call call, refused;
+
+    (void)state;
+    ck_open(&k, "ipv4:127.0.0.1:%1", NULL);
+    k.servers[0].on_request = say_nothing;
+    ck_begin(&k, &call, NULL);
+    ck_until_requests(&k, 0, 1);
+    belay_channel_drain(k.channel, NULL, NULL);
+    assert_int_equal(belay_rpc_start(k.channel, "/a.B/C", NULL, NULL, &refused, NULL, &error),
+                     BELAY_ECLOSED);
+    ck_a_while(&k);
+    assert_false(call.done);
+    assert_true(k.servers[0].conns[0].fd >= 0);
+    ck_answer(&k.servers[0], 0, 1, "1");
+    ck_until(&k, &call.done);
+    ck_good(&call, "1");
+    k.channel = NULL;
+    ck_until_closed(&k, 0, 0);
+    ck_close(&k);
+}
+
+static void close_at_ready(struct belay_channel *channel, enum belay_channel_state state,
+                           const struct belay_error *error, void *arg)
+{
+    bool *done = arg;
+
+    (void)error;
+    if (state == BELAY_CHANNEL_READY)
+        belay_channel_close(channel, NULL, NULL);
+    *done = state == BELAY_CHANNEL_SHUTDOWN;
+}
+
+static void a_channel_may_be_closed_by_its_watch(void **state)
+{
+    struct channel_kit k;
+    bool done = false;
+
+    (void)state;
+    ck_open(&k, "ipv4:127.0.0.1:%1", NULL);
+    belay_channel_watch(k.channel, close_at_ready, &done);
+    belay_channel_connect(k.channel);
+    ck_until(&k, &done);
+    k.channel = NULL;
+    ck_close(&k);
+}
+
+static void a_loop_ends_with_channels_in_every_state(void **state)
+{
+    struct channel_kit k;
+    struct ck_call call;
+
+    (void)state;
+    for (int turns = 0; turns < 12; turns++) {
+        ck_open(&k, "ipv4:127.0.0.1:%1,127.0.0.1:%2", NULL);
+        if (turns % 2)
+            h2_stop(&k.servers[0]);
+        ck_begin(&k, &call, NULL);
+        for (int i = 0; i < turns; i++)
+            ck_turn(&k);
+        k.channel = NULL;
+        ck_close(&k);
+        assert_int_equal(call.dones, 1);
+    }
+}
+
+/* ---- waiting ---- */
+
+static void who_waits_for_a_dead_server_is_told_why(void **state)
+{
+    struct belay_error error;
+    struct channel_kit k;
+
+    (void)state;
+    ck_open(&k, "ipv4:127.0.0.1:%1", NULL);
+    h2_stop(&k.servers[0]);
+    assert_int_equal(belay_channel_ready_wait(k.channel, 50, &error), BELAY_ETIMEDOUT);
+    assert_non_null(strstr(error.text, "50 ms"));
+    assert_non_null(strstr(error.text, "refused"));
+    belay_channel_ref(k.channel);
+    belay_channel_close(k.channel, NULL, NULL);
+    assert_int_equal(belay_channel_ready_wait(k.channel, 50, &error), BELAY_ECLOSED);
+    ck_a_while(&k);
+    belay_channel_unref(k.channel);
+    k.channel = NULL;
+    ck_close(&k);
+}
+
+/* ---- health ---- */
+
+struct health {
+    bool serving, unknown;
+    unsigned watches;
+    uint32_t conn, id;
+};
+
+static void say_health(struct h2_server *s, const struct health *h, bool head)
+{
+    const char answer[] = {8, h->serving ? 1 : 2};
+
+    ck_say(s, h->conn, h->id, head, answer, sizeof answer);
+}
+
+/* The first request of each connection is the watch. */
+static void watched(struct h2_server *s, unsigned conn, uint32_t id)
+{
+    struct health *h = s->extra;
+
+    if (id != 1) {
+        ck_answer(s, conn, id, "1");
+        return;
+    }
+    h->watches++;
+    h->conn = conn;
+    h->id = id;
+    if (h->unknown)
+        ck_status(s, conn, id, BELAY_GRPC_UNIMPLEMENTED, "");
+    else
+        say_health(s, h, true);
+}
+
+static void open_watched(struct channel_kit *k, struct health *h)
+{
+    struct belay_channel_options o = ck_options();
+
+    o.health_service = "test.Echo";
+    ck_open(k, "ipv4:127.0.0.1:%1", &o);
+    k->servers[0].on_request = watched;
+    k->servers[0].extra = h;
+}
+
+static void a_server_that_does_not_serve_gets_no_calls(void **state)
+{
+    struct health h = {.serving = false};
+    struct channel_kit k;
+    struct ck_call call;
+
+    (void)state;
+    open_watched(&k, &h);
+    ck_call(&k, &call);
+    ck_bad(&call, BELAY_GRPC_UNAVAILABLE);
+    assert_non_null(strstr(call.message, "not being served"));
+    assert_int_equal(belay_channel_get_state(k.channel), BELAY_CHANNEL_TRANSIENT_FAILURE);
+    h.serving = true;
+    say_health(&k.servers[0], &h, false);
+    ck_until_state(&k, BELAY_CHANNEL_READY);
+    ck_call(&k, &call);
+    ck_good(&call, "1");
+    h.serving = false;
+    say_health(&k.servers[0], &h, false);
+    ck_until_state(&k, BELAY_CHANNEL_TRANSIENT_FAILURE);
+    assert_int_equal(k.servers[0].accepted, 1);
+    ck_close(&k);
+}
+
+static void a_server_that_knows_nothing_of_health_is_healthy(void **state)
+{
+    struct health h = {.unknown = true};
+    struct channel_kit k;
+    struct ck_call call;
+
+    (void)state;
+    open_watched(&k, &h);
+    ck_call(&k, &call);
+    ck_good(&call, "1");
+    assert_int_equal(h.watches, 1);
+    ck_close(&k);
+}
+
+static void a_stream_of_health_that_ends_is_begun_again(void **state)
+{
+    struct health h = {.serving = true};
+    struct channel_kit k;
+
+    (void)state;
+    open_watched(&k, &h);
+    belay_channel_connect(k.channel);
+    ck_until_state(&k, BELAY_CHANNEL_READY);
+    h2_reset(&k.servers[0], 0, 1, 2);
+    ck_until_state(&k, BELAY_CHANNEL_TRANSIENT_FAILURE);
+    ck_a_while(&k);
+    assert_int_equal(k.servers[0].requests, 1);
+    ck_forward(&k, 1300);
+    ck_until_requests(&k, 0, 2);
+    ck_close(&k);
+}
+
+/* ---- under a supervisor ---- */
+
+struct opened {
+    struct belay_channel *channel;
+    bool done;
+};
+
+static void on_open(struct belay_channel *channel, void *arg)
+{
+    struct opened *opened = arg;
+
+    opened->channel = channel;
+    opened->done = true;
+}
+
+static void a_supervisor_keeps_a_channel(void **state)
+{
+    struct belay_channel_options o = ck_options();
+    struct belay_child_spec spec;
+    struct belay_error error;
+    struct opened opened = {0};
+    struct channel_kit k;
+    struct belay_supervisor *supervisor;
+
+    (void)state;
+    ck_open(&k, "ipv4:127.0.0.1:%1", NULL);
+    assert_int_equal(
+        belay_channel_child_spec("ipv4:127.0.0.1:1", &o, on_open, &opened, &spec, &error), 0);
+    assert_int_equal(belay_supervisor_open(k.loop, NULL, &supervisor, &error), 0);
+    assert_int_equal(belay_supervisor_start_child(supervisor, &spec, NULL, NULL, NULL, &error), 0);
+    ck_until(&k, &opened.done);
+    opened.done = false;
+    belay_channel_close(opened.channel, NULL, NULL); /* it is permanent */
+    ck_until(&k, &opened.done);
+    belay_supervisor_close(supervisor, NULL, NULL);
+    ck_a_while(&k);
+    assert_int_equal(belay_channel_child_spec("dns:", &o, on_open, &opened, &spec, &error),
+                     BELAY_EINVAL);
+    ck_close(&k);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_wrong_with_a_channel_is_named),
+        cmocka_unit_test(calls_that_are_under_way_end_with_the_channel),
+        cmocka_unit_test(a_drained_channel_lets_calls_finish),
+        cmocka_unit_test(a_channel_may_be_closed_by_its_watch),
+        cmocka_unit_test(a_loop_ends_with_channels_in_every_state),
+        cmocka_unit_test(who_waits_for_a_dead_server_is_told_why),
+        cmocka_unit_test(a_server_that_does_not_serve_gets_no_calls),
+        cmocka_unit_test(a_server_that_knows_nothing_of_health_is_healthy),
+        cmocka_unit_test(a_stream_of_health_that_ends_is_begun_again),
+        cmocka_unit_test(a_supervisor_keeps_a_channel),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
