@@ -255,6 +255,17 @@ struct bl_session *bl_http_session_of(struct belay_conn *conn)
     return http ? belay_conn_state(conn) : NULL;
 }
 
+/* The peer has not said its first word: nobody closes what never was open. */
+static void end_opening(struct bl_session *session, const struct belay_error *error)
+{
+    struct belay_conn *conn = session->conn;
+
+    belay_stream_set_callbacks(session->stream, NULL, NULL);
+    bl_session_end(session);
+    belay_conn_set_state(conn, NULL);
+    belay_conn_open_failed(conn, error);
+}
+
 void bl_http_end_links(struct belay_http *http)
 {
     struct belay_error error;
@@ -267,6 +278,8 @@ void bl_http_end_links(struct belay_http *http)
 
         if (session->check)
             bl_check_fail(session->check, &error);
+        else if (bl_conn_get_state(session->conn) == BL_CONN_OPENING)
+            end_opening(session, &error);
         else
             belay_conn_lost(session->conn, BELAY_REASON_ERROR, &error);
     }
