@@ -59,7 +59,7 @@ BELAY_API const char *belay_grpc_status_name(int status);
 /* What a call came to. What it points to lives until the callback returns. */
 struct belay_rpc_result {
     size_t size;
-    int status;          /* enum belay_grpc_status; others as the server sent them */
+    int status;          /* enum belay_grpc_status; a number that is none of them is UNKNOWN */
     const char *message; /* of the server, decoded, or belay's; never NULL */
     const struct belay_error
         *error; /* where the status is belay's own making; NULL: the server's */
@@ -96,7 +96,8 @@ struct belay_retry_policy {
 };
 BELAY_OPTIONS_INIT(belay_retry_policy)
 
-/* Asked before each call is sent, and answers at once or later by belay_rpc_credentials_done. */
+/* Asked before each attempt of a call, and answers at once or later by belay_rpc_credentials_done:
+ * once each time, also when the call has ended meanwhile, and before the loop is freed. */
 typedef void belay_rpc_credentials_fn(struct belay_rpc *rpc, const char *method, void *arg);
 
 /* In this order docs/options.md has them as a table; a test compares. */
@@ -173,7 +174,7 @@ struct belay_rpc_options {
 };
 BELAY_OPTIONS_INIT(belay_rpc_options)
 
-/* All may be NULL but on_done. */
+/* All may be NULL but on_done. Copied. */
 struct belay_rpc_callbacks {
     size_t size;
     void (*on_headers)(struct belay_rpc *rpc, const struct belay_header *headers, size_t n,
@@ -210,7 +211,10 @@ BELAY_API void belay_rpc_credentials_done(struct belay_rpc *rpc,
                                           const struct belay_header *metadata, size_t n,
                                           const struct belay_error *error);
 
-/* One message there, one back. */
+/*
+ * One message there, one back: `response` is NULL unless the status is OK; an answer of none or more
+ * is UNIMPLEMENTED. Errors as of belay_rpc_start, and BELAY_ELIMIT (max_send_bytes).
+ */
 typedef void belay_unary_fn(const void *response, size_t len, const struct belay_rpc_result *result,
                             void *arg);
 BELAY_API int belay_channel_unary(struct belay_channel *channel, const char *method,

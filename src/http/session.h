@@ -72,7 +72,7 @@ struct bl_exchange {
     bool go_on; /* the task: hand over what waits */
     bool pump;  /* the task: send more of the body */
     int32_t informational_n;
-    int64_t h2_error; /* the peer reset the stream with that code; -1: it did not */
+    int64_t h2_error;        /* the peer reset the stream with that code; -1: it did not */
     struct bl_h1_parser h1;  /* HTTP/1.1's */
     struct bl_h2_stream *h2; /* HTTP/2's; NULL: it has none */
 };
