@@ -62,7 +62,8 @@ static void close_conn(struct bl_sub_conn *sc, enum belay_reason reason)
         return;
     sc->closing = true;
     bl_health_stop(&sc->health);
-    bl_lease_revoke(sc->sub->channel->loop, &sc->lessor);
+    if (sc->open)
+        bl_lease_revoke(sc->sub->channel->loop, &sc->lessor);
     if (sc->conn)
         bl_conn_close(sc->conn, reason);
 }

@@ -28,6 +28,7 @@ struct channel_kit {
     unsigned states_n;
     struct belay_error error; /* of the last of them that had one */
     bool closed;
+    bool hurried; /* turns without waiting */
 };
 
 struct ck_call {
