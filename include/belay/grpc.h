@@ -87,12 +87,13 @@ enum belay_lb_policy {
 /* Retries of calls that failed (gRFC A6); all zero: none but transparent ones. */
 struct belay_retry_policy {
     size_t size;
-    int32_t attempts_max;           /* 2 to 5, the first one included */
-    int64_t delay_ms, delay_max_ms; /* 1,000; 10,000: a random part of it, from 0 */
-    int32_t factor_percent;         /* 150 */
-    uint32_t statuses;              /* 1u << status of each that is retried; UNAVAILABLE */
-    int32_t tokens_max;             /* of throttling: a failure takes 1, a success gives 0.1; below
-                                      half none are retried. 10 */
+    int32_t attempts_max;   /* BELAY_NONE; else 2 to 5, the first one included */
+    int64_t delay_ms;       /* 1,000, of which a random part is waited, from 0 */
+    int64_t delay_max_ms;   /* 10,000; before its part is taken */
+    int32_t factor_percent; /* 150; each delay to the next */
+    uint32_t statuses;      /* 16,384, UNAVAILABLE alone; 1u << status of each that is retried */
+    int32_t tokens_max;     /* 10, of throttling; a failure takes one, a success gives a tenth back,
+                               and at half of them or below none is retried */
 };
 BELAY_OPTIONS_INIT(belay_retry_policy)
 
@@ -105,11 +106,12 @@ struct belay_channel_options {
     size_t size;
     bool plain;             /* no TLS, where the target does not say; "grpc://" */
     struct belay_tls *tls;  /* NULL: the defaults */
-    const char *authority;  /* ":authority", and the name that TLS verifies; the target's */
-    const char *user_agent; /* before belay's own; NULL */
+    const char *authority;  /* NULL: the target's; ":authority", and the name that TLS verifies */
+    const char *user_agent; /* NULL: none; before belay's own */
     const struct belay_endpoint_options *route; /* as of belay_http_options; NULL: plainly */
     enum belay_lb_policy lb_policy;
-    const struct belay_backoff_options *backoff; /* 1,000 ms, x 1.6, +-20 %, 120,000 */
+    const struct belay_backoff_options *backoff; /* NULL: as gRPC says, 1,000 ms,
+ x 160 % up to 120,000, +-20 % */
     int64_t connect_timeout_ms;                  /* 20,000, of one attempt */
     int64_t idle_timeout_ms;                     /* 1,800,000 without a call; then it disconnects */
     int64_t keepalive_ms;                   /* BELAY_FOREVER: a PING after so long without a byte */
@@ -134,7 +136,8 @@ BELAY_OPTIONS_INIT(belay_channel_options)
  * "ipv6:[::1]:50051,...", "unix:path", "unix:///path", "grpc://host[:port]" (plain),
  * "grpcs://host[:port]" (TLS). Port 443, plain 80, where it says none. It connects with the first
  * call, or belay_channel_connect. BELAY_EINVAL: `error` names the part of the target, or the option;
- * BELAY_ENOMEM, BELAY_ECLOSED.
+ * BELAY_ENOTSUP: the target names a DNS server of its own (the loop's option dns_servers is the
+ * way); BELAY_ENOMEM, BELAY_ECLOSED.
  */
 BELAY_API int belay_channel_open(struct belay_loop *loop, const char *target,
                                  const struct belay_channel_options *options,
@@ -149,7 +152,8 @@ BELAY_API bool belay_channel_is_closed(const struct belay_channel *channel);
 BELAY_API enum belay_channel_state belay_channel_get_state(const struct belay_channel *channel);
 /* Connects, if it is idle. */
 BELAY_API void belay_channel_connect(struct belay_channel *channel);
-/* Tries now, and forgets how often it has failed. */
+/* Tries now, and forgets how often it has failed. What an error called final had ended is tried
+ * again. */
 BELAY_API void belay_channel_reset_backoff(struct belay_channel *channel);
 /* fn runs at each change of state, in a later turn; one per channel, NULL takes it away. */
 typedef void belay_channel_state_fn(struct belay_channel *channel, enum belay_channel_state state,
@@ -237,6 +241,11 @@ BELAY_API int belay_channel_unary_wait(struct belay_channel *channel, const char
                                        struct belay_unary_result *ret_result,
                                        struct belay_error *error);
 
+/*
+ * A child spec: the supervisor opens a channel with these options (copied, but that `route` and what
+ * it points to must outlive the spec) and drains it when told to stop. `on_open` (may be NULL) is
+ * given each channel as it is opened. BELAY_EINVAL, BELAY_ENOMEM.
+ */
 BELAY_API int belay_channel_child_spec(const char *target,
                                        const struct belay_channel_options *options,
                                        void (*on_open)(struct belay_channel *channel, void *arg),

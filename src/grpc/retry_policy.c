@@ -17,7 +17,7 @@
 #define OPTION(field, ...) BL_OPTION(belay_retry_policy, field, __VA_ARGS__)
 
 static const struct bl_option fields[] = {
-    OPTION(attempts_max, 0, BL_NOT_ALLOWED, BL_NOT_ALLOWED, 2, 5),
+    OPTION(attempts_max, 0, 0, BL_NOT_ALLOWED, 2, 5),
     OPTION(delay_ms, 1000, BL_NOT_ALLOWED, BL_NOT_ALLOWED, 1, DAY_MS),
     OPTION(delay_max_ms, 10000, BL_NOT_ALLOWED, BL_NOT_ALLOWED, 1, DAY_MS),
     OPTION(factor_percent, 150, BL_NOT_ALLOWED, BL_NOT_ALLOWED, 1, 10000),
