@@ -48,13 +48,14 @@ int bl_h1_check_header(const struct belay_header *h, struct belay_error *error)
         return bl_error_set(error, BELAY_EINVAL, BELAY_STAGE_NONE,
                             "\"%s\" is not the name of a header",
                             bl_text_show(shown, sizeof shown, name.data, name.len));
-    bl_text_show(shown, sizeof shown, name.data, name.len);
     if (is_ours(name))
         return bl_error_set(error, BELAY_EINVAL, BELAY_STAGE_NONE,
-                            "the header %s is set by belay itself", shown);
+                            "the header %s is set by belay itself",
+                            bl_text_show(shown, sizeof shown, name.data, name.len));
     if (!bl_field_is_value(bl_span(h->value, h->value_len)))
         return bl_error_set(error, BELAY_EINVAL, BELAY_STAGE_NONE,
-                            "the value of the header %s holds a control character", shown);
+                            "the value of the header %s holds a control character",
+                            bl_text_show(shown, sizeof shown, name.data, name.len));
     return 0;
 }
 
