@@ -120,6 +120,7 @@ static void on_loop_closed(void *gone)
 void ck_close(struct channel_kit *k)
 {
     bool gone = false;
+    int rounds = 0;
 
     if (k->channel)
         belay_channel_close(k->channel, on_closed, k);
@@ -130,12 +131,12 @@ void ck_close(struct channel_kit *k)
             ck_forward(k, 100); /* connections whose peers are silent */
     }
     belay_loop_close(k->loop, on_loop_closed, &gone);
-    for (int i = 0; !gone; i++) {
-        assert_true(i < LIMIT_MS);
+    while (!gone) {
+        assert_true(rounds++ < LIMIT_MS);
         for (unsigned server = 0; server < CK_SERVERS; server++)
             h2_step(&k->servers[server]);
         belay_loop_turn(k->loop, 0);
-        if (i > 20)
+        if (rounds > 20)
             ck_forward(k, 100);
     }
     assert_int_equal(failing_alloc_live(&k->memory), 0);

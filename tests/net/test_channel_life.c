@@ -175,6 +175,18 @@ static void who_waits_for_a_dead_server_is_told_why(void **state)
     ck_close(&k);
 }
 
+static void who_waits_for_a_channel_that_is_ready_need_not(void **state)
+{
+    struct channel_kit k;
+
+    (void)state;
+    ck_open(&k, "ipv4:127.0.0.1:%1", NULL);
+    belay_channel_connect(k.channel);
+    ck_until_state(&k, BELAY_CHANNEL_READY);
+    assert_int_equal(belay_channel_ready_wait(k.channel, 5000, NULL), 0);
+    ck_close(&k);
+}
+
 /* ---- health ---- */
 
 struct health {
@@ -324,6 +336,7 @@ int main(void)
         cmocka_unit_test(a_channel_may_be_closed_by_its_watch),
         cmocka_unit_test(a_loop_ends_with_channels_in_every_state),
         cmocka_unit_test(who_waits_for_a_dead_server_is_told_why),
+        cmocka_unit_test(who_waits_for_a_channel_that_is_ready_need_not),
         cmocka_unit_test(a_server_that_does_not_serve_gets_no_calls),
         cmocka_unit_test(a_server_that_knows_nothing_of_health_is_healthy),
         cmocka_unit_test(a_stream_of_health_that_ends_is_begun_again),
