@@ -284,6 +284,7 @@ static void a_policy_sends_calls_again_with_all_that_was_said(void **state)
     struct belay_retry_policy policy = belay_retry_policy_init();
     struct belay_channel_options o = grpc_options();
     struct rpc_call c = {0};
+    const char *token;
     int failures = 2;
 
     (void)state;
@@ -305,6 +306,9 @@ static void a_policy_sends_calls_again_with_all_that_was_said(void **state)
     assert_int_equal(k.data_len, 16);
     assert_memory_equal(k.data, "\0\0\0\0\3one\0\0\0\0\3two", 16);
     assert_non_null(strstr(k.fields, "grpc-previous-rpc-attempts: 2\n"));
+    token = strstr(k.fields, "authorization");
+    assert_non_null(token);
+    assert_null(strstr(token + 1, "authorization")); /* those of the last attempt alone */
     grpc_close(&k);
 }
 
