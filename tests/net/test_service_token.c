@@ -200,6 +200,49 @@ static void a_url_that_is_none_is_refused(void **state)
     kit_close(&kit);
 }
 
+/* Returns how many allocations failed: none, where there are fewer than n. */
+static size_t fetch_with_failure(size_t n)
+{
+    static const char *const answers[] = {GOOD("abc"), GOOD("abc"), NULL};
+    struct bl_token_options o = {.user = "us er", .password = "pa&ss"};
+    enum bl_tp_verdict verdict = BL_TP_NONE;
+    struct asker a = {0};
+    struct rig r = {0};
+    size_t failures;
+    int rc;
+
+    scripted_start(&r.server, answers);
+    kit_open(&r.kit, NULL);
+    o.http = r.kit.http;
+    o.url = scripted_url(&r.server, "/connect/token");
+    failing_alloc_once(&r.kit.memory, n);
+    rc = bl_token_new(r.kit.loop, &o, &r.token, NULL);
+    if (rc == 0)
+        verdict = ask(&r, &a, 0);
+    else
+        assert_int_equal(rc, BELAY_ENOMEM);
+    if (verdict == BL_TP_WAIT) {
+        scripted_turn_until(&r.server, &r.kit, &a.done);
+        verdict = a.verdict;
+    }
+    failures = failing_alloc_failures(&r.kit.memory);
+    if (rc == 0 && verdict == BL_TP_NONE)
+        assert_int_not_equal(r.token->last.code, 0);
+    assert_true(failures > 0 || verdict == BL_TP_USE);
+    rig_close(&r);
+    return failures;
+}
+
+static void every_failing_allocation_is_survived(void **state)
+{
+    size_t n = 1;
+
+    (void)state;
+    while (fetch_with_failure(n) > 0)
+        n++;
+    assert_true(n > 10); /* so many there are at least */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,6 +253,7 @@ int main(void)
         cmocka_unit_test(it_is_freed_while_a_fetch_is_under_way),
         cmocka_unit_test(who_is_answered_may_free_it_and_cancel_others),
         cmocka_unit_test(a_url_that_is_none_is_refused),
+        cmocka_unit_test(every_failing_allocation_is_survived),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
