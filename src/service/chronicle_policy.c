@@ -4,6 +4,19 @@
 
 #include "belay/world.h"
 
+const char *belay_chronicle_phase_name(enum belay_chronicle_phase phase)
+{
+    switch (phase) {
+    case BELAY_CHRONICLE_DISCONNECTED:
+        return "disconnected";
+    case BELAY_CHRONICLE_CONNECTED:
+        return "connected";
+    case BELAY_CHRONICLE_REGISTERED:
+        return "registered";
+    }
+    return "?";
+}
+
 static uint64_t after(uint64_t now, uint64_t ns)
 {
     return ns >= BELAY_NEVER - now ? BELAY_NEVER : now + ns;

@@ -399,6 +399,14 @@ static void registered_follows_connected_alone(void **state)
     assert_true(bl_chp_is_in(&r.p, BELAY_CHRONICLE_DISCONNECTED));
 }
 
+static void phases_have_names(void **state)
+{
+    (void)state;
+    assert_string_equal(belay_chronicle_phase_name(BELAY_CHRONICLE_DISCONNECTED), "disconnected");
+    assert_string_equal(belay_chronicle_phase_name(BELAY_CHRONICLE_CONNECTED), "connected");
+    assert_string_equal(belay_chronicle_phase_name(BELAY_CHRONICLE_REGISTERED), "registered");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -423,6 +431,7 @@ int main(void)
         cmocka_unit_test(a_silent_session_is_dropped_after_5_seconds),
         cmocka_unit_test(after_a_long_sleep_keep_alives_are_read_first),
         cmocka_unit_test(registered_follows_connected_alone),
+        cmocka_unit_test(phases_have_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
