@@ -14,7 +14,7 @@ const char *belay_chronicle_phase_name(enum belay_chronicle_phase phase)
     case BELAY_CHRONICLE_REGISTERED:
         return "registered";
     }
-    return "?";
+    return "unknown";
 }
 
 static uint64_t after(uint64_t now, uint64_t ns)
