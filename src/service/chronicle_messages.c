@@ -164,7 +164,7 @@ int bl_chronicle_read_keep_alive(struct bl_span message, struct bl_span *ret_con
 
 int bl_chronicle_read_compatibility(struct bl_span message, struct bl_chronicle_compatibility *ret)
 {
-    struct field field;
+    struct field field = {0};
 
     *ret = (struct bl_chronicle_compatibility){.first_reason = bl_span("", 0),
                                                .server_version = bl_span("", 0)};
