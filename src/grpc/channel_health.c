@@ -8,85 +8,33 @@
 #include "grpc/channel_health.h"
 
 #include "grpc/subchannel.h"
+#include "wire/protobuf.h"
 
 #define WATCH   "/grpc.health.v1.Health/Watch"
 #define SERVING 1
 
 /* ---- the two messages ---- */
 
-enum { VARINT = 0, FIXED64 = 1, LENGTH = 2, FIXED32 = 5 };
-
 int bl_health_write_request(struct bl_buf *out, struct bl_mem *mem, const char *service)
 {
-    size_t len = strlen(service);
-    unsigned char head[6] = {1 << 3 | LENGTH};
-    size_t n = 1;
+    struct bl_pb_writer w = bl_pb_write(out, mem);
 
-    if (len == 0)
-        return 0; /* the default is not written */
-    for (size_t left = len; n < sizeof head; left >>= 7) {
-        head[n++] = (unsigned char)((left & 0x7f) | (left > 0x7f ? 0x80 : 0));
-        if (left <= 0x7f)
-            break;
-    }
-    if (bl_buf_append(out, mem, head, n) < 0)
-        return BELAY_ENOMEM;
-    return bl_buf_append(out, mem, service, len);
-}
-
-static bool read_varint(const unsigned char **at, const unsigned char *end, uint64_t *ret)
-{
-    uint64_t value = 0;
-
-    for (unsigned shift = 0; shift < 64 && *at < end; shift += 7) {
-        unsigned char byte = *(*at)++;
-
-        value |= (uint64_t)(byte & 0x7f) << shift;
-        if (!(byte & 0x80)) {
-            *ret = value;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Over the value of a field that nobody knows. */
-static bool skip(const unsigned char **at, const unsigned char *end, unsigned type)
-{
-    uint64_t n = 0;
-
-    if (type == VARINT)
-        return read_varint(at, end, &n);
-    if (type == LENGTH && !read_varint(at, end, &n))
-        return false;
-    if (type == FIXED64)
-        n = 8;
-    else if (type == FIXED32)
-        n = 4;
-    else if (type != LENGTH)
-        return false;
-    if (n > (uint64_t)(end - *at))
-        return false;
-    *at += n;
-    return true;
+    bl_pb_put_text(&w, 1, service);
+    return bl_pb_finish(&w);
 }
 
 int bl_health_read_answer(const void *data, size_t len)
 {
-    const unsigned char *at = data, *end = at + len;
-    uint64_t tag, status = 0;
+    struct bl_span message = bl_span(data, len);
+    struct bl_pb_field field;
+    uint64_t status = 0;
+    int rc;
 
-    while (at < end) {
-        bool good = read_varint(&at, end, &tag);
-
-        if (good && tag == (1 << 3 | VARINT))
-            good = read_varint(&at, end, &status);
-        else if (good)
-            good = skip(&at, end, (unsigned)(tag & 7));
-        if (!good)
-            return BELAY_EPROTO;
+    while ((rc = bl_pb_next(&message, &field)) > 0) {
+        if (field.tag == BL_PB_TAG(1, BL_PB_VARINT))
+            status = field.value;
     }
-    return status == SERVING;
+    return rc < 0 ? rc : status == SERVING;
 }
 
 /* ---- its home: calls go to their own connection ---- */
