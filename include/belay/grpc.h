@@ -204,6 +204,10 @@ BELAY_API int belay_rpc_start(struct belay_channel *channel, const char *method,
 /* Copied. BELAY_EAGAIN: too much is waiting to be sent; on_writable follows. BELAY_ELIMIT
  * (max_send_bytes), BELAY_ECLOSED (after end, or the call is over), BELAY_ENOMEM. */
 BELAY_API int belay_rpc_write(struct belay_rpc *rpc, const void *message, size_t len);
+/* Whether messages written from now on are compressed, where that makes them smaller; at first they
+ * are, where the channel says so. BELAY_ENOTSUP: the call was started without (the channel's gzip,
+ * no_gzip), and the server knows of none. */
+BELAY_API int belay_rpc_set_gzip(struct belay_rpc *rpc, bool on);
 BELAY_API void belay_rpc_end(struct belay_rpc *rpc);
 BELAY_API void belay_rpc_pause(struct belay_rpc *rpc);
 BELAY_API void belay_rpc_resume(struct belay_rpc *rpc);

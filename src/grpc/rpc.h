@@ -44,8 +44,9 @@ struct bl_rpc_home_ops {
     /* Its attempt has let go of its connection, however that came; rpc->place says which. */
     void (*freed)(struct belay_rpc *rpc);
     /*
-     * An attempt ended by itself, well or not (not by cancel, deadline or bl_rpc_fail): in how many
-     * ms the next is to be made, or BL_RPC_NO_MORE. It is not asked for what is committed: then the
+     * An attempt ended by itself, well or not (not by cancel, deadline or bl_rpc_fail; nor where
+     * credentials were refused that can be renewed): in how many ms the next is to be made, or
+     * BL_RPC_NO_MORE. It is not asked for what is committed: then the
      * answer is ignored. `want` comes again after the delay and the credentials.
      */
     int64_t (*ended)(struct belay_rpc *rpc, const struct bl_rpc_attempt *attempt);
@@ -96,6 +97,8 @@ struct belay_rpc {
     uint8_t state;         /* enum bl_rpc_state */
     uint8_t calls;         /* callbacks of the user's that have not returned */
     bool asked;            /* the credentials hook owes an answer; the memory stays until then */
+    uint64_t mark;         /* of this attempt's credentials; 0: they have none */
+    uint64_t refused;      /* the mark of those that the server refused */
     struct bl_timer timer; /* the deadline, or the next attempt */
     struct bl_task task;
     uint64_t deadline; /* BELAY_NEVER: none */
@@ -117,7 +120,8 @@ struct belay_rpc {
     struct bl_buf out;
     uint32_t out_at;
     int32_t max_send;
-    bool gzip;
+    bool gzip;      /* the server is told so */
+    bool plain;     /* ... but messages are not compressed for now */
     bool ended;     /* belay_rpc_end was called */
     bool starved;   /* the attempt waits for more */
     bool full;      /* EAGAIN was returned, and on_writable is owed */
@@ -180,6 +184,21 @@ int bl_rpc_go(struct belay_rpc *rpc, struct belay_http *http, const struct belay
 /* It is over, whatever its state: stops its attempt, and tells the user later. `error`: belay's,
  * copied; its text is the message. */
 void bl_rpc_fail(struct belay_rpc *rpc, int status, const struct belay_error *error);
+
+/*
+ * For a credentials hook whose credentials age, before it answers: they have this mark, not 0. Where
+ * the server then says UNAUTHENTICATED before anything else, the call is attempted once more, at
+ * once and whatever the retry policy says: the hook is asked again, and bl_rpc_refused is the mark,
+ * from then on. Otherwise it is 0.
+ */
+static inline void bl_rpc_mark_credentials(struct belay_rpc *rpc, uint64_t mark)
+{
+    rpc->mark = mark;
+}
+static inline uint64_t bl_rpc_refused(const struct belay_rpc *rpc)
+{
+    return rpc->refused;
+}
 
 /* ---- between the parts ---- */
 

@@ -73,10 +73,18 @@ int belay_rpc_write(struct belay_rpc *rpc, const void *message, size_t len)
         rpc->full = true;
         return BELAY_EAGAIN;
     }
-    rc = rpc->gzip ? put_small(rpc, span) : put(rpc, false, span);
+    rc = rpc->gzip && !rpc->plain ? put_small(rpc, span) : put(rpc, false, span);
     if (rc == 0)
         body_ready(rpc);
     return rc;
+}
+
+int belay_rpc_set_gzip(struct belay_rpc *rpc, bool on)
+{
+    if (on && !rpc->gzip)
+        return BELAY_ENOTSUP;
+    rpc->plain = !on;
+    return 0;
 }
 
 void belay_rpc_end(struct belay_rpc *rpc)

@@ -242,6 +242,37 @@ static void messages_are_compressed_where_that_helps(void **state)
     grpc_close(&k);
 }
 
+static void it_is_said_of_each_message_whether_it_is_compressed(void **state)
+{
+    struct belay_channel_options o = grpc_options();
+    struct belay_rpc_options plainly = belay_rpc_options_init();
+    char text[5000];
+    struct rpc_call c = {0}, d = {0};
+
+    (void)state;
+    memset(text, 'a', sizeof text);
+    o.gzip = true;
+    begin(&o);
+    rpc_begin(&k, &c, NULL);
+    assert_int_equal(belay_rpc_set_gzip(c.rpc, false), 0);
+    assert_int_equal(belay_rpc_write(c.rpc, text, sizeof text), 0);
+    assert_int_equal(belay_rpc_set_gzip(c.rpc, true), 0);
+    assert_int_equal(belay_rpc_write(c.rpc, text, sizeof text), 0);
+    h2_until_requests(&k.h2, 1);
+    h2_turn(&k.h2);
+    has_field("grpc-encoding: gzip\n");
+    assert_int_equal(k.data[0], 0);
+    assert_int_equal(k.data[5 + sizeof text], 1);
+    assert_true(k.data_len < 5 + sizeof text + 200);
+    belay_rpc_cancel(c.rpc);
+    plainly.no_gzip = true;
+    rpc_begin(&k, &d, &plainly);
+    assert_int_equal(belay_rpc_set_gzip(d.rpc, true), BELAY_ENOTSUP);
+    assert_int_equal(belay_rpc_set_gzip(d.rpc, false), 0);
+    belay_rpc_cancel(d.rpc);
+    grpc_close(&k);
+}
+
 /* ---- the time it takes ---- */
 
 static void a_deadline_is_told_and_kept(void **state)
@@ -371,6 +402,7 @@ int main(void)
         cmocka_unit_test(a_head_may_be_all_of_an_answer),
         cmocka_unit_test(both_sides_may_speak_in_turn),
         cmocka_unit_test(messages_are_compressed_where_that_helps),
+        cmocka_unit_test(it_is_said_of_each_message_whether_it_is_compressed),
         cmocka_unit_test(a_deadline_is_told_and_kept),
         cmocka_unit_test(a_deadline_passes_without_a_connection_too),
         cmocka_unit_test(who_cancels_hears_no_more_and_the_server_is_told),
