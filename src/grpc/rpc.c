@@ -36,6 +36,7 @@ static void rpc_free(struct belay_rpc *rpc)
     bl_task_cancel(&rpc->task);
     bl_rpc_receive_reset(rpc);
     bl_rpc_fields_free(&rpc->metadata, mem);
+    bl_rpc_fields_wipe(&rpc->credentials);
     bl_rpc_fields_free(&rpc->credentials, mem);
     bl_buf_free(&rpc->out, mem);
     bl_buf_free(&rpc->response, mem);
@@ -156,7 +157,9 @@ static void begin(struct belay_rpc *rpc)
         want(rpc);
         return;
     }
+    bl_rpc_fields_wipe(&rpc->credentials);
     bl_rpc_fields_clear(&rpc->credentials);
+    rpc->mark = 0;
     bl_rpc_step(rpc, BL_RPC_NEW, "");
     bl_task_post(rpc->loop, &rpc->task);
 }
@@ -173,6 +176,22 @@ static void try_again(struct belay_rpc *rpc, int64_t delay_ms, enum belay_sent s
     arm(rpc);
 }
 
+/* Once in a call: what is refused again has another reason than its age. */
+static bool may_renew(const struct belay_rpc *rpc)
+{
+    return rpc->status == BELAY_GRPC_UNAUTHENTICATED && rpc->mark != 0 && rpc->refused == 0 &&
+           !rpc->committed && (!rpc->pushed_back || rpc->pushback_ms >= 0);
+}
+
+/* In how many ms the next attempt is made, or BL_RPC_NO_MORE. */
+static int64_t decide(struct belay_rpc *rpc, const struct bl_rpc_attempt *attempt)
+{
+    if (!may_renew(rpc))
+        return rpc->home->ops->ended(rpc, attempt);
+    rpc->refused = rpc->mark;
+    return rpc->pushed_back ? rpc->pushback_ms : 0;
+}
+
 void bl_rpc_attempt_over(struct belay_rpc *rpc, enum belay_sent sent)
 {
     const struct bl_rpc_attempt attempt = {
@@ -187,7 +206,7 @@ void bl_rpc_attempt_over(struct belay_rpc *rpc, enum belay_sent sent)
 
     bl_rpc_step(rpc, BL_RPC_BACKING_OFF, "");
     rpc->home->ops->freed(rpc);
-    delay_ms = rpc->home->ops->ended(rpc, &attempt);
+    delay_ms = decide(rpc, &attempt);
     if (delay_ms >= 0 && !rpc->committed)
         try_again(rpc, delay_ms, sent);
     else

@@ -220,7 +220,9 @@ int bl_rpc_make(struct belay_rpc *rpc, const char *method, const struct belay_rp
 int bl_rpc_add_metadata(struct bl_rpc_fields *f, struct bl_mem *mem,
                         const struct belay_header *headers, size_t n, struct belay_error *error);
 
-/* rpc_fields.c. Adding: values as they are given; `finish` makes the headers. BELAY_ENOMEM. */
+/* rpc_fields.c. Adding: values as they are given; `finish` makes the headers. With room for all,
+ * names and values, nothing is left behind where memory grows. BELAY_ENOMEM. */
+int bl_rpc_fields_reserve(struct bl_rpc_fields *f, struct bl_mem *mem, size_t n, size_t bytes);
 int bl_rpc_fields_add(struct bl_rpc_fields *f, struct bl_mem *mem, struct bl_span name,
                       struct bl_span value);
 int bl_rpc_fields_finish(struct bl_rpc_fields *f, struct bl_mem *mem);
@@ -229,6 +231,8 @@ int bl_rpc_fields_read(struct bl_rpc_fields *f, struct bl_mem *mem,
                        const struct belay_header *headers, size_t n);
 const struct belay_header *bl_rpc_fields_headers(const struct bl_rpc_fields *f);
 void bl_rpc_fields_clear(struct bl_rpc_fields *f);
+/* Of secrets, before they are cleared or freed. */
+void bl_rpc_fields_wipe(struct bl_rpc_fields *f);
 void bl_rpc_fields_free(struct bl_rpc_fields *f, struct bl_mem *mem);
 
 /* rpc_send.c: as belay_http_read_fn; and back to the first byte. */

@@ -14,6 +14,12 @@ static int add_text(struct bl_rpc_fields *f, struct bl_mem *mem, struct bl_span 
     return bl_buf_append(&f->text, mem, "", 1);
 }
 
+int bl_rpc_fields_reserve(struct bl_rpc_fields *f, struct bl_mem *mem, size_t n, size_t bytes)
+{
+    /* In base64 three are four; two NULs each, and what is padded. */
+    return bl_buf_reserve(&f->text, mem, bytes + bytes / 3 + 8 * n) ? 0 : BELAY_ENOMEM;
+}
+
 /* A name; the value is what is appended to the text until it is closed. */
 static int open_place(struct bl_rpc_fields *f, struct bl_mem *mem, struct bl_span name,
                       struct place *ret)
@@ -120,6 +126,12 @@ void bl_rpc_fields_clear(struct bl_rpc_fields *f)
     bl_buf_clear(&f->places);
     bl_buf_clear(&f->headers);
     f->n = 0;
+}
+
+void bl_rpc_fields_wipe(struct bl_rpc_fields *f)
+{
+    if (f->text.data)
+        explicit_bzero(f->text.data, f->text.capacity);
 }
 
 void bl_rpc_fields_free(struct bl_rpc_fields *f, struct bl_mem *mem)

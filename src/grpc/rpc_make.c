@@ -82,6 +82,15 @@ int bl_rpc_add_metadata(struct bl_rpc_fields *f, struct bl_mem *mem,
         bytes += name.len + value.len;
         if (bytes > METADATA_BYTES_MAX)
             return refuse(error, "metadata: there is more than 512 KiB of it");
+    }
+    if (n == 0)
+        return 0;
+    if (bl_rpc_fields_reserve(f, mem, n, bytes) < 0)
+        return bl_error_set(error, BELAY_ENOMEM, BELAY_STAGE_NONE, "metadata: out of memory");
+    for (size_t i = 0; i < n; i++) {
+        struct bl_span name = span_of(headers[i].name, headers[i].name_len);
+        struct bl_span value = span_of(headers[i].value, headers[i].value_len);
+
         if (bl_rpc_fields_add(f, mem, name, value) < 0)
             return bl_error_set(error, BELAY_ENOMEM, BELAY_STAGE_NONE, "metadata: out of memory");
     }

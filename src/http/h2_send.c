@@ -109,7 +109,8 @@ static struct bl_span authority_of(const struct bl_target_line *line)
 
 static uint8_t secret(const struct belay_header *h)
 {
-    return is(h, "authorization") || is(h, "cookie") ? NGHTTP2_NV_FLAG_NO_INDEX : 0;
+    return is(h, "authorization") || is(h, "cookie") || is(h, "api-key") ? NGHTTP2_NV_FLAG_NO_INDEX
+                                                                         : 0;
 }
 
 static void add_lowered(struct fields *f, const struct belay_header *h)
