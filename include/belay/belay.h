@@ -13,6 +13,7 @@
 #include "belay/directive.h"
 #include "belay/endpoint.h"
 #include "belay/error.h"
+#include "belay/grpc.h"
 #include "belay/http.h"
 #include "belay/lease.h"
 #include "belay/link.h"

@@ -19,6 +19,7 @@
 
 #include "belay/backoff.h"
 #include "belay/child.h"
+#include "belay/grpc_status.h"
 #include "belay/header.h"
 #include "belay/http.h"
 
@@ -28,33 +29,6 @@ extern "C" {
 
 struct belay_channel;
 struct belay_rpc; /* one call under way */
-
-/* X(name, number, text): the status codes of gRPC. */
-#define BELAY_GRPC_STATUSES(X)                                                                     \
-    X(OK, 0, "OK")                                                                                 \
-    X(CANCELLED, 1, "CANCELLED")                                                                   \
-    X(UNKNOWN, 2, "UNKNOWN")                                                                       \
-    X(INVALID_ARGUMENT, 3, "INVALID_ARGUMENT")                                                     \
-    X(DEADLINE_EXCEEDED, 4, "DEADLINE_EXCEEDED")                                                   \
-    X(NOT_FOUND, 5, "NOT_FOUND")                                                                   \
-    X(ALREADY_EXISTS, 6, "ALREADY_EXISTS")                                                         \
-    X(PERMISSION_DENIED, 7, "PERMISSION_DENIED")                                                   \
-    X(RESOURCE_EXHAUSTED, 8, "RESOURCE_EXHAUSTED")                                                 \
-    X(FAILED_PRECONDITION, 9, "FAILED_PRECONDITION")                                               \
-    X(ABORTED, 10, "ABORTED")                                                                      \
-    X(OUT_OF_RANGE, 11, "OUT_OF_RANGE")                                                            \
-    X(UNIMPLEMENTED, 12, "UNIMPLEMENTED")                                                          \
-    X(INTERNAL, 13, "INTERNAL")                                                                    \
-    X(UNAVAILABLE, 14, "UNAVAILABLE")                                                              \
-    X(DATA_LOSS, 15, "DATA_LOSS")                                                                  \
-    X(UNAUTHENTICATED, 16, "UNAUTHENTICATED")
-
-enum belay_grpc_status {
-#define X(name, number, text) BELAY_GRPC_##name = (number),
-    BELAY_GRPC_STATUSES(X)
-#undef X
-};
-BELAY_API const char *belay_grpc_status_name(int status);
 
 /* What a call came to. What it points to lives until the callback returns. */
 struct belay_rpc_result {

@@ -134,10 +134,3 @@ void bl_rpc_fill_result(const struct belay_rpc *rpc, struct belay_rpc_result *re
         .attempts = rpc->attempts,
     };
 }
-
-const char *belay_grpc_status_name(int status)
-{
-    const char *name = bl_grpc_status_name(status);
-
-    return name ? name : "unknown status";
-}

@@ -31,21 +31,13 @@ static void each_code_has_the_name_of_the_specification(void **state)
         "DATA_LOSS",
         "UNAUTHENTICATED",
     };
-    enum bl_grpc_status status = BL_GRPC_OK;
 
     (void)state;
-    assert_int_equal(BL_COUNT(names), BL_GRPC_STATUSES_N);
-    for (int i = 0; i < BL_GRPC_STATUSES_N; i++) {
-        assert_string_equal(bl_grpc_status_name(i), names[i]);
-        assert_true(bl_grpc_status_of_name(bl_span_of(names[i]), &status));
-        assert_int_equal(status, i);
-    }
-    assert_null(bl_grpc_status_name(-1));
-    assert_null(bl_grpc_status_name(17));
-    assert_true(bl_grpc_status_of_name(bl_span_of("unavailable"), &status));
-    assert_int_equal(status, BL_GRPC_UNAVAILABLE);
-    assert_false(bl_grpc_status_of_name(bl_span_of("UNAVAIL"), &status));
-    assert_false(bl_grpc_status_of_name(bl_span_of(""), &status));
+    assert_int_equal(BL_COUNT(names), BELAY_GRPC_UNAUTHENTICATED + 1);
+    for (int i = 0; i < (int)BL_COUNT(names); i++)
+        assert_string_equal(belay_grpc_status_name(i), names[i]);
+    assert_string_equal(belay_grpc_status_name(-1), "unknown status");
+    assert_string_equal(belay_grpc_status_name(17), "unknown status");
 }
 
 static void grpc_status_is_a_plain_number(void **state)
@@ -65,54 +57,54 @@ static void grpc_status_is_a_plain_number(void **state)
         if ((int)bl_grpc_status_parse(bl_span_of(rows[i].value)) != rows[i].status)
             fail_msg("\"%s\" is %d", rows[i].value,
                      (int)bl_grpc_status_parse(bl_span_of(rows[i].value)));
-    assert_int_equal(bl_grpc_status_parse(bl_span(NULL, 0)), BL_GRPC_UNKNOWN);
+    assert_int_equal(bl_grpc_status_parse(bl_span(NULL, 0)), BELAY_GRPC_UNKNOWN);
 }
 
 static void http_statuses_map_as_specified(void **state)
 {
     (void)state;
     for (int http = 0; http < 1000; http++) {
-        int expected = BL_GRPC_UNKNOWN;
+        int expected = BELAY_GRPC_UNKNOWN;
 
         if (http == 400 || http == 431)
-            expected = BL_GRPC_INTERNAL;
+            expected = BELAY_GRPC_INTERNAL;
         else if (http == 401)
-            expected = BL_GRPC_UNAUTHENTICATED;
+            expected = BELAY_GRPC_UNAUTHENTICATED;
         else if (http == 403)
-            expected = BL_GRPC_PERMISSION_DENIED;
+            expected = BELAY_GRPC_PERMISSION_DENIED;
         else if (http == 404)
-            expected = BL_GRPC_UNIMPLEMENTED;
+            expected = BELAY_GRPC_UNIMPLEMENTED;
         else if (http == 429 || (http >= 502 && http <= 504))
-            expected = BL_GRPC_UNAVAILABLE;
+            expected = BELAY_GRPC_UNAVAILABLE;
         if ((int)bl_grpc_status_of_http(http) != expected)
-            fail_msg("%d is %s", http, bl_grpc_status_name((int)bl_grpc_status_of_http(http)));
+            fail_msg("%d is %s", http, belay_grpc_status_name((int)bl_grpc_status_of_http(http)));
     }
-    assert_int_equal(bl_grpc_status_of_http(-1), BL_GRPC_UNKNOWN);
+    assert_int_equal(bl_grpc_status_of_http(-1), BELAY_GRPC_UNKNOWN);
 }
 
 static void error_codes_of_http_2_map_as_specified(void **state)
 {
     static const int expected[] = {
-        BL_GRPC_INTERNAL,           /* NO_ERROR */
-        BL_GRPC_INTERNAL,           /* PROTOCOL_ERROR */
-        BL_GRPC_INTERNAL,           /* INTERNAL_ERROR */
-        BL_GRPC_INTERNAL,           /* FLOW_CONTROL_ERROR */
-        BL_GRPC_INTERNAL,           /* SETTINGS_TIMEOUT */
-        BL_GRPC_INTERNAL,           /* STREAM_CLOSED: none is specified */
-        BL_GRPC_INTERNAL,           /* FRAME_SIZE_ERROR */
-        BL_GRPC_UNAVAILABLE,        /* REFUSED_STREAM */
-        BL_GRPC_CANCELLED,          /* CANCEL */
-        BL_GRPC_INTERNAL,           /* COMPRESSION_ERROR */
-        BL_GRPC_INTERNAL,           /* CONNECT_ERROR */
-        BL_GRPC_RESOURCE_EXHAUSTED, /* ENHANCE_YOUR_CALM */
-        BL_GRPC_PERMISSION_DENIED,  /* INADEQUATE_SECURITY */
-        BL_GRPC_INTERNAL,           /* HTTP_1_1_REQUIRED: none is specified */
+        BELAY_GRPC_INTERNAL,           /* NO_ERROR */
+        BELAY_GRPC_INTERNAL,           /* PROTOCOL_ERROR */
+        BELAY_GRPC_INTERNAL,           /* INTERNAL_ERROR */
+        BELAY_GRPC_INTERNAL,           /* FLOW_CONTROL_ERROR */
+        BELAY_GRPC_INTERNAL,           /* SETTINGS_TIMEOUT */
+        BELAY_GRPC_INTERNAL,           /* STREAM_CLOSED: none is specified */
+        BELAY_GRPC_INTERNAL,           /* FRAME_SIZE_ERROR */
+        BELAY_GRPC_UNAVAILABLE,        /* REFUSED_STREAM */
+        BELAY_GRPC_CANCELLED,          /* CANCEL */
+        BELAY_GRPC_INTERNAL,           /* COMPRESSION_ERROR */
+        BELAY_GRPC_INTERNAL,           /* CONNECT_ERROR */
+        BELAY_GRPC_RESOURCE_EXHAUSTED, /* ENHANCE_YOUR_CALM */
+        BELAY_GRPC_PERMISSION_DENIED,  /* INADEQUATE_SECURITY */
+        BELAY_GRPC_INTERNAL,           /* HTTP_1_1_REQUIRED: none is specified */
     };
 
     (void)state;
     for (uint32_t code = 0; code < BL_COUNT(expected); code++)
         assert_int_equal(bl_grpc_status_of_h2(code), expected[code]);
-    assert_int_equal(bl_grpc_status_of_h2(UINT32_MAX), BL_GRPC_INTERNAL);
+    assert_int_equal(bl_grpc_status_of_h2(UINT32_MAX), BELAY_GRPC_INTERNAL);
 }
 
 static void assert_written(const char *message, const char *written)
