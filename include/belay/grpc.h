@@ -12,7 +12,8 @@
  * opens further connections where streams run out. A call that the server has not seen is sent
  * again without anybody's doing; one that failed may be, by a retry policy.
  *
- * Messages are bytes: serialising them is the caller's, or protobuf-c's (belay/grpc_stub.h).
+ * Messages are bytes: serialising them is the caller's, or protobuf-c's, whose generated stubs work
+ * over a channel by an adapter of its own (belay-protobuf-c.h).
  */
 #ifndef BELAY_GRPC_H
 #define BELAY_GRPC_H
@@ -122,6 +123,7 @@ BELAY_API void belay_channel_drain(struct belay_channel *channel, belay_fn *on_c
 BELAY_API struct belay_channel *belay_channel_ref(struct belay_channel *channel);
 BELAY_API void belay_channel_unref(struct belay_channel *channel);
 BELAY_API bool belay_channel_is_closed(const struct belay_channel *channel);
+BELAY_API struct belay_loop *belay_channel_loop(const struct belay_channel *channel);
 
 BELAY_API enum belay_channel_state belay_channel_get_state(const struct belay_channel *channel);
 /* Connects, if it is idle. */

@@ -129,6 +129,10 @@ BELAY_API int belay_loop_descriptor(struct belay_loop *loop);
  */
 BELAY_API void belay_loop_network_changed(struct belay_loop *loop);
 
+/* Where its memory comes from (belay/world.h), as long as it lives: for what is built on it. ANY
+ * THREAD. */
+BELAY_API const struct belay_allocator *belay_loop_allocator(const struct belay_loop *loop);
+
 /* The time of this turn, in milliseconds of the monotonic clock. */
 BELAY_API int64_t belay_loop_now_ms(struct belay_loop *loop);
 

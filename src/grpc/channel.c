@@ -298,3 +298,8 @@ bool belay_channel_is_closed(const struct belay_channel *channel)
 {
     return channel->closing;
 }
+
+struct belay_loop *belay_channel_loop(const struct belay_channel *channel)
+{
+    return channel->loop;
+}

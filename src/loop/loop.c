@@ -264,6 +264,11 @@ static void close_objects(void *arg)
     }
 }
 
+const struct belay_allocator *belay_loop_allocator(const struct belay_loop *loop)
+{
+    return &loop->mem.allocator;
+}
+
 void belay_loop_close(struct belay_loop *loop, void (*on_closed)(void *arg), void *arg)
 {
     if (!loop)
