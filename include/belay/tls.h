@@ -29,9 +29,9 @@ struct belay_tls_options {
     const char *ca_file;        /* PEM; with ca_dir replaces the system's store */
     const char *ca_dir;         /* a directory of hashed PEM files */
     const char *ca_pem;         /* PEM text in memory; as ca_file */
-    const char *cert_file;      /* PEM: client certificate and its chain */
+    const char *cert_file;      /* client certificate and its chain: PEM, or PKCS#12 with its key */
     const char *key_file;       /* PEM; NULL: in cert_file */
-    const char *key_passphrase; /* of an encrypted key */
+    const char *key_passphrase; /* of an encrypted key, or of PKCS#12 */
     const char *ciphers;        /* TLS 1.2 list, as OpenSSL takes it */
     const char *const *pins;    /* public keys: "sha256//BASE64" of the SPKI; one must match */
     size_t pins_n;
@@ -50,7 +50,7 @@ BELAY_OPTIONS_INIT(belay_tls_options)
  * Makes an identity with one reference, for connections of one loop. `options` may be NULL. Blocks
  * while it reads files.
  *
- * BELAY_EFILE   a file is missing, unreadable, empty or not PEM; key and certificate do not belong
+ * BELAY_EFILE   a file is missing, unreadable, empty or of another kind; key and certificate do not belong
  *               together; the passphrase is wrong: `error` names the file and the reason
  * BELAY_EINVAL  an option is out of range, or a pin is not one
  * BELAY_ENOMEM, BELAY_ETLS

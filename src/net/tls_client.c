@@ -36,7 +36,20 @@ static void print_key(struct belay_loop *loop, struct bl_tls_print *print, EVP_P
         OPENSSL_clear_free(der, (size_t)len);
 }
 
-/* The first certificate is ours, the others its chain. */
+int bl_tls_use_cert(struct belay_tls *tls, X509 *cert, int number, const struct bl_tls_pem *pem,
+                    struct bl_tls_print *print, struct belay_error *error)
+{
+    int ok = number == 1 ? SSL_CTX_use_certificate(tls->ctx, cert)
+                         : (int)SSL_CTX_add1_chain_cert(tls->ctx, cert);
+
+    print_cert(print, cert);
+    if (ok == 1)
+        return 0;
+    return bl_error_set(error, BELAY_EFILE, BELAY_STAGE_NONE,
+                        "certificate %d in the %s %s is not usable: %s", number, pem->noun,
+                        pem->path, bl_tls_reason(ERR_peek_error()));
+}
+
 static int use_chain(struct belay_tls *tls, const struct bl_tls_pem *pem,
                      struct bl_tls_print *print, struct belay_error *error)
 {
@@ -47,17 +60,10 @@ static int use_chain(struct belay_tls *tls, const struct bl_tls_pem *pem,
     if (!bio)
         return BELAY_ENOMEM;
     for (; (cert = bl_tls_pem_cert(bio, pem, n, &code, error)) != NULL; n++) {
-        int ok = n == 1 ? SSL_CTX_use_certificate(tls->ctx, cert)
-                        : (int)SSL_CTX_add1_chain_cert(tls->ctx, cert);
-
-        print_cert(print, cert);
+        code = bl_tls_use_cert(tls, cert, n, pem, print, error);
         X509_free(cert);
-        if (ok == 1)
-            continue;
-        code = bl_error_set(error, BELAY_EFILE, BELAY_STAGE_NONE,
-                            "certificate %d in the %s %s is not usable: %s", n, pem->noun,
-                            pem->path, bl_tls_reason(ERR_peek_error()));
-        break;
+        if (code != 0)
+            break;
     }
     BIO_free(bio);
     if (code == 0 && n == 1)
@@ -110,25 +116,54 @@ static int read_key(const struct bl_tls_pem *pem, const char *text, EVP_PKEY **r
                         why);
 }
 
-static int use_key(struct belay_tls *tls, const struct belay_tls_options *o,
-                   const struct bl_tls_pem *pem, struct bl_tls_print *print,
-                   struct belay_error *error)
+int bl_tls_use_key(struct belay_tls *tls, EVP_PKEY *key, const struct bl_tls_pem *pem,
+                   const char *cert_path, struct bl_tls_print *print, struct belay_error *error)
+{
+    int code = 0;
+
+    if (X509_check_private_key(SSL_CTX_get0_certificate(tls->ctx), key) != 1)
+        code = bl_error_set(error, BELAY_EFILE, BELAY_STAGE_NONE,
+                            "the key in %s does not belong to the certificate in %s", pem->path,
+                            cert_path);
+    else if (SSL_CTX_use_PrivateKey(tls->ctx, key) != 1)
+        code = bl_tls_setup_failed(error, "using the private key");
+    else
+        print_key(tls->loop, print, key);
+    ERR_clear_error();
+    return code;
+}
+
+static int use_pem_key(struct belay_tls *tls, const struct belay_tls_options *o,
+                       const struct bl_tls_pem *pem, struct bl_tls_print *print,
+                       struct belay_error *error)
 {
     EVP_PKEY *key = NULL;
     int code = read_key(pem, o->key_passphrase, &key, error);
 
     if (code != 0)
         return code;
-    if (X509_check_private_key(SSL_CTX_get0_certificate(tls->ctx), key) != 1)
-        code = bl_error_set(error, BELAY_EFILE, BELAY_STAGE_NONE,
-                            "the key in %s does not belong to the certificate in %s", pem->path,
-                            o->cert_file);
-    else if (SSL_CTX_use_PrivateKey(tls->ctx, key) != 1)
-        code = bl_tls_setup_failed(error, "using the private key");
-    else
-        print_key(tls->loop, print, key);
+    code = bl_tls_use_key(tls, key, pem, o->cert_file, print, error);
     EVP_PKEY_free(key);
-    ERR_clear_error();
+    return code;
+}
+
+/* The certificate, and the key where it is in the same file. */
+static int load_cert(struct belay_tls *tls, const struct belay_tls_options *o,
+                     struct bl_tls_print *print, struct belay_error *error)
+{
+    struct bl_tls_pem pem;
+    int code = bl_tls_pem_read(&pem, tls->loop, "certificate file", o->cert_file, error);
+
+    if (code != 0)
+        return code;
+    if (bl_tls_is_pkcs12(&pem)) {
+        code = bl_tls_use_pkcs12(tls, o, &pem, print, error);
+    } else {
+        code = use_chain(tls, &pem, print, error);
+        if (code == 0 && !o->key_file)
+            code = use_pem_key(tls, o, &pem, print, error);
+    }
+    bl_tls_pem_free(&pem);
     return code;
 }
 
@@ -140,22 +175,13 @@ int bl_tls_load_client(struct belay_tls *tls, const struct belay_tls_options *o,
 
     if (!o->cert_file)
         return 0;
-    code = bl_tls_pem_read(&pem, tls->loop, "certificate file", o->cert_file, error);
-    if (code != 0)
-        return code;
-    code = use_chain(tls, &pem, print, error);
-    if (code == 0 && !o->key_file) {
-        code = use_key(tls, o, &pem, print, error);
-        bl_tls_pem_free(&pem);
-        return code;
-    }
-    bl_tls_pem_free(&pem);
-    if (code != 0)
+    code = load_cert(tls, o, print, error);
+    if (code != 0 || !o->key_file)
         return code;
     code = bl_tls_pem_read(&pem, tls->loop, "key file", o->key_file, error);
     if (code != 0)
         return code;
-    code = use_key(tls, o, &pem, print, error);
+    code = use_pem_key(tls, o, &pem, print, error);
     bl_tls_pem_free(&pem);
     return code;
 }

@@ -27,4 +27,20 @@ X509 *bl_tls_pem_cert(BIO *bio, const struct bl_tls_pem *pem, int number, int *r
 /* "... holds no PEM certificate" */
 int bl_tls_pem_no_cert(const struct bl_tls_pem *pem, struct belay_error *error);
 
+/* ---- tls_client.c: parts of an identity, from whatever file ---- */
+
+/* The first certificate is ours, the others its chain. */
+int bl_tls_use_cert(struct belay_tls *tls, X509 *cert, int number, const struct bl_tls_pem *pem,
+                    struct bl_tls_print *print, struct belay_error *error);
+int bl_tls_use_key(struct belay_tls *tls, EVP_PKEY *key, const struct bl_tls_pem *pem,
+                   const char *cert_path, struct bl_tls_print *print, struct belay_error *error);
+
+/* ---- tls_pkcs12.c ---- */
+
+/* Whether a file that was read is PKCS#12 rather than text. */
+bool bl_tls_is_pkcs12(const struct bl_tls_pem *file);
+int bl_tls_use_pkcs12(struct belay_tls *tls, const struct belay_tls_options *o,
+                      const struct bl_tls_pem *file, struct bl_tls_print *print,
+                      struct belay_error *error);
+
 #endif
