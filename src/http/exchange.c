@@ -8,7 +8,7 @@ static void tell_orphan(struct bl_exchange *ex)
     struct belay_error error;
 
     bl_error_set(&error, BELAY_ECLOSED, BELAY_STAGE_USE, "the connection was closed here");
-    error.sent = ex->answered ? BELAY_ANSWERED : BELAY_MAYBE_SENT;
+    error.sent = ex->orphan_sent;
     ex->ops->failed(ex, &error, BELAY_BROKEN);
 }
 
@@ -74,6 +74,7 @@ void bl_exchange_orphan(struct bl_exchange *ex)
 {
     struct belay_loop *loop = belay_conn_loop(ex->session->conn);
 
+    ex->orphan_sent = ex->session->ops->sent(ex);
     bl_exchange_detach(ex);
     bl_task_post(loop, &ex->task);
 }

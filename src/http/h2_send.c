@@ -157,6 +157,16 @@ static void fill(struct fields *f, const struct bl_h2_session *s, const struct b
         add_named(f, "expect", bl_span_of("100-continue"), 0);
 }
 
+/* As the peer counts them (RFC 9113 section 6.5.2). */
+static uint64_t list_size(const struct fields *f)
+{
+    uint64_t size = 0;
+
+    for (size_t i = 0; i < f->n; i++)
+        size += f->nv[i].namelen + f->nv[i].valuelen + 32;
+    return size;
+}
+
 static int make_fields(struct fields *f, struct bl_h2_session *s, const struct bl_message *m)
 {
     struct bl_buf *scratch = &s->base.http->head;
@@ -202,6 +212,8 @@ static ssize_t read_body(nghttp2_session *nghttp2, int32_t id, uint8_t *out, siz
     (void)nghttp2, (void)id, (void)arg;
     if (!ex)
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    if (ex->body_stopped) /* never again: the stream ends with the response */
+        return NGHTTP2_ERR_DEFERRED;
     if (!ex->awaits_continue && ex->message->bytes)
         return give(ex, ex->message->bytes + ex->body_out,
                     (size_t)(ex->message->body - ex->body_out), out, room, true, flags);
@@ -219,7 +231,9 @@ static ssize_t read_body(nghttp2_session *nghttp2, int32_t id, uint8_t *out, siz
 
 void bl_h2_body_go_on(struct bl_h2_stream *st)
 {
-    if (st->ex && st->id && !st->ex->awaits_continue && !st->ex->starved &&
+    const struct bl_exchange *ex = st->ex;
+
+    if (ex && st->id && !ex->awaits_continue && !ex->starved && !ex->body_stopped &&
         !bl_list_linked(&st->hungry))
         bl_list_push_back(&st->session->hungry, &st->hungry);
 }
@@ -282,7 +296,8 @@ static void take_up(struct bl_h2_stream *st)
 {
     struct bl_h2_session *s = st->session;
 
-    if (!st->ex || !st->deferred || (st->ex->starved && bl_buf_len(&st->ex->piece) == 0))
+    if (!st->ex || !st->deferred || st->ex->body_stopped ||
+        (st->ex->starved && bl_buf_len(&st->ex->piece) == 0))
         return;
     st->deferred = false;
     if (nghttp2_session_resume_data(s->nghttp2, st->id) == NGHTTP2_ERR_NOMEM)
@@ -298,7 +313,7 @@ static void feed_hungry(struct bl_h2_session *s, const bool *gone)
 
         s->current = st;
         if (st->ex && !st->ex->message->bytes && bl_buf_len(&st->ex->piece) == 0 &&
-            !st->ex->body_ended)
+            !st->ex->body_ended && !st->ex->body_stopped)
             read_piece(st, gone);
         if (*gone)
             return;
@@ -320,6 +335,8 @@ int bl_h2_submit(struct bl_h2_session *s, struct bl_h2_stream *st)
 
     if (rc < 0)
         return rc;
+    if (BL_UNLIKELY(list_size(&f) > s->peer_header_bytes))
+        return BELAY_ELIMIT;
     st->ex->body_sent = none;
     rc = nghttp2_submit_request(s->nghttp2, NULL, f.nv, f.n, none ? NULL : &provider, st);
     if (rc < 0)
@@ -347,7 +364,13 @@ static void submit_next(struct bl_h2_session *s)
         return;
     }
     st->closed = true;
-    bl_h2_stream_fail(st, rc, BELAY_NOT_SENT, "sending a request: %s", belay_strerror(rc));
+    if (rc == BELAY_ELIMIT)
+        bl_h2_stream_fail(st, rc, BELAY_NOT_SENT,
+                          "the request's headers are more than the %u bytes that the peer takes "
+                          "(SETTINGS_MAX_HEADER_LIST_SIZE)",
+                          (unsigned)s->peer_header_bytes);
+    else
+        bl_h2_stream_fail(st, rc, BELAY_NOT_SENT, "sending a request: %s", belay_strerror(rc));
 }
 
 /* Frames that there are go to the stream, as far as it takes them. */

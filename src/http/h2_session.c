@@ -188,6 +188,8 @@ void bl_h2_on_settings(struct bl_h2_session *s)
 {
     s->peer_max =
         nghttp2_session_get_remote_settings(s->nghttp2, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+    s->peer_header_bytes =
+        nghttp2_session_get_remote_settings(s->nghttp2, NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE);
     set_capacity(s);
     if (s->ready) {
         belay_conn_set_capacity(s->base.conn, s->base.capacity);

@@ -79,7 +79,8 @@ struct bl_h2_session {
     struct bl_list dying; /* of a broken one: still to be told */
     uint32_t submitted;   /* requests that nghttp2 has */
     uint32_t spare_n;
-    uint32_t peer_max; /* MAX_CONCURRENT_STREAMS */
+    uint32_t peer_max;          /* MAX_CONCURRENT_STREAMS */
+    uint32_t peer_header_bytes; /* MAX_HEADER_LIST_SIZE */
     struct bl_task flush;
     struct bl_task end;    /* it never came up: frees it */
     struct bl_timer timer; /* PING */
@@ -169,7 +170,8 @@ void bl_h2_give_end(struct bl_h2_stream *st);
 /* Frames go to the connection's stream in the turn's task. */
 void bl_h2_flush_later(struct bl_h2_session *s);
 void bl_h2_flush(void *session);
-/* The head as nghttp2 takes it, and the stream's number. BELAY_ENOMEM and what nghttp2 says. */
+/* The head as nghttp2 takes it, and the stream's number. BELAY_ENOMEM, BELAY_ELIMIT: more than the
+ * peer takes; and what nghttp2 says. */
 int bl_h2_submit(struct bl_h2_session *s, struct bl_h2_stream *st);
 /* The rest of the body is not wanted, or may go on. */
 void bl_h2_body_go_on(struct bl_h2_stream *st);

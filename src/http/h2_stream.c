@@ -270,8 +270,12 @@ static void on_response(struct bl_h2_stream *st, struct bl_h2_head *h)
     struct bl_exchange *ex = st->ex;
     struct belay_http_response response;
 
-    if (ex->awaits_continue && h->status < 300)
+    if (h->status >= 300 && !ex->body_sent) { /* nobody wants the rest: `complete` resets */
+        ex->body_stopped = true;
+        ex->awaits_continue = false;
+    } else if (ex->awaits_continue) {
         bl_h2_body_ready(ex);
+    }
     fill_response(h, &response);
     ex->ops->head(ex, &response);
 }

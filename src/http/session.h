@@ -71,6 +71,7 @@ struct bl_exchange {
     bool quiet; /* what becomes of the connection is its owner's to tell the keeper */
     bool go_on; /* the task: hand over what waits */
     bool pump;  /* the task: send more of the body */
+    enum belay_sent orphan_sent; /* what became of it on a connection that was closed */
     int32_t informational_n;
     int64_t h2_error;        /* the peer reset the stream with that code; -1: it did not */
     struct bl_h1_parser h1;  /* HTTP/1.1's */
