@@ -23,6 +23,7 @@
 
 struct bl_dns_cares {
     struct belay_loop *loop;
+    const char *servers;     /* to be asked; NULL: the system's */
     struct bl_list channels; /* the current one first */
     struct bl_list queries;  /* known to somebody: not forgotten, not told */
     struct bl_hosts hosts;
@@ -217,8 +218,8 @@ static int init_ares(struct channel *c)
         use_library(false);
         return code_of(status);
     }
-    if (o->dns_servers) {
-        status = ares_set_servers_ports_csv(c->ares, o->dns_servers);
+    if (c->dns->servers) {
+        status = ares_set_servers_ports_csv(c->ares, c->dns->servers);
         if (status != ARES_SUCCESS)
             return status == ARES_ENOMEM ? BELAY_ENOMEM : BELAY_EINVAL;
     }
@@ -262,8 +263,7 @@ static int current_channel(struct bl_dns_cares *dns, struct channel **ret)
     uint64_t now = bl_now(dns->loop), stamp[3];
     struct bl_list *first = bl_list_first(&dns->channels);
     bool renew = !first || dns->renew;
-    if (renew ||
-        (!dns->loop->options.dns_servers && now - dns->looked_ns >= BL_MS(LOOK_EVERY_MS))) {
+    if (renew || (!dns->servers && now - dns->looked_ns >= BL_MS(LOOK_EVERY_MS))) {
         dns->looked_ns = now;
         look_at_resolv_conf(stamp);
         if (renew || memcmp(stamp, dns->stamp, sizeof stamp) != 0) {
@@ -501,12 +501,13 @@ static void cares_forget(void *handle, void *arg)
     bl_list_remove(&q->link);
 }
 
-int bl_dns_cares_new(struct belay_loop *loop, struct belay_dns *ret)
+int bl_dns_cares_new(struct belay_loop *loop, const char *servers, struct belay_dns *ret)
 {
     struct bl_dns_cares *dns = bl_zalloc(&loop->mem, sizeof *dns);
     if (!dns)
         return BELAY_ENOMEM;
     dns->loop = loop;
+    dns->servers = servers ? servers : loop->options.dns_servers;
     bl_list_init(&dns->channels);
     bl_list_init(&dns->queries);
     bl_task_init(&dns->retire, retire, dns);

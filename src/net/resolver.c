@@ -95,7 +95,7 @@ static int prepare_cache(struct belay_loop *loop, struct bl_resolver *r)
     if (r->has_cache)
         return 0;
     if (!loop->dns) {
-        int rc = bl_dns_cares_new(loop, &r->cares);
+        int rc = bl_dns_cares_new(loop, NULL, &r->cares);
         if (rc < 0)
             return rc;
         r->has_cares = true;

@@ -52,6 +52,16 @@ typedef void bl_lookup_srv_fn(const struct bl_srv *records, size_t n,
 int bl_resolve_srv(struct belay_loop *loop, const char *name, bool fresh, bl_lookup_srv_fn *fn,
                    void *arg, struct bl_lookup **ret);
 
+/*
+ * The same, asked of one name server (a name, or an address without brackets) and of no cache. fn
+ * runs once, never inside; *ret stays until it is freed, at any time but inside fn. BELAY_ENOTSUP: the
+ * dns seam is the caller's own; BELAY_EINVAL, BELAY_ENOMEM.
+ */
+struct bl_lookup_at;
+int bl_resolve_srv_at(struct belay_loop *loop, const char *server, uint16_t port, const char *name,
+                      bl_lookup_srv_fn *fn, void *arg, struct bl_lookup_at **ret);
+void bl_resolve_srv_at_free(struct bl_lookup_at *lookup); /* NULL is fine */
+
 /* Whether bl_resolve would take it: a numeric address, or a name of letters, digits, '-' and '_'.
  */
 bool bl_is_host_name(const char *host);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Between the files of the resolver. resolver.c waits for a caller, resolver_cache.c asks and
- * remembers, dns_cares.c is the dns seam's default; names, the hosts file and SRV answers are pure
+ * remembers, resolver_at.c asks one server past both, dns_cares.c is the dns seam's default; names, the hosts file and SRV answers are pure
  * helpers.
  */
 #ifndef BL_NET_RESOLVER_INSIDE_H
@@ -105,8 +105,9 @@ void bl_srv_order(struct bl_srv *records, size_t n, struct bl_rand *rand);
 
 struct bl_dns_cares;
 
-/* The default dns seam, filled into *ret. BELAY_ENOMEM. */
-int bl_dns_cares_new(struct belay_loop *loop, struct belay_dns *ret);
+/* The default dns seam, filled into *ret. `servers` ("1.2.3.4:53,[::1]:53") stays the caller's;
+ * NULL: those of the loop's options, or the system's. BELAY_ENOMEM. */
+int bl_dns_cares_new(struct belay_loop *loop, const char *servers, struct belay_dns *ret);
 /* The next query goes out on new sockets. */
 void bl_dns_cares_renew(struct belay_dns *dns);
 /* Forgets all queries. */

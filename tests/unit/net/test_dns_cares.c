@@ -168,7 +168,7 @@ static void begin_with(struct story *t, const char *servers)
     assert_int_equal(belay_watch_new(t->kit.loop, t->server.fd, BELAY_READABLE, on_question,
                                      &t->server, &t->server.watch),
                      0);
-    assert_int_equal(bl_dns_cares_new(t->kit.loop, &t->dns), 0);
+    assert_int_equal(bl_dns_cares_new(t->kit.loop, NULL, &t->dns), 0);
 }
 
 static void begin(struct story *t)
