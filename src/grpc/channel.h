@@ -76,6 +76,14 @@ static inline uint64_t bl_channel_now(const struct belay_channel *ch)
     return bl_now(ch->loop);
 }
 
+/* Calls that are attempted from now on ask this one. */
+static inline void bl_channel_set_credentials(struct belay_channel *ch,
+                                              belay_rpc_credentials_fn *fn, void *arg)
+{
+    ch->options.credentials = fn;
+    ch->options.credentials_arg = arg;
+}
+
 /* ---- channel.c ---- */
 
 /* Ends it, if nothing is left that it waits for; true: `ch` may be gone. */

@@ -3,8 +3,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
-#include "belay/chronicle.h"
-#include "wire/chronicle_string.h"
+#include "service/chronicle.h"
 
 struct belay_chronicle_string {
     struct bl_mem mem;
@@ -168,4 +167,20 @@ int belay_chronicle_string_format(const struct belay_chronicle_string *s, char *
 int belay_chronicle_string_redacted(const struct belay_chronicle_string *s, char **ret)
 {
     return write_text(s, bl_chronicle_string_write_redacted, ret);
+}
+
+int bl_chronicle_string_copy(const struct belay_chronicle_string *string, struct bl_mem *mem,
+                             struct bl_chronicle_string **ret)
+{
+    struct bl_chronicle_string seen = seen_with(string, mem);
+    struct bl_buf text = {0};
+    int rc = bl_chronicle_string_write(&seen, &text);
+
+    if (rc == 0)
+        rc = bl_chronicle_string_parse(mem, bl_span(bl_buf_head(&text), bl_buf_len(&text)), ret,
+                                       NULL);
+    if (text.data)
+        explicit_bzero(text.data, text.capacity);
+    bl_buf_free(&text, mem);
+    return rc;
 }
