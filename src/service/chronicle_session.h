@@ -37,8 +37,8 @@ struct bl_chronicle_session_options { /* copied */
     void (*on_checked)(const struct belay_error *error, void *arg);
     /* A keep-alive came, the first or a later one. */
     void (*on_kept)(void *arg);
-    /* The stream is over, well or not, or an answer failed: runs once, nothing follows. Another
-     * session may be tried. */
+    /* The stream is over, well or not, or an answer failed, or the question could not be sent for
+     * want of memory or a channel: runs once, nothing follows. Another session may be tried. */
     void (*on_ended)(const struct belay_error *error, void *arg);
     void *arg;
 };
