@@ -9,6 +9,7 @@
 #include "belay/blocking.h"
 #include "belay/cache.h"
 #include "belay/child.h"
+#include "belay/chronicle.h"
 #include "belay/connector.h"
 #include "belay/directive.h"
 #include "belay/endpoint.h"

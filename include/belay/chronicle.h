@@ -96,7 +96,8 @@ BELAY_API int belay_chronicle_string_redacted(const struct belay_chronicle_strin
 /*
  * In place of belay's own steps. Each is asked by a query and answers it once, at once or later, by
  * the function named; after belay_chronicle_disconnect, or the end of an attempt's time, the answer
- * is dropped (a channel that comes too late is given to disconnect).
+ * is dropped (a channel that comes too late is given to disconnect). The connection's on_closed waits
+ * for those that are missing.
  */
 
 /* The addresses of a name: with chronicle+srv alone. `hosts` are "host:port", or "[address]:port",
@@ -149,12 +150,12 @@ enum belay_choice {
 
 struct belay_chronicle_options {
     size_t size;
-    const char *connection_string;               /* or: */
-    const struct belay_chronicle_string *string; /* copied; or: */
-    const char *server_address; /* "host:port", the same as "chronicle://host:port".
-                                                    More than one of the three is an error; none:
-                                                    belay_chronicle_string_default */
-    const struct belay_channel_options *channel; /* over belay's own where not zero; NULL: none */
+    const char *connection_string; /* this or one of the next two, more of them is an error; NULL:
+                                      that of belay_chronicle_string_default */
+    const struct belay_chronicle_string *string; /* copied; NULL: none */
+    const char *server_address; /* "host:port", as "chronicle://host:port"; NULL: none */
+    const struct belay_channel_options *channel; /* over belay's own where not zero; NULL: none. Its
+                                                    `route` must outlive the connection */
     int32_t retry_attempts;                      /* 5, after the first, in a row without success;
                                                     then it ends. BELAY_NONE, BELAY_FOREVER */
     int64_t reconnect_base_delay_ms;             /* 1,000 */
@@ -168,8 +169,8 @@ struct belay_chronicle_options {
     int64_t attempt_timeout_ms; /* 30,000: from an attempt's begin to its channel being READY */
     int64_t session_timeout_ms; /* 5,000: ... and from there to the first keep-alive */
     int64_t stale_ms;           /* 5,000 without a keep-alive: it is lost; looked at each second */
-    const char *client_type;    /* told to the kernel; "belay" */
-    const char *client_version; /* belay_version() */
+    const char *client_type;    /* told to the kernel; NULL: "belay" */
+    const char *client_version; /* NULL: belay_version() */
     const char *name;           /* registered as a process is; NULL: none */
     struct belay_registry *registry;                   /* where; NULL: the loop's */
     const struct belay_chronicle_functions *functions; /* NULL: belay's own */
