@@ -4,7 +4,7 @@
  *
  * Modes: keepalive (N connections, one request in flight on each), sequential (one connection),
  * connect (a new connection for each request, one at a time), connect-resumed (the same with TLS
- * session resumption), idle (memory of N idle connections).
+ * session resumption), idle (memory of N idle connections), body (bytes of a long one).
  */
 #include "bare_conn.h"
 
@@ -63,6 +63,28 @@ static void run_keepalive(struct bare_target *target, const struct bench_options
     for (unsigned i = 0; i < options->inflight; i++)
         bare_conn_close(&conns[i]);
     free(conns);
+}
+
+static void run_body(struct bare_target *target, const struct bench_options *options,
+                     struct bench_meter *meter)
+{
+    struct epoll_event event;
+    struct bare_conn conn;
+
+    bare_conn_open(&conn, target);
+    bench_meter_start(meter, options);
+    do {
+        size_t before = conn.state == BARE_READING ? conn.moved : 0;
+
+        if (bare_conn_drive(&conn, target)) {
+            meter->count += target->response_length - before;
+            bare_conn_request(&conn);
+            continue;
+        }
+        meter->count += conn.state == BARE_READING ? conn.moved - before : 0;
+        wait_events(target, &event, 1);
+    } while (!bench_meter_tick(meter));
+    bare_conn_close(&conn);
 }
 
 /* Returns how many TLS sessions were resumed while the meter ran. */
@@ -133,6 +155,9 @@ int main(int argc, char **argv)
     bare_target_learn(&target);
     if (strcmp(options.mode, "idle") == 0) {
         run_idle(&target, &options);
+    } else if (bench_is_body(&options)) {
+        run_body(&target, &options, &meter);
+        bench_report("bare", options.mode, &meter);
     } else if (strcmp(options.mode, "connect") == 0) {
         run_connect(&target, &options, &meter);
         bench_report("bare", options.mode, &meter);

@@ -86,7 +86,8 @@ void bare_target_init(struct bare_target *target, const struct bench_options *op
     target->host_is_name = inet_pton(AF_INET, options->host, &number) != 1 &&
                            inet_pton(AF_INET6, options->host, &number) != 1;
     error = snprintf(target->request, sizeof(target->request),
-                     "GET / HTTP/1.1\r\nHost: %s:%u\r\n\r\n", options->host, options->port);
+                     "GET /%s HTTP/1.1\r\nHost: %s:%u\r\n\r\n", bench_is_body(options) ? "big" : "",
+                     options->host, options->port);
     if (error < 0 || (size_t)error >= sizeof(target->request))
         bench_die("the host name is too long");
     target->request_length = (size_t)error;

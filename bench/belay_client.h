@@ -24,7 +24,8 @@ static inline void bench_client_open(struct bench_client *c, const struct bench_
     struct belay_error error;
     char url[256];
 
-    snprintf(url, sizeof url, "%s://%s:%u/", o->tls ? "https" : "http", o->host, o->port);
+    snprintf(url, sizeof url, "%s://%s:%u/%s", o->tls ? "https" : "http", o->host, o->port,
+             bench_is_body(o) ? "big" : "");
     tls.ca_file = o->cafile;
     tls.no_resumption = !resume;
     c->tls = NULL;

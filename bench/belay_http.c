@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * belay's GETs: keepalive (N in flight), h2-1 and h2-4 (the same over so many connections of HTTP/2), sequential, connect and connect-resumed (each connection
- * is used once). Every request asks for the next in its on_done, through the public API, with the
- * target parsed once.
+ * belay's GETs: keepalive (N in flight), h2-1 and h2-4 (the same over so many connections of
+ * HTTP/2), sequential, connect and connect-resumed (each connection is used once); body and
+ * h2-1-body, of which the bytes count. Every request asks for the next in its on_done, through the
+ * public API, with the target parsed once.
  */
 #include "belay_client.h"
 
@@ -48,6 +49,33 @@ static void on_done(struct belay_http_request *request, const struct belay_error
     start(b);
 }
 
+static enum belay_http_action on_data(struct belay_http_request *request, const char *data,
+                                      size_t len, void *arg)
+{
+    struct bench *b = arg;
+
+    (void)request, (void)data;
+    b->meter.count += len;
+    if (!b->done && bench_meter_tick(&b->meter)) {
+        b->done = true;
+        belay_loop_stop(b->client.loop);
+    }
+    return BELAY_HTTP_GO_ON;
+}
+
+static void on_body_done(struct belay_http_request *request, const struct belay_error *error,
+                         void *arg)
+{
+    struct bench *b = arg;
+
+    (void)request;
+    if (b->done)
+        return;
+    if (error)
+        bench_die("%s", error->text);
+    start(b);
+}
+
 /* Counts resumed sessions; only where each connection is used once, so that it costs nothing
  * elsewhere. */
 static void on_done_once(struct belay_http_request *request, const struct belay_error *error,
@@ -68,6 +96,8 @@ int main(int argc, char **argv)
         .size = sizeof busy, .on_headers = on_headers, .on_done = on_done};
     static const struct belay_http_callbacks once = {
         .size = sizeof once, .on_headers = on_headers, .on_done = on_done_once};
+    static const struct belay_http_callbacks body = {
+        .size = sizeof body, .on_headers = on_headers, .on_data = on_data, .on_done = on_body_done};
     struct belay_pool_options pool = belay_pool_options_init();
     struct bench_options options;
     struct bench b = {.request = belay_http_request_options_init()};
@@ -84,7 +114,7 @@ int main(int argc, char **argv)
     pool.max_connection_uses = connect ? 1 : BELAY_FOREVER;
     bench_client_open(&b.client, &options, &pool, resume);
     b.request.target = b.client.target;
-    b.request.callbacks = connect ? &once : &busy;
+    b.request.callbacks = connect ? &once : bench_is_body(&options) ? &body : &busy;
 
     bench_meter_start(&b.meter, &options);
     for (unsigned i = 0; i < options.inflight; i++)

@@ -18,6 +18,13 @@ unsigned bench_h2_connections(const struct bench_options *options)
                                                  : 0;
 }
 
+bool bench_is_body(const struct bench_options *options)
+{
+    size_t len = strlen(options->mode);
+
+    return len >= 4 && strcmp(options->mode + len - 4, "body") == 0;
+}
+
 _Noreturn void bench_die(const char *format, ...)
 {
     va_list args;

@@ -13,6 +13,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Methods of the servers of gRPC: one message back; many, whatever is asked; each as it comes. The
+ * ending tells nghttpd, which has the answers in files, what they are. All messages are this long. */
+#define BENCH_GRPC_SAY     "/bench.Echo/Say.grpc"
+#define BENCH_GRPC_STREAM  "/bench.Echo/Stream.grpc"
+#define BENCH_GRPC_CHAT    "/bench.Echo/Chat.grpc"
+#define BENCH_GRPC_MESSAGE 16
+#define BENCH_GRPC_MANY    100000 /* messages of one Stream */
+
+#ifdef __cplusplus
+extern "C" {
+#define _Noreturn [[noreturn]]
+#endif
+
 struct bench_options {
     const char *host;   /* numeric address or name; 127.0.0.1 by default */
     unsigned port;      /* 0 where a mode needs no server */
@@ -35,6 +48,9 @@ void bench_options_parse(struct bench_options *options, int argc, char **argv,
 
 /* Of a mode "h2-N": over how many connections; 0 of another. */
 unsigned bench_h2_connections(const struct bench_options *options);
+
+/* Mode body or h2-N-body: what is counted are bytes, of "/big", again and again. */
+bool bench_is_body(const struct bench_options *options);
 
 /* Prints one sentence on standard error and ends the program with status 1. */
 _Noreturn void bench_die(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -89,5 +105,9 @@ void bench_memory_read(struct bench_memory *ret_memory);
 /* The line of mode idle: the difference of two readings, divided by the connections between. */
 void bench_report_memory(const char *client, unsigned connections,
                          const struct bench_memory *before, const struct bench_memory *after);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -3,7 +3,7 @@
  * curl_client.c - the same work done by libcurl.
  *
  * keepalive: multi_perform and multi_poll; sequential, connect and connect-resumed: one easy
- * handle; idle: connections that a multi handle keeps when their transfers are gone.
+ * handle; body and h2-1-body: one too, of which the bytes count; idle: connections that a multi handle keeps when their transfers are gone.
  */
 #include "bench_util.h"
 
@@ -58,15 +58,16 @@ static CURL *make_easy(const struct bench_options *options)
 
     if (easy == NULL)
         bench_die("out of memory");
-    snprintf(url, sizeof(url), "%s://%s:%u/", options->tls ? "https" : "http", options->host,
-             options->port);
+    snprintf(url, sizeof(url), "%s://%s:%u/%s", options->tls ? "https" : "http", options->host,
+             options->port, bench_is_body(options) ? "big" : "");
     check(curl_easy_setopt(easy, CURLOPT_URL, url));
     check(curl_easy_setopt(easy, CURLOPT_PROXY, ""));
     check(curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L));
     check(curl_easy_setopt(easy, CURLOPT_FAILONERROR, 1L));
     check(curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
-                           bench_h2_connections(options) ? (long)CURL_HTTP_VERSION_2TLS
-                                                         : (long)CURL_HTTP_VERSION_1_1));
+                           !bench_h2_connections(options) ? (long)CURL_HTTP_VERSION_1_1
+                           : options->tls                 ? (long)CURL_HTTP_VERSION_2TLS
+                                          : (long)CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE));
     if (bench_h2_connections(options))
         check(curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L));
     check(curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body));
@@ -154,6 +155,33 @@ static uint64_t run_easy(const struct bench_options *options, struct bench_meter
     return resumed;
 }
 
+/* Ends the transfer when the time is up. */
+static size_t on_big_body(char *data, size_t size, size_t count, void *arg)
+{
+    struct bench_meter *meter = arg;
+
+    (void)data;
+    meter->count += size * count;
+    return bench_meter_tick(meter) ? 0 : size * count;
+}
+
+static void run_body(const struct bench_options *options, struct bench_meter *meter)
+{
+    CURL *easy = make_easy(options);
+    CURLcode code;
+
+    /* Plain HTTP/2 ends with an error where a second body comes over the first one's connection. */
+    check(curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L));
+    check(curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_big_body));
+    check(curl_easy_setopt(easy, CURLOPT_WRITEDATA, meter));
+    bench_meter_start(meter, options);
+    while ((code = curl_easy_perform(easy)) == CURLE_OK)
+        continue;
+    if (meter->wall_s == 0) /* not ended by us */
+        check(code);
+    curl_easy_cleanup(easy);
+}
+
 static void open_idle(CURLM *multi, CURL *easy)
 {
     int running;
@@ -200,6 +228,9 @@ int main(int argc, char **argv)
     check(curl_global_init(CURL_GLOBAL_DEFAULT));
     if (strcmp(options.mode, "idle") == 0) {
         run_idle(&options);
+    } else if (bench_is_body(&options)) {
+        run_body(&options, &meter);
+        bench_report("libcurl", options.mode, &meter);
     } else if (strcmp(options.mode, "keepalive") == 0 || bench_h2_connections(&options)) {
         run_keepalive(&options, &meter);
         bench_report("libcurl", options.mode, &meter);

@@ -3,7 +3,7 @@
 
 import statistics
 
-from rows import BYTES, CALLS, KEPT, NS_UNITS, RATE, STORM, UNITS
+from rows import BODY, BYTES, CALLS, KEPT, NS_UNITS, RATE, STORM, UNITS
 
 
 class Results:
@@ -77,8 +77,10 @@ def _percent(value):
 
 def _extra_columns(results, row, name):
     """What a unit has beside its figure: (title, text, name in JSON, value)."""
-    if row.unit in (RATE, CALLS):
+    if row.unit in (RATE, CALLS, BODY):
         rate = results.share(row, name, "requests", "wall_s")
+        if row.unit == BODY and rate is not None:
+            rate /= 1 << 20
         client = results.share(row, name, "cpu_s", "wall_s")
         columns = (("per second", _figure(rate, RATE), "per_second", rate),
                    ("client CPU", _percent(client), "client_cpu", client))

@@ -9,9 +9,9 @@ import resource
 import subprocess
 import time
 
-from server import prepare_child
+from server import GRPC_FOLDER, prepare_child
 
-RATE, NANOSECONDS, BYTES = "rate", "ns", "bytes"
+RATE, NANOSECONDS, BYTES, BODY = "rate", "ns", "bytes", "body"
 CALLS, KEPT, STORM = "calls", "kept", "storm"
 
 NS_WAITER, NS_EXPIRY, NS_TOGETHER = "ns-waiter", "ns-expiry", "ns-together"
@@ -24,6 +24,7 @@ UNITS = {
     NS_EXPIRY: "ns per connection",
     NS_TOGETHER: "ns of time per acquire and release of all threads",
     BYTES: "bytes of heap per connection",
+    BODY: "MiB per client CPU second",
     CALLS: "per client CPU second",
     KEPT: "bytes of heap for each",
     STORM: "ms until all are up",
@@ -50,14 +51,15 @@ class Row:
     """
     `clients` are (name, how, mode), how a program of bench/, "wrk" or "elixir"; the floor comes
     second, or is belay itself. Rows of one `series` differ by `inflight` alone, and become one
-    table. What is not `pinned` runs on all cores.
+    table. What is not `pinned` runs on all cores. `at` names the port of the servers, where the mode
+    and TLS do not.
     """
 
     def __init__(self, key, title, unit, clients, targets, tls=False, inflight=64, series=None,
-                 pinned=True):
+                 pinned=True, at=None):
         self.key, self.title, self.unit = key, title, unit
         self.clients, self.targets = clients, targets
-        self.tls, self.inflight, self.series = tls, inflight, series
+        self.tls, self.inflight, self.series, self.at = tls, inflight, series, at
         self.pinned = pinned and unit != NS_TOGETHER
         self.floor = clients[min(1, len(clients) - 1)][0]
 
@@ -115,6 +117,44 @@ ROWS += (
         (Target(">=", 0.8, "h2load"), Target(">=", 9, "libcurl")), tls=True, inflight=100),
     Row("h2-four", "GET, HTTP/2 over TLS, four connections, 32 streams each", RATE, _h2("h2-4"),
         (Target(">=", 0.8, "h2load"), Target(">=", 9, "libcurl")), tls=True, inflight=128),
+)
+
+
+def _body(mode, bare=True):
+    clients = [("belay", "belay_http", mode), ("libcurl", "curl_client", mode)]
+    return clients + [("bare", "bare_client", mode)] * bare
+
+
+EQUAL = (Target(">=", 1, "libcurl"),)
+ROWS += (
+    Row("body-plain", "body of 1 GiB, plain", BODY, _body("body"), EQUAL, inflight=1),
+    Row("body-tls", "body of 1 GiB, TLS 1.3", BODY, _body("body"), EQUAL, tls=True, inflight=1),
+    Row("body-h2-plain", "body of 1 GiB, HTTP/2, plain", BODY, _body("h2-1-body", bare=False),
+        EQUAL, inflight=1, at="h2c"),
+    Row("body-h2-tls", "body of 1 GiB, HTTP/2 over TLS", BODY, _body("h2-1-body", bare=False),
+        EQUAL, tls=True, inflight=1),
+)
+
+
+def _grpc(mode, h2load=False):
+    clients = [("belay", "belay_grpc", mode), ("gRPC C++", "grpc_client", mode),
+               ("gRPC Go", "go_client", mode)]
+    return clients + [("h2load", "h2load", mode)] * h2load
+
+
+ROWS += (
+    Row("grpc", "gRPC, 100 unary calls at a time on one channel, nghttpd", RATE,
+        _grpc("grpc-unary", h2load=True), (Target(">=", 4, "gRPC C++"),), inflight=100, at="h2c"),
+    Row("grpc-real", "the same, gRPC's own server", RATE, _grpc("grpc-unary", h2load=True), (),
+        inflight=100, at="grpc"),
+    Row("grpc-stream", "gRPC, messages that the server streams, nghttpd", CALLS,
+        _grpc("grpc-stream"), (), inflight=1, at="h2c"),
+    Row("grpc-stream-real", "the same, gRPC's own server", CALLS, _grpc("grpc-stream"), (),
+        inflight=1, at="grpc"),
+    Row("grpc-chat", "gRPC, one stream, 100 messages under way each way, gRPC's own server", CALLS,
+        _grpc("grpc-chat"), (), inflight=100, at="grpc"),
+    Row("grpc-idle", "idle channel of gRPC, plain", BYTES, _grpc("grpc-idle"), (), inflight=1000,
+        at="h2c"),
 )
 
 
@@ -229,7 +269,7 @@ class Runner:
         if how == "wrk":
             argv = self._wrk(path, row, inflight)
         elif how == "h2load":
-            argv = self._h2load(path, mode, inflight)
+            argv = self._h2load(path, row, mode, inflight)
         elif how == "elixir":
             argv = _elixir(path, row) + self._own(path, row, mode, inflight)[1:]
         else:
@@ -250,7 +290,8 @@ class Runner:
             self.child = None
 
     def _own(self, path, row, mode, inflight):
-        port = (self.server.h2 if mode.startswith("h2-") else
+        port = (getattr(self.server, row.at) if row.at else
+                self.server.h2 if mode.startswith("h2-") else
                 self.server.tls if row.tls else self.server.plain)
         argv = [path, "--host", "127.0.0.1", "--port", str(port), "--mode", mode,
                 "--inflight", str(inflight), "--warmup", str(self.warmup), "--seconds",
@@ -262,10 +303,17 @@ class Runner:
                                       else ("http", self.server.plain))
         return [path, "-t1", "-c%d" % inflight, "-d%ds" % math.ceil(self.seconds), url]
 
-    def _h2load(self, path, mode, inflight):
-        conns = int(mode[3:])
+    def _h2load(self, path, row, mode, inflight):
+        if mode.startswith("grpc-"):
+            call = ["-H", "content-type: application/grpc", "-H", "te: trailers", "-d",
+                    os.path.join(self.server.www, GRPC_FOLDER, "request")]
+            url = "http://127.0.0.1:%d/%s/Say.grpc" % (getattr(self.server, row.at), GRPC_FOLDER)
+            conns = 1
+        else:
+            call, url = [], "https://127.0.0.1:%d/" % self.server.h2
+            conns = int(mode[3:])
         return [path, "-t1", "-c%d" % conns, "-m%d" % (inflight // conns),
-                "-D%d" % math.ceil(self.seconds), "https://127.0.0.1:%d/" % self.server.h2]
+                "-D%d" % math.ceil(self.seconds), *call, url]
 
     def _spawn(self, argv, core):
         """What it printed, and its user and system seconds as a whole."""
@@ -331,6 +379,8 @@ def _value(row, mode, sample):
                           (sample.get("resumed"), sample["requests"]))
     if row.unit == NS_TOGETHER:
         return 1e9 * sample["wall_s"] / sample["requests"]
+    if row.unit == BODY:
+        return sample["requests"] / sample["cpu_s"] / (1 << 20)
     if row.unit in NS_UNITS:
         return 1e9 * sample["cpu_s"] / sample["requests"]
     return sample["requests"] / sample["cpu_s"]

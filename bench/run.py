@@ -16,7 +16,7 @@ import time
 
 import report
 from rows import BYTES, KEPT, ROWS, STORM, ClientError, Runner, find_program
-from server import Nginx, ServerError
+from server import Servers, ServerError
 
 
 def positive(kind):
@@ -102,6 +102,10 @@ def describe_machine(options, cores):
         "OpenSSL": first_match(r"OpenSSL (\S+)", "openssl", "version"),
         "wrk": first_match(r"wrk (?:debian/)?(\S+)", "wrk", "-v"),
         "libcurl": first_match(r"^(\S+)", "pkg-config", "--modversion", "libcurl"),
+        "nghttp2": first_match(r"nghttpd nghttp2/(\S+)", "nghttpd", "--version"),
+        "gRPC C++": first_match(r"^(\S+)", "pkg-config", "--modversion", "grpc++"),
+        "gRPC Go": first_match(r"install ok installed (\S+)", "dpkg-query", "-W", "-f", "${Status} ${Version}",
+                               "golang-google-grpc-dev"),
         "Elixir": first_match(r"Elixir (\S+)", "elixir", "--version"),
         "apr-util": first_match(r"^([0-9]\S*)", "pkg-config", "--modversion", "apr-util-1"),
     }
@@ -176,7 +180,7 @@ def main():
     nofile = raise_nofile()
     machine = describe_machine(options, cores)
     directory = tempfile.mkdtemp(prefix="belay-bench-")
-    server = Nginx(directory, cores[0], nofile)
+    server = Servers(directory, cores[0], nofile, find_program(options.build, "grpc_server"))
     runner = Runner(options.build, server, cores[1], options.warmup, options.seconds)
     try:
         server.start()

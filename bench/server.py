@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The servers of a benchmark: nginx, and nghttpd for HTTP/2, on free ports in a directory of their own."""
+"""The servers of a benchmark, on free ports in a directory of their own: nginx, nghttpd, gRPC's own."""
 
 import ctypes
 import http.client
@@ -12,6 +12,10 @@ import subprocess
 import time
 
 BODY = "0123456789" * 10
+BIG = 1 << 30  # bytes of /big
+
+# Of bench_util.h: what nghttpd answers to them lies in files.
+GRPC_FOLDER, GRPC_MESSAGE, GRPC_MANY = "bench.Echo", b"0123456789abcdef", 100000
 
 CONFIG = """daemon off;
 master_process off;
@@ -32,6 +36,7 @@ http {{
     server {{
         listen 127.0.0.1:{plain};
         location / {{ return 200 "{body}"; }}
+        location /big {{ root www; sendfile on; }}
     }}
     server {{
         listen 127.0.0.1:{tls} ssl;
@@ -39,6 +44,7 @@ http {{
         ssl_certificate server.pem;
         ssl_certificate_key server.key;
         location / {{ return 200 "{body}"; }}
+        location /big {{ root www; }}
     }}
 }}
 """
@@ -90,19 +96,45 @@ def _free_ports(count):
             one.close()
 
 
-class Nginx:
-    """start(), then .plain and .tls are its ports and .cafile is what it is verified against."""
+def _write_files(www):
+    """What the servers have: a short page, a long one of zeros, and the answers of gRPC's methods."""
+    folder = os.path.join(www, GRPC_FOLDER)
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(www, "index.html"), "w", encoding="ascii") as file:
+        file.write(BODY)
+    with open(os.path.join(www, "big"), "wb") as file:
+        file.truncate(BIG)
+    framed = b"\0" + len(GRPC_MESSAGE).to_bytes(4, "big") + GRPC_MESSAGE
+    for name, count in (("Say", 1), ("Stream", GRPC_MANY)):
+        with open(os.path.join(folder, name + ".grpc"), "wb") as file:
+            file.write(framed * count)
+    with open(os.path.join(folder, "request"), "wb") as file:
+        file.write(framed)
+    with open(os.path.join(www, "types"), "w", encoding="ascii") as file:
+        file.write("application/grpc grpc\n")
 
-    def __init__(self, directory, core, nofile):
+
+class Servers:
+    """
+    start(), then the ports: .plain and .tls of nginx, .h2 (TLS) and .h2c of nghttpd, which answers
+    gRPC's calls from files there, and .grpc of gRPC's own server. .cafile is what they are verified
+    against. Who is not installed is left out, and its rows fail.
+    """
+
+    def __init__(self, directory, core, nofile, grpc_server):
         self.directory = directory
+        self.www = os.path.join(directory, "www")
+        self.grpc_server = grpc_server
         self.core = core
         self.nofile = nofile
         self.cafile = os.path.join(directory, "ca.pem")
-        self.plain = self.tls = self.h2 = 0
-        self.process = self.nghttpd = None
+        self.plain = self.tls = self.h2 = self.h2c = self.grpc = 0
+        self.process = None
+        self.others = []
 
     def start(self):
         make_certificates(self.directory)
+        _write_files(self.www)
         for _ in range(5):  # a port may be taken between the look and the bind
             self._spawn()
             if self._wait_until_up():
@@ -112,51 +144,50 @@ class Nginx:
         raise ServerError("nginx does not start: " + self._last_error())
 
     def stop(self):
-        for process in (self.process, self.nghttpd):
-            if process is None:
-                continue
+        for process in [self.process] * (self.process is not None) + self.others:
             process.terminate()
             try:
                 process.wait(5)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        self.process = self.nghttpd = None
+        self.process = None
+        self.others = []
 
     def cpu_s(self):
-        """User and system seconds so far, of both."""
+        """User and system seconds so far, of all."""
         if self.process.poll() is not None:
             raise ServerError("nginx ended: " + self._last_error())
         total = 0
-        for process in (self.process, self.nghttpd):
-            if process is None:
-                continue
+        for process in [self.process] + self.others:
             with open("/proc/%d/stat" % process.pid, encoding="ascii") as file:
                 fields = file.read().rpartition(")")[2].split()
             total += int(fields[11]) + int(fields[12])
         return total / os.sysconf("SC_CLK_TCK")
 
-    def _spawn_nghttpd(self):
-        """Several responses to a TLS record: what is measured is the client. Absent: its rows stay empty."""
+    def _spawn_others(self):
+        """nghttpd puts several responses into a TLS record: what is measured is the client."""
         program = shutil.which("nghttpd", path=os.environ.get("PATH", "") + ":/usr/sbin")
-        if program is None:
-            return
-        www = os.path.join(self.directory, "www")
-        os.makedirs(www, exist_ok=True)
-        with open(os.path.join(www, "index.html"), "w", encoding="ascii") as file:
-            file.write(BODY)
-        self.nghttpd = subprocess.Popen(
-            (program, "-a", "127.0.0.1", "-d", www, "-m", "1000", str(self.h2), "server.key", "server.pem"),
-            cwd=self.directory, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL, preexec_fn=prepare_child(self.core))
+        if program is not None:
+            common = (program, "-a", "127.0.0.1", "-d", self.www, "-m", "1000")
+            self._spawn_other(*common, str(self.h2), "server.key", "server.pem")
+            self._spawn_other(*common, "--no-tls", "--trailer", "grpc-status: 0", "--mime-types-file",
+                              os.path.join(self.www, "types"), str(self.h2c))
+        if self.grpc_server is not None:
+            self._spawn_other(self.grpc_server, "127.0.0.1:%d" % self.grpc)
+
+    def _spawn_other(self, *argv):
+        self.others.append(subprocess.Popen(
+            argv, cwd=self.directory, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, preexec_fn=prepare_child(self.core)))
 
     def _spawn(self):
-        self.plain, self.tls, self.h2 = _free_ports(3)
+        self.plain, self.tls, self.h2, self.h2c, self.grpc = _free_ports(5)
         config = CONFIG.format(plain=self.plain, tls=self.tls, body=BODY, nofile=self.nofile,
                                connections=self.nofile - 16)
         with open(os.path.join(self.directory, "nginx.conf"), "w", encoding="ascii") as file:
             file.write(config)
-        self._spawn_nghttpd()
+        self._spawn_others()
         nginx = "/usr/sbin/nginx" if os.path.exists("/usr/sbin/nginx") else "nginx"
         with open(os.path.join(self.directory, "stderr.log"), "w", encoding="ascii") as log:
             self.process = subprocess.Popen(
