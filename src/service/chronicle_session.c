@@ -153,7 +153,7 @@ static void describe(struct belay_error *error, const struct belay_rpc_result *r
 
 static void refuse(struct bl_chronicle_session *s, const struct bl_chronicle_compatibility *c)
 {
-    char shown[REASON_MAX], version[32], more[32] = "";
+    char shown[REASON_MAX], version[32], more[40] = "";
     struct belay_error error;
 
     bl_text_show(shown, sizeof shown, c->first_reason.data, c->first_reason.len);
