@@ -50,8 +50,8 @@ static void on_watched(struct belay_service_stream *stream, const ProtobufCMessa
     }
     if (!r->canceled)
         return;
-    fprintf(stderr, "the watch was canceled: %s\n", r->cancel_reason);
-    if (r->compact_revision > app->revision) /* what was before is no more */
+    fprintf(stderr, "the watch was canceled %s\n", r->cancel_reason);
+    if (r->compact_revision > app->revision) /* what was before it is no more */
         app->revision = r->compact_revision;
     belay_service_stream_cancel(stream);
     belay_timer_start(app->again, 1000);
