@@ -397,6 +397,20 @@ static void make_frames(struct bl_h2_session *s, const bool *gone)
     }
 }
 
+/* The peer takes fewer at a time than it did: others may take those who wait, the last of whom is
+ * given back first. */
+static void give_back_rest(struct bl_h2_session *s)
+{
+    struct bl_list *node, *before;
+
+    if (!s->ready || s->goaway || s->full || s->submitted < s->peer_max)
+        return;
+    for (node = s->unsent.prev; node != &s->unsent; node = before) {
+        before = node->prev;
+        bl_h2_give_back(BL_LIST_OF(node, struct bl_h2_stream, link));
+    }
+}
+
 void bl_h2_flush_later(struct bl_h2_session *s)
 {
     if (!s->broken)
@@ -426,6 +440,8 @@ void bl_h2_flush(void *arg)
         if (!gone)
             make_frames(s, &gone);
     }
+    if (!gone && !s->broken)
+        give_back_rest(s);
     if (!gone)
         s->gone = outer;
     else if (outer)

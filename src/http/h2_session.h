@@ -165,6 +165,9 @@ void bl_h2_give_head(struct bl_h2_stream *st, struct bl_h2_head *head);
 void bl_h2_give_data(struct bl_h2_stream *st, const char *data, size_t len);
 void bl_h2_give_end(struct bl_h2_stream *st);
 
+/* It waits for the peer to take more: goes elsewhere, if it may. */
+void bl_h2_give_back(struct bl_h2_stream *st);
+
 /* ---- h2_send.c ---- */
 
 /* Frames go to the connection's stream in the turn's task. */

@@ -214,6 +214,17 @@ void bl_h2_stream_fail(struct bl_h2_stream *st, int code, enum belay_sent sent, 
     ex->ops->failed(ex, &error, how);
 }
 
+void bl_h2_give_back(struct bl_h2_stream *st)
+{
+    struct bl_exchange *ex = st->ex;
+
+    if (ex->bound || !ex->ops->given_back)
+        return;
+    bl_exchange_detach(ex);
+    abandon(st, NGHTTP2_NO_ERROR);
+    ex->ops->given_back(ex);
+}
+
 /* ---- up-calls ---- */
 
 /* What comes is kept, until all that came before has been told. */

@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "http/replay.h"
+#include "keep/pool.h"
 #include "net/stream.h"
 
 static void on_task(void *arg);
@@ -111,7 +112,7 @@ static void reset(struct belay_http_request *r)
 {
     r->lease = (struct belay_lease){0};
     r->waiter = NULL;
-    r->given = false;
+    r->given = r->again = false;
     r->body_read = r->reused = r->tls_resumed = r->discard = false;
     r->sent = r->sent_before = BELAY_NOT_SENT;
     r->first_byte_at = r->done_at = r->wait_ns = r->connection = 0;
@@ -177,6 +178,7 @@ static int use_lease(struct belay_http_request *r)
     r->reused = session->uses > 0;
     r->tls_resumed = session->tls_resumed;
     r->connection = belay_conn_id(session->conn);
+    r->ex.bound = r->given;
     rc = session->ops->start(session, &r->ex);
     if (BL_UNLIKELY(rc < 0)) {
         bool others = r->given || session->running > 0; /* have no part in it */
@@ -217,6 +219,21 @@ static void on_acquired(struct belay_lease lease, const struct belay_error *erro
     bl_request_failed(r, &own, BELAY_BROKEN);
 }
 
+/* Behind all others, or before them. */
+static int queue_up(struct belay_http_request *r)
+{
+    struct belay_peer *peer = r->message.target->peer;
+    int rc = r->again ? bl_peer_acquire_again(peer, &r->waiter, on_acquired, r)
+                      : belay_peer_acquire(peer, NULL, &r->waiter, on_acquired, r);
+
+    r->again = false;
+    if (rc < 0)
+        return rc;
+    bl_request_step(r, BL_REQUEST_WAITING, "");
+    bl_request_arm(r);
+    return 0;
+}
+
 int bl_request_go(struct belay_http_request *r)
 {
     struct belay_peer *peer = r->message.target->peer;
@@ -227,6 +244,8 @@ int bl_request_go(struct belay_http_request *r)
         rc = use_lease(r);
         return rc == BELAY_EAGAIN ? BELAY_ESTALE : rc; /* it is dead, and its keeper knows */
     }
+    if (BL_UNLIKELY(r->again))
+        return queue_up(r);
     do {
         rc = belay_peer_try_acquire(peer, &r->lease);
         if (rc == 0)
@@ -234,14 +253,7 @@ int bl_request_go(struct belay_http_request *r)
         else if (rc == BELAY_EAGAIN)
             break;
     } while (rc == BELAY_EAGAIN); /* a dead one is not lent again */
-    if (BL_LIKELY(rc != BELAY_EAGAIN))
-        return rc;
-    rc = belay_peer_acquire(peer, NULL, &r->waiter, on_acquired, r);
-    if (rc < 0)
-        return rc;
-    bl_request_step(r, BL_REQUEST_WAITING, "");
-    bl_request_arm(r);
-    return 0;
+    return BL_LIKELY(rc != BELAY_EAGAIN) ? rc : queue_up(r);
 }
 
 static void post(struct belay_http_request *r, int code)
@@ -253,6 +265,14 @@ static void post(struct belay_http_request *r, int code)
 
 void bl_request_go_later(struct belay_http_request *r)
 {
+    post(r, 0);
+}
+
+void bl_request_given_back(struct belay_http_request *r)
+{
+    bl_request_release(r, BELAY_REUSE);
+    r->sent = BELAY_NOT_SENT;
+    r->again = true;
     post(r, 0);
 }
 

@@ -37,6 +37,7 @@ struct belay_http_request {
     bool body_read;           /* the callback has given bytes */
     bool reused, tls_resumed; /* of the connection it had last */
     bool given;               /* the lease is the caller's, and stays so */
+    bool again;               /* POSTED: it had a lease, and waits ahead of others */
     bool discard;             /* what comes is a redirect's body */
     bool unsafe_replay, keep_credentials;
     enum belay_sent sent;
@@ -85,6 +86,8 @@ void bl_request_let_go(struct belay_http_request *r, enum belay_release how);
 void bl_request_step(struct belay_http_request *r, enum bl_request_state to, const char *cause);
 int bl_request_go(struct belay_http_request *r);
 void bl_request_go_later(struct belay_http_request *r);
+/* RUNNING: nothing of it has left, and its connection has no room for it. */
+void bl_request_given_back(struct belay_http_request *r);
 /* The lease goes back. */
 void bl_request_release(struct belay_http_request *r, enum belay_release how);
 /* RUNNING: its exchange is stopped, if that is not over, and the lease goes back. */

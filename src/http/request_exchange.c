@@ -130,6 +130,11 @@ static void on_failed(struct bl_exchange *ex, const struct belay_error *error,
     bl_request_failed(r, error, how);
 }
 
+static void on_given_back(struct bl_exchange *ex)
+{
+    bl_request_given_back(request_of(ex));
+}
+
 static ptrdiff_t read_body(struct bl_exchange *ex, void *out, size_t size)
 {
     struct belay_http_request *r = request_of(ex);
@@ -149,5 +154,6 @@ const struct bl_exchange_ops bl_request_exchange_ops = {
     .trailers = on_trailers,
     .ended = on_ended,
     .failed = on_failed,
+    .given_back = on_given_back,
     .read = read_body,
 };

@@ -45,6 +45,9 @@ struct bl_exchange_ops {
     void (*ended)(struct bl_exchange *ex, bool reusable);
     /* It was lost; stage and sent are filled in. `how`: what becomes of the connection. */
     void (*failed)(struct bl_exchange *ex, const struct belay_error *error, enum belay_release how);
+    /* Its connection has no room for it any more, and nothing of it has left. NULL: it waits. No
+     * code of the caller's runs in it. */
+    void (*given_back)(struct bl_exchange *ex);
     /* Bytes of the body, as belay_http_read_fn. */
     ptrdiff_t (*read)(struct bl_exchange *ex, void *out, size_t size);
 };
@@ -69,6 +72,7 @@ struct bl_exchange {
     bool awaits_continue;
     bool paused;
     bool quiet; /* what becomes of the connection is its owner's to tell the keeper */
+    bool bound; /* to this connection: it is never given back */
     bool go_on; /* the task: hand over what waits */
     bool pump;  /* the task: send more of the body */
     enum belay_sent orphan_sent; /* what became of it on a connection that was closed */

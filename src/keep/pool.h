@@ -165,6 +165,10 @@ void bl_waiter_tell(struct belay_waiter *waiter, struct belay_lease lease,
 /* Those whom the policy has given up on. `cause` is NULL when only the code is known. */
 void bl_pool_tell_failed(struct belay_pool *pool, const struct belay_error *cause);
 void bl_pool_free_spares(struct belay_pool *pool);
+/* As belay_peer_acquire, ahead of all who wait: it had a lease, on a connection that turned out to
+ * have no room. Of several the last asks first. */
+int bl_peer_acquire_again(struct belay_peer *peer, struct belay_waiter **ret_waiter,
+                          belay_acquire_fn *fn, void *arg);
 
 /* ---- pool_lend.c ---- */
 

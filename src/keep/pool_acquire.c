@@ -118,13 +118,14 @@ static struct belay_waiter *waiter_new(struct belay_pool *pool)
 }
 
 static int enqueue(struct belay_peer *peer, struct belay_waiter *w,
-                   const struct belay_acquire_options *o, uint64_t now)
+                   const struct belay_acquire_options *o, bool again)
 {
+    uint64_t now = bl_now_fresh(peer->loop);
     int rc;
 
     w->pp.fresh = o->fresh;
     w->pp.urgent = o->urgent;
-    rc = bl_pp_wait(&peer->pp, &w->pp, now);
+    rc = again ? bl_pp_wait_again(&peer->pp, &w->pp, now) : bl_pp_wait(&peer->pp, &w->pp, now);
     if (rc < 0) {
         bl_list_init(&w->pp.link);
         spare(peer->pool, w);
@@ -138,25 +139,16 @@ static int enqueue(struct belay_peer *peer, struct belay_waiter *w,
     return 0;
 }
 
-int belay_peer_acquire(struct belay_peer *peer, const struct belay_acquire_options *options,
-                       struct belay_waiter **ret_waiter, belay_acquire_fn *fn, void *arg)
+static int acquire(struct belay_peer *peer, const struct belay_acquire_options *o, bool again,
+                   struct belay_waiter **ret_waiter, belay_acquire_fn *fn, void *arg)
 {
     struct belay_pool *pool = peer->pool;
-    struct belay_acquire_options o = {0};
-    struct belay_waiter *w;
-    int rc = 0;
+    struct belay_waiter *w = waiter_new(pool);
+    int rc;
 
-    if (!pool)
-        return BELAY_ECLOSED;
-    if (options)
-        rc = bl_options_resolve(&o, sizeof o, options, acquire_options, BL_COUNT(acquire_options),
-                                NULL);
-    if (rc < 0 || !fn)
-        return BELAY_EINVAL;
-    w = waiter_new(pool);
     if (!w)
         return BELAY_ENOMEM;
-    rc = enqueue(peer, w, &o, bl_now_fresh(pool->loop));
+    rc = enqueue(peer, w, o, again);
     if (rc < 0)
         return rc;
     w->fn = fn;
@@ -167,6 +159,30 @@ int belay_peer_acquire(struct belay_peer *peer, const struct belay_acquire_optio
     if (ret_waiter)
         *ret_waiter = w;
     return 0;
+}
+
+int belay_peer_acquire(struct belay_peer *peer, const struct belay_acquire_options *options,
+                       struct belay_waiter **ret_waiter, belay_acquire_fn *fn, void *arg)
+{
+    struct belay_acquire_options o = {0};
+    int rc = 0;
+
+    if (!peer->pool)
+        return BELAY_ECLOSED;
+    if (options)
+        rc = bl_options_resolve(&o, sizeof o, options, acquire_options, BL_COUNT(acquire_options),
+                                NULL);
+    if (rc < 0 || !fn)
+        return BELAY_EINVAL;
+    return acquire(peer, &o, false, ret_waiter, fn, arg);
+}
+
+int bl_peer_acquire_again(struct belay_peer *peer, struct belay_waiter **ret_waiter,
+                          belay_acquire_fn *fn, void *arg)
+{
+    static const struct belay_acquire_options none;
+
+    return peer->pool ? acquire(peer, &none, true, ret_waiter, fn, arg) : BELAY_ECLOSED;
 }
 
 void belay_waiter_cancel(struct belay_waiter *w)

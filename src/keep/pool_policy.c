@@ -15,6 +15,7 @@ void bl_pp_init(struct bl_pp *pp, const struct bl_pp_limits *limits)
     bl_list_init(&pp->checks);
     bl_list_init(&pp->failed);
     bl_list_init(&pp->peers);
+    pp->arrivals = pp->returns = BL_PP_ARRIVALS;
     bl_rand_seed(&pp->rand, 1);
     bl_pp_set_limits(pp, limits);
 }
@@ -368,7 +369,8 @@ void bl_pp_opened(struct bl_pp_conn *c, const struct bl_conn_facts *facts, uint6
 
     leave_state(c);
     peer->fill_at = 0;
-    peer->expected = facts->capacity > 0 ? facts->capacity : 1;
+    if (facts->capacity > 0) /* else nothing was learned */
+        peer->expected = facts->capacity;
     peer->retry_at = 0;
     peer->opened_at = now;
     peer->stats.opened++;

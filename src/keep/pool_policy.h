@@ -38,6 +38,8 @@
     1000000000u /* a peer that has been up for as long has no failures behind it */
 #define BL_PP_SLOW_NS 1000000000u /* a connection that closes for longer is no slot soon free */
 
+#define BL_PP_ARRIVALS (UINT64_C(1) << 60) /* the number of the first waiter */
+
 #define BL_PP_AGES (UINT64_MAX / 4) /* a time that no clock will show */
 
 struct bl_pp_limits { /* effective; INT64_MAX and INT32_MAX are none */
@@ -69,6 +71,7 @@ struct bl_pp {
     uint64_t pause_until;
     uint64_t blocked_since; /* a slot is awaited that is being closed; 0: none is */
     uint64_t arrivals;      /* numbers waiters */
+    uint64_t returns;       /* ... who come back, downwards */
     struct bl_rand rand;
     uint8_t soft;   /* per cent of what shared connections carry, from which on one more
                                      is dialled; 0: not before somebody waits */
@@ -217,6 +220,9 @@ void bl_pp_expire(struct bl_pp_conn *conn, uint64_t now);
 
 /* 0, BELAY_EFULL or BELAY_ECLOSED. `waiter` says whether it is fresh and urgent. */
 int bl_pp_wait(struct bl_pp_peer *peer, struct bl_pp_waiter *waiter, uint64_t now);
+/* Before all who wait: it had been served, and its connection has no room for it now. Of several the
+ * last comes first. No limit is in its way. */
+int bl_pp_wait_again(struct bl_pp_peer *peer, struct bl_pp_waiter *waiter, uint64_t now);
 void bl_pp_forget(struct bl_pp_waiter *waiter); /* cancelled, or its deadline has passed */
 /* The next waiter of the peer that can be served, and with what; nothing has changed yet. */
 struct bl_pp_waiter *bl_pp_next(struct bl_pp_peer *peer, struct bl_pp_conn **ret, uint64_t now);

@@ -10,20 +10,34 @@ static struct bl_list *queue_of(const struct bl_pp_peer *peer, bool urgent, bool
     return (struct bl_list *)(uintptr_t)&peer->queues[2 * urgent + fresh];
 }
 
+static void enter(struct bl_pp_peer *peer, struct bl_pp_waiter *w, uint64_t arrival, uint64_t now)
+{
+    w->peer = peer;
+    w->arrival = arrival;
+    w->since_ns = now;
+    w->round = peer->round;
+    w->code = 0;
+    peer->waiting++;
+    peer->waiting_fresh += w->fresh;
+}
+
 int bl_pp_wait(struct bl_pp_peer *peer, struct bl_pp_waiter *w, uint64_t now)
 {
     if (peer->pool->closed)
         return BELAY_ECLOSED;
     if (peer->waiting >= peer->pool->limits.waiters)
         return BELAY_EFULL;
-    w->peer = peer;
-    w->arrival = peer->pool->arrivals++;
-    w->since_ns = now;
-    w->round = peer->round;
-    w->code = 0;
     bl_list_push_back(queue_of(peer, w->urgent, w->fresh), &w->link);
-    peer->waiting++;
-    peer->waiting_fresh += w->fresh;
+    enter(peer, w, peer->pool->arrivals++, now);
+    return 0;
+}
+
+int bl_pp_wait_again(struct bl_pp_peer *peer, struct bl_pp_waiter *w, uint64_t now)
+{
+    if (peer->pool->closed)
+        return BELAY_ECLOSED;
+    bl_list_push_front(queue_of(peer, w->urgent, w->fresh), &w->link);
+    enter(peer, w, --peer->pool->returns, now);
     return 0;
 }
 

@@ -140,7 +140,7 @@ void pk_pass(struct pk *k, uint64_t ms)
     pk_run(k);
 }
 
-static struct pk_waiter *wait_for(struct pk *k, int peer, bool fresh, bool urgent)
+static struct pk_waiter *wait_for(struct pk *k, int peer, bool fresh, bool urgent, bool again)
 {
     for (int i = 0; i < PK_WAITERS; i++) {
         struct pk_waiter *w = &k->waiters[i];
@@ -150,7 +150,10 @@ static struct pk_waiter *wait_for(struct pk *k, int peer, bool fresh, bool urgen
         w->waiting = true;
         w->pp.fresh = fresh;
         w->pp.urgent = urgent;
-        assert_int_equal(bl_pp_wait(&k->peers[peer], &w->pp, k->now), 0);
+        if (again)
+            assert_int_equal(bl_pp_wait_again(&k->peers[peer], &w->pp, k->now), 0);
+        else
+            assert_int_equal(bl_pp_wait(&k->peers[peer], &w->pp, k->now), 0);
         pk_run(k);
         return w;
     }
@@ -160,17 +163,22 @@ static struct pk_waiter *wait_for(struct pk *k, int peer, bool fresh, bool urgen
 
 struct pk_waiter *pk_wait(struct pk *k, int peer)
 {
-    return wait_for(k, peer, false, false);
+    return wait_for(k, peer, false, false, false);
 }
 
 struct pk_waiter *pk_wait_fresh(struct pk *k, int peer)
 {
-    return wait_for(k, peer, true, false);
+    return wait_for(k, peer, true, false, false);
 }
 
 struct pk_waiter *pk_wait_urgent(struct pk *k, int peer)
 {
-    return wait_for(k, peer, false, true);
+    return wait_for(k, peer, false, true, false);
+}
+
+struct pk_waiter *pk_wait_again(struct pk *k, int peer)
+{
+    return wait_for(k, peer, false, false, true);
 }
 
 struct pk_conn *pk_dialing(struct pk *k, int peer)

@@ -55,6 +55,7 @@ struct bl_pp_peer *pk_peer(struct pk *k, int i);
 struct pk_waiter *pk_wait(struct pk *k, int peer);
 struct pk_waiter *pk_wait_fresh(struct pk *k, int peer);
 struct pk_waiter *pk_wait_urgent(struct pk *k, int peer);
+struct pk_waiter *pk_wait_again(struct pk *k, int peer); /* it had been served */
 /* The oldest connection of the peer that is dialling; the test fails when there is none. */
 struct pk_conn *pk_dialing(struct pk *k, int peer);
 void pk_up(struct pk *k, struct pk_conn *c, int capacity);        /* and runs */

@@ -174,7 +174,8 @@ void pm_opens(struct pm *m, struct pm_conn *c)
 
     c->state = PM_OPEN;
     c->up_at = c->idle_since = m->now;
-    p->expected = c->facts.capacity > 0 ? c->facts.capacity : 1;
+    if (c->facts.capacity > 0)
+        p->expected = c->facts.capacity;
     p->opened_at = m->now;
     p->retry_at = 0;
     p->counts.opened++;

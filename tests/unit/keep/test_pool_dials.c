@@ -63,6 +63,24 @@ static void what_one_connection_carries_is_learned(void **state)
     assert_int_equal(pk_dials(&k, 0), 4);
 }
 
+static void a_capacity_of_0_teaches_nothing(void **state)
+{
+    struct bl_pp_limits limits = pk_limits();
+
+    (void)state;
+    limits.expected = 0;
+    with(limits);
+    for (int i = 0; i < 9; i++)
+        pk_wait(&k, 0);
+    pk_up(&k, pk_dialing(&k, 0), 0);
+    assert_int_equal(pk_peer(&k, 0)->expected, 0);
+    assert_int_equal(pk_dials(&k, 0), 1);
+    pk_up(&k, pk_dialing(&k, 0), 5);
+    assert_int_equal(pk_peer(&k, 0)->expected, 5);
+    pk_up(&k, pk_dialing(&k, 0), 0);
+    assert_int_equal(pk_peer(&k, 0)->expected, 5);
+}
+
 static void an_unknown_capacity_is_tried_one_by_one(void **state)
 {
     struct bl_pp_limits limits = pk_limits();
@@ -498,6 +516,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(dials_follow_from_waiters_and_expected_capacity, set_up),
         cmocka_unit_test_setup(what_one_connection_carries_is_learned, set_up),
+        cmocka_unit_test_setup(a_capacity_of_0_teaches_nothing, set_up),
         cmocka_unit_test_setup(an_unknown_capacity_is_tried_one_by_one, set_up),
         cmocka_unit_test_setup(nobody_is_woken_for_a_dial_that_a_limit_forbids, set_up),
         cmocka_unit_test_setup(a_dial_serves_others_when_its_waiter_has_left, set_up),

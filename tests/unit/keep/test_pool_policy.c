@@ -133,6 +133,27 @@ static void a_full_queue_refuses(void **state)
     bl_pp_forget(&w);
 }
 
+/* Several come back the last first, and no limit is in their way. */
+static void who_comes_back_goes_before_all_but_the_urgent(void **state)
+{
+    struct bl_pp_limits limits = pk_limits();
+    struct pk_waiter *first, *second, *third, *urgent;
+
+    (void)state;
+    limits.waiters = 2;
+    limits.per_endpoint = 1;
+    with(limits);
+    third = pk_wait(&k, 0);
+    urgent = pk_wait_urgent(&k, 0);
+    second = pk_wait_again(&k, 0);
+    first = pk_wait_again(&k, 0);
+    pk_up(&k, pk_dialing(&k, 0), 4);
+    assert_int_equal(urgent->order, 1);
+    assert_int_equal(first->order, 2);
+    assert_int_equal(second->order, 3);
+    assert_int_equal(third->order, 4);
+}
+
 /* ---- capacity ---- */
 
 static void a_connection_carries_as_many_leases_as_its_capacity(void **state)
@@ -462,6 +483,7 @@ int main(void)
         TEST(one_who_wants_a_fresh_connection_gets_one_never_used),
         TEST(one_who_left_the_queue_is_not_served),
         TEST(a_full_queue_refuses),
+        TEST(who_comes_back_goes_before_all_but_the_urgent),
         TEST(a_connection_carries_as_many_leases_as_its_capacity),
         TEST(what_is_shared_by_less_than_before_is_still_shared),
         TEST(what_came_to_rest_last_is_lent_first_and_evicted_last),
