@@ -9,6 +9,7 @@
 #include "decode.h"
 #include "get_options.h"
 #include "output.h"
+#include "progress.h"
 #include "request_plan.h"
 #include "schedule.h"
 #include "signals.h"
@@ -64,9 +65,7 @@ struct get {
 
     struct belay_timer *pace;   /* the next start */
     struct belay_timer *redraw; /* the line of progress */
-    double recent_rate;
-    uint64_t recent_done;
-    int64_t recent_ms;
+    struct progress_rate recent;
 
     struct signals signals;
     int interrupted_by;   /* a signal */

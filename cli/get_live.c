@@ -6,21 +6,6 @@
 
 #define EVERY_MS 100
 
-/* A mean that forgets in about a second, so that it follows a recovery and does not flicker. */
-static void follow_rate(struct get *g, int64_t now, uint64_t done)
-{
-    int64_t passed = now - g->recent_ms;
-    double rate, weight;
-
-    if (passed <= 0)
-        return;
-    rate = (double)(done - g->recent_done) * 1000 / (double)passed;
-    weight = g->recent_rate > 0 ? (double)passed / (double)(passed + 700) : 1;
-    g->recent_rate += (rate - g->recent_rate) * weight;
-    g->recent_ms = now;
-    g->recent_done = done;
-}
-
 static void set_share(const struct get *g, struct progress_facts *f, int64_t now)
 {
     int64_t passed = now - g->begin_ms - g->o->warm_up_ms;
@@ -30,8 +15,8 @@ static void set_share(const struct get *g, struct progress_facts *f, int64_t now
     f->warming_up = passed < 0;
     if (f->all > 0) {
         f->share = (double)f->done / (double)f->all;
-        if (g->recent_rate > 0 && f->share < 1)
-            f->left_us = (uint64_t)((double)((uint64_t)f->all - f->done) / g->recent_rate * 1e6);
+        if (g->recent.rate > 0 && f->share < 1)
+            f->left_us = (uint64_t)((double)((uint64_t)f->all - f->done) / g->recent.rate * 1e6);
     } else if (g->o->for_ms > 0 && passed >= 0) {
         f->share = (double)passed / (double)g->o->for_ms;
         f->left_us = passed < g->o->for_ms ? (uint64_t)(g->o->for_ms - passed) * 1000 : 0;
@@ -50,8 +35,7 @@ static void redraw(void *arg)
     f.done = single ? g->bytes_seen : g->tally.requests;
     f.failed = g->tally.failed;
     f.all = single ? g->slots[0].expected : g->schedule.requests;
-    follow_rate(g, now, f.done);
-    f.rate = g->recent_rate;
+    f.rate = progress_rate(&g->recent, now, f.done);
     belay_pool_get_stats(belay_http_pool(g->http), &pool);
     f.connections = pool.idle + pool.in_use;
     f.dialing = pool.dialing;
@@ -71,7 +55,7 @@ void get_live_start(struct get *g)
         return;
     if (belay_timer_new(g->loop, redraw, g, &g->redraw) < 0)
         return;
-    g->recent_ms = belay_loop_now_ms(g->loop);
+    g->recent.at_ms = belay_loop_now_ms(g->loop);
     belay_timer_start(g->redraw, get_is_single(g->o) ? 500 : EVERY_MS);
 }
 

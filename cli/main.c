@@ -6,6 +6,9 @@
 #include <unistd.h>
 
 #include "get.h"
+#ifdef BELAY_CLI_GRPC
+#include "grpc.h"
+#endif
 #include "pipe_run.h"
 #include "pool_run.h"
 #include "say.h"
@@ -13,7 +16,7 @@
 
 struct command {
     const char *name, *help;
-    int (*run)(int argc, char **argv); /* NULL: not in this version */
+    int (*run)(int argc, char **argv); /* NULL: not in this program */
     const struct option_table *table;
 };
 
@@ -24,8 +27,12 @@ static const struct command commands[] = {
     {"pool", "keep pools of connections and watch what they do", pool_main, &pool_table},
     {"pipe", "standard input and output over a connection that comes back", pipe_main, &pipe_table},
     {"watch", "keep connections to services up, and show how they are", watch_main, &watch_table},
-    {"help", "say more about a command", help_main, NULL},
+#ifdef BELAY_CLI_GRPC
+    {"grpc", "call methods of gRPC services, and ask what there is", grpc_main, &grpc_table},
+#else
     {"grpc", NULL, NULL, NULL},
+#endif
+    {"help", "say more about a command", help_main, NULL},
 };
 
 enum { COMMANDS_N = sizeof commands / sizeof commands[0] };
@@ -88,7 +95,7 @@ static int help_main(int argc, char **argv)
     if (argc > 0 && !command)
         return refuse_unknown(argv[0]);
     if (command && !command->run) {
-        say("%s: is not in this version yet", command->name);
+        say("%s: this belay was built without it (BELAY_GRPC)", command->name);
         return EXIT_USAGE;
     }
     if (command && command->table)
@@ -132,7 +139,7 @@ int main(int argc, char **argv)
     if (!command)
         return refuse_unknown(argv[1]);
     if (!command->run) {
-        say("%s: is not in this version yet", command->name);
+        say("%s: this belay was built without it (BELAY_GRPC)", command->name);
         return EXIT_USAGE;
     }
     return command->run(argc - 2, argv + 2);

@@ -116,3 +116,19 @@ const char *progress_line(const struct progress_facts *f, size_t width, char out
     add_left(&l, f->left_us);
     return out;
 }
+
+/* A mean that forgets in about a second, so that it follows a recovery and does not flicker. */
+double progress_rate(struct progress_rate *recent, int64_t now_ms, uint64_t done)
+{
+    int64_t passed = now_ms - recent->at_ms;
+    double rate, weight;
+
+    if (passed <= 0)
+        return recent->rate;
+    rate = (double)(done - recent->done) * 1000 / (double)passed;
+    weight = recent->rate > 0 ? (double)passed / (double)(passed + 700) : 1;
+    recent->rate += (rate - recent->rate) * weight;
+    recent->at_ms = now_ms;
+    recent->done = done;
+    return recent->rate;
+}

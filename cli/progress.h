@@ -19,6 +19,14 @@ struct progress_facts {
     uint64_t left_us; /* until the end; UINT64_MAX: not known */
 };
 
+/* How much is done a second, of late: begin with zeros and the time. */
+struct progress_rate {
+    double rate;
+    uint64_t done;
+    int64_t at_ms;
+};
+double progress_rate(struct progress_rate *recent, int64_t now_ms, uint64_t done);
+
 /* At most `width` columns; what matters least is left out first. */
 const char *progress_line(const struct progress_facts *facts, size_t width,
                           char out[PROGRESS_LINE_MAX]);

@@ -5,22 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "say.h"
+#include "summary_parts.h"
 
 #define ENDPOINTS_SHOWN 10
 
 /* ---- taking ---- */
-
-static double cpu_seconds(void)
-{
-    struct rusage u;
-
-    getrusage(RUSAGE_SELF, &u);
-    return (double)u.ru_utime.tv_sec + (double)u.ru_stime.tv_sec +
-           ((double)u.ru_utime.tv_usec + (double)u.ru_stime.tv_usec) / 1e6;
-}
 
 /* The peer that was used most comes first. */
 static int by_use(const void *a, const void *b)
@@ -60,7 +51,7 @@ void summary_take(struct summary *s, struct get *g)
     s->tally = &g->tally;
     if (g->end_s > g->begin_s)
         s->elapsed_s = g->end_s - g->begin_s;
-    s->cpu_s = cpu_seconds();
+    s->cpu_s = summary_cpu_s();
     s->interrupted_by = g->interrupted_by;
     s->cut_off = g->cut_off;
     s->not_started = g->not_started;
@@ -82,21 +73,8 @@ void summary_free(struct summary *s)
 
 /* ---- printing ---- */
 
-struct page {
-    FILE *out;
-    bool colours;
-};
-
-#define LABEL_WIDTH 16
-
-static void label(const struct page *p, const char *text)
-{
-    fprintf(p->out, "  %s%-*s%s", p->colours ? "\033[2m" : "", LABEL_WIDTH - 2, text,
-            p->colours ? "\033[0m" : "");
-}
-
 /* "10 x, 2 y", from counters that have names. */
-static void list_counts(const struct page *p, const uint64_t *counts, int n,
+static void list_counts(const struct summary_page *p, const uint64_t *counts, int n,
                         const char *(*name)(int))
 {
     const char *comma = "";
@@ -115,41 +93,13 @@ static const char *reason_name(int reason)
     return belay_reason_name((enum belay_reason)reason);
 }
 
-static const char *plural(uint64_t n)
-{
-    return n == 1 ? "" : "s";
-}
-
-static void print_headline(const struct page *p, const struct summary *s)
-{
-    const struct tally *t = s->tally;
-    char n[TEXT_FIGURE_MAX], took[TEXT_FIGURE_MAX], rate[TEXT_FIGURE_MAX], failed[TEXT_FIGURE_MAX];
-    const char *bold = p->colours ? "\033[1m" : "", *plain = p->colours ? "\033[0m" : "";
-    const char *red = p->colours && t->failed ? "\033[31m" : "";
-
-    fprintf(p->out, "%s%s request%s%s in %s", bold, text_count(n, t->requests), plural(t->requests),
-            plain, text_duration(took, (uint64_t)(s->elapsed_s * 1e6)));
-    if (s->elapsed_s > 0)
-        fprintf(p->out, ", %s%s%s", bold, text_rate(rate, (double)t->requests / s->elapsed_s),
-                plain);
-    fprintf(p->out, ", %s%s%s failed%s\n", bold, red, text_count(failed, t->failed), plain);
-    if (s->interrupted_by)
-        fprintf(p->out, "interrupted: %s more in flight %s given up\n", text_count(n, s->cut_off),
-                s->cut_off == 1 ? "was" : "were");
-    if (s->not_started)
-        fprintf(p->out, "gave up: nothing can be reached, and %s more request%s not started\n",
-                text_count(n, s->not_started), s->not_started == 1 ? " was" : "s were");
-    else if (s->gave_up)
-        fprintf(p->out, "gave up: nothing can be reached\n");
-}
-
-static void print_failures(const struct page *p, const struct tally *t)
+static void print_failures(const struct summary_page *p, const struct tally *t)
 {
     char n[TEXT_FIGURE_MAX];
 
     if (t->failed == 0)
         return;
-    label(p, "failed");
+    summary_label(p, "failed");
     list_counts(p, t->errors, TALLY_STAGES_N, tally_stage_name);
     if (t->cut_short)
         fprintf(p->out, "; %s after the response had begun", text_count(n, t->cut_short));
@@ -157,17 +107,17 @@ static void print_failures(const struct page *p, const struct tally *t)
     for (size_t i = 0; i < t->examples_n; i++) {
         const struct tally_example *e = &t->examples[i];
 
-        fprintf(p->out, "  %*s%s x  %s\n", LABEL_WIDTH, "", text_count(n, e->n), e->text);
+        fprintf(p->out, "  %*s%s x  %s\n", SUMMARY_LABEL_WIDTH, "", text_count(n, e->n), e->text);
     }
 }
 
-static void print_answers(const struct page *p, const struct summary *s)
+static void print_answers(const struct summary_page *p, const struct summary *s)
 {
     const struct tally *t = s->tally;
     char n[TEXT_FIGURE_MAX];
     const char *gap = "";
 
-    label(p, "status");
+    summary_label(p, "status");
     for (int i = 0; i < TALLY_STATUSES_MAX; i++) {
         if (t->status[i] == 0)
             continue;
@@ -177,12 +127,12 @@ static void print_answers(const struct page *p, const struct summary *s)
     fputs(gap[0] ? "\n" : "none\n", p->out);
 }
 
-static void print_traffic(const struct page *p, const struct summary *s)
+static void print_traffic(const struct summary_page *p, const struct summary *s)
 {
     const struct tally *t = s->tally;
     char n[TEXT_FIGURE_MAX];
 
-    label(p, "received");
+    summary_label(p, "received");
     fprintf(p->out, "%s", text_bytes(n, (double)t->bytes));
     if (s->elapsed_s > 0)
         fprintf(p->out, ", %s/s", text_bytes(n, (double)t->bytes / s->elapsed_s));
@@ -193,26 +143,14 @@ static void print_traffic(const struct page *p, const struct summary *s)
     fputc('\n', p->out);
 }
 
-static void print_percentiles(const struct page *p, const char *name, const struct histogram *h)
-{
-    static const double percents[] = {50, 90, 99};
-    char figure[TEXT_FIGURE_MAX];
-
-    label(p, name);
-    for (size_t i = 0; i < sizeof percents / sizeof percents[0]; i++)
-        fprintf(p->out, "p%.0f %-10s", percents[i],
-                text_duration(figure, histogram_percentile(h, percents[i])));
-    fprintf(p->out, "max %s\n", text_duration(figure, h->max));
-}
-
-static void print_again(const struct page *p, const struct tally *t)
+static void print_again(const struct summary_page *p, const struct tally *t)
 {
     char n[TEXT_FIGURE_MAX];
     const char *gap = "";
 
     if (t->replays + t->retries + t->redirects == 0)
         return;
-    label(p, "again");
+    summary_label(p, "again");
     if (t->replays) {
         fprintf(p->out, "%s replayed after a lost connection", text_count(n, t->replays));
         gap = ", ";
@@ -226,7 +164,7 @@ static void print_again(const struct page *p, const struct tally *t)
     fputc('\n', p->out);
 }
 
-static void print_endpoints(const struct page *p, const struct summary *s)
+static void print_endpoints(const struct summary_page *p, const struct summary *s)
 {
     size_t shown = s->endpoints_n > ENDPOINTS_SHOWN ? ENDPOINTS_SHOWN - 1 : s->endpoints_n,
            width = 0;
@@ -238,28 +176,29 @@ static void print_endpoints(const struct page *p, const struct summary *s)
     for (size_t i = 0; i < shown; i++) {
         const struct summary_endpoint *e = &s->endpoints[i];
 
-        fprintf(p->out, "  %*s%-*s  %s opened, reused %s time%s\n", LABEL_WIDTH - 2, "", (int)width,
-                e->name, text_count(opened, e->opened), text_count(reused, e->reused),
-                plural(e->reused));
+        fprintf(p->out, "  %*s%-*s  %s opened, reused %s time%s\n", SUMMARY_LABEL_WIDTH - 2, "",
+                (int)width, e->name, text_count(opened, e->opened), text_count(reused, e->reused),
+                summary_plural(e->reused));
     }
     if (shown < s->endpoints_n)
-        fprintf(p->out, "  %*sand %zu endpoints more (--json lists them all)\n", LABEL_WIDTH - 2,
-                "", s->endpoints_n - shown);
+        fprintf(p->out, "  %*sand %zu endpoints more (--json lists them all)\n",
+                SUMMARY_LABEL_WIDTH - 2, "", s->endpoints_n - shown);
 }
 
-static void print_connections(const struct page *p, const struct summary *s)
+static void print_connections(const struct summary_page *p, const struct summary *s)
 {
     char n[TEXT_FIGURE_MAX];
 
-    label(p, "connections");
+    summary_label(p, "connections");
     fprintf(p->out, "%s opened", text_count(n, s->pool.opened));
-    fprintf(p->out, ", reused %s time%s", text_count(n, s->pool.reused), plural(s->pool.reused));
+    fprintf(p->out, ", reused %s time%s", text_count(n, s->pool.reused),
+            summary_plural(s->pool.reused));
     fprintf(p->out, ", at most %s at once", text_count(n, s->pool.peak));
     fprintf(p->out, ", %s open at the end\n", text_count(n, s->open));
     print_endpoints(p, s);
     if (s->closed == 0)
         return;
-    label(p, "closed");
+    summary_label(p, "closed");
     list_counts(p, s->pool.closed, BELAY_REASONS_N, reason_name);
     fputc('\n', p->out);
 }
@@ -276,15 +215,20 @@ void summary_print_failures(const struct summary *s)
 
 void summary_print(const struct summary *s, int fd)
 {
-    struct page p = {.out = fd == 1 ? stdout : stderr, .colours = say_has_colours(fd)};
+    const struct tally *t = s->tally;
+    struct summary_page p = {.out = fd == 1 ? stdout : stderr, .colours = say_has_colours(fd)};
 
-    print_headline(&p, s);
+    summary_headline(&p, "request", t->requests, t->failed, s->elapsed_s);
+    if (s->interrupted_by)
+        summary_interrupted(&p, s->cut_off);
+    if (s->not_started || s->gave_up)
+        summary_gave_up(&p, "request", s->not_started);
     print_answers(&p, s);
     print_failures(&p, s->tally);
     print_traffic(&p, s);
     if (s->tally->latency.count) {
-        print_percentiles(&p, "latency", &s->tally->latency);
-        print_percentiles(&p, "of it waiting", &s->tally->waiting);
+        summary_percentiles(&p, "latency", &s->tally->latency);
+        summary_percentiles(&p, "of it waiting", &s->tally->waiting);
     }
     print_again(&p, s->tally);
     print_connections(&p, s);

@@ -4,28 +4,12 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "memory.h"
-#include "say.h"
 #include "summary.h"
+#include "summary_parts.h"
 
 static json_t *integer(uint64_t n)
 {
     return json_integer((json_int_t)n);
-}
-
-/* Microseconds as milliseconds; jansson prints 17 digits of what is not cut. */
-static json_t *milliseconds(double us)
-{
-    return json_real(round(us) / 1000);
-}
-
-static json_t *percentiles(const struct histogram *h)
-{
-    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "p50",
-                     milliseconds((double)histogram_percentile(h, 50)), "p90",
-                     milliseconds((double)histogram_percentile(h, 90)), "p99",
-                     milliseconds((double)histogram_percentile(h, 99)), "max",
-                     milliseconds((double)h->max), "mean", milliseconds(histogram_mean(h)));
 }
 
 static json_t *statuses(const struct tally *t)
@@ -107,8 +91,8 @@ static json_t *whole(const struct summary *s)
     json_object_set_new(object, "elapsed_s", json_real(round(s->elapsed_s * 1e6) / 1e6));
     json_object_set_new(object, "cpu_s", json_real(round(s->cpu_s * 1e6) / 1e6));
     json_object_set_new(object, "rate", json_real(round(rate * 100) / 100));
-    json_object_set_new(object, "latency_ms", percentiles(&t->latency));
-    json_object_set_new(object, "waiting_ms", percentiles(&t->waiting));
+    json_object_set_new(object, "latency_ms", summary_json_percentiles(&t->latency));
+    json_object_set_new(object, "waiting_ms", summary_json_percentiles(&t->waiting));
     json_object_set_new(object, "status", statuses(t));
     json_object_set_new(object, "errors", errors(t));
     json_object_set_new(object, "failures", examples(t));
@@ -126,11 +110,5 @@ static json_t *whole(const struct summary *s)
 
 bool summary_print_json(const struct summary *s)
 {
-    json_t *object = whole(s);
-    bool good = object &&
-                json_dumpf(object, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(12)) == 0 &&
-                putchar('\n') != EOF && fflush(stdout) == 0;
-
-    json_decref(object);
-    return good;
+    return summary_json_print(whole(s));
 }
