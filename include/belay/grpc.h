@@ -178,7 +178,7 @@ BELAY_API int belay_rpc_start(struct belay_channel *channel, const char *method,
                               const struct belay_rpc_callbacks *callbacks, void *arg,
                               struct belay_rpc **ret_rpc, struct belay_error *error);
 /* Copied. BELAY_EAGAIN: too much is waiting to be sent; on_writable follows. BELAY_ELIMIT
- * (max_send_bytes), BELAY_ECLOSED (after end, or the call is over), BELAY_ENOMEM. */
+ * (max_send_bytes), BELAY_ECLOSED (after end, or the call is over), BELAY_EINVAL, BELAY_ENOMEM. */
 BELAY_API int belay_rpc_write(struct belay_rpc *rpc, const void *message, size_t len);
 /* Whether messages written from now on are compressed, where that makes them smaller; at first they
  * are, where the channel says so. BELAY_ENOTSUP: the call was started without (the channel's gzip,

@@ -26,7 +26,7 @@ static void fail_unavailable(struct belay_channel *ch, struct belay_rpc *rpc)
                      ch->target);
     }
     error.sent = BELAY_NOT_SENT;
-    bl_rpc_fail(rpc, BELAY_GRPC_UNAVAILABLE, &error);
+    bl_rpc_refuse(rpc, BELAY_GRPC_UNAVAILABLE, &error);
 }
 
 /* 0: it goes. BELAY_EAGAIN: it waits, or has failed; `ret_full` says whether for want of room. */
@@ -55,11 +55,22 @@ static int place(struct belay_channel *ch, struct belay_rpc *rpc)
     return BELAY_EAGAIN;
 }
 
+/* While it connects there is nothing to be done for any of them, however many there are. */
+static bool may_place(const struct belay_channel *ch)
+{
+    return ch->cp.state == BELAY_CHANNEL_READY || ch->cp.state == BELAY_CHANNEL_TRANSIENT_FAILURE;
+}
+
 void bl_channel_place(struct belay_channel *ch)
 {
-    if (ch->closing || bl_list_empty(&ch->waiting))
+    if (ch->closing)
+        return;
+    bl_cp_enough(&ch->cp);
+    if (bl_list_empty(&ch->waiting))
         return;
     bl_cp_connect(&ch->cp, bl_channel_now(ch));
+    if (!may_place(ch))
+        return;
     BL_LIST_EACH(node, &ch->waiting)
     {
         bool ready = ch->cp.state == BELAY_CHANNEL_READY;
@@ -104,19 +115,21 @@ static bool may_go_elsewhere(const struct belay_error *error)
 static int64_t ended(struct belay_rpc *rpc, const struct bl_rpc_attempt *attempt)
 {
     struct belay_channel *ch = channel_of(rpc);
-    struct bl_retry_call call = {.attempts = rpc->attempts, .unseen = rpc->unseen};
     const struct bl_retry_end end = {
         .status = attempt->status,
         .committed = attempt->committed,
-        .unseen = attempt->sent == BELAY_NOT_SENT && may_go_elsewhere(attempt->error),
+        .unseen = attempt->sent == BELAY_NOT_SENT && !attempt->unplaced &&
+                  may_go_elsewhere(attempt->error),
         .turned_away = rpc->turned_away,
         .pushed_back = attempt->pushed_back,
         .pushback_ms = attempt->pushback_ms,
     };
-    int64_t delay_ms =
-        bl_retry_decide(&ch->retry, &ch->tokens, &call, &end, bl_rand_next(&ch->loop->rand));
+    int64_t delay_ms;
 
-    rpc->unseen = call.unseen;
+    rpc->unplaced += attempt->unplaced;
+    rpc->retry.attempts = rpc->attempts + rpc->unplaced;
+    delay_ms =
+        bl_retry_decide(&ch->retry, &ch->tokens, &rpc->retry, &end, bl_rand_next(&ch->loop->rand));
     return ch->closing || delay_ms < 0 ? BL_RPC_NO_MORE : delay_ms;
 }
 

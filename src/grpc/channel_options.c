@@ -7,6 +7,7 @@
 #define YEAR_MS INT64_C(31536000000)
 #define CONNS   1024
 #define STREAMS 1000000 /* the peer's limit decides */
+#define HEADERS 65536   /* their bytes are limited */
 #define MESSAGE (1 << 30)
 
 #define OPTION(field, ...) BL_OPTION(belay_channel_options, field, __VA_ARGS__)
@@ -99,6 +100,7 @@ struct belay_http_options bl_channel_http_options(const struct belay_channel_opt
     h.tls = o->tls;
     h.user_agent = user_agent;
     h.max_header_bytes = o->max_metadata_bytes;
+    h.max_headers = HEADERS;
     h.first_byte_timeout_ms = BELAY_FOREVER;
     h.idle_timeout_ms = BELAY_FOREVER;
     h.versions = BELAY_HTTP_2_ONLY;

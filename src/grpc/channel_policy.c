@@ -16,11 +16,14 @@ static uint64_t later(uint64_t at, uint64_t span)
     return span >= BELAY_NEVER - at ? BELAY_NEVER : at + span;
 }
 
+/* Not at once: what fails inside the call would be asked for again for ever. */
 static uint64_t backoff_after(struct bl_cp *cp, struct belay_backoff *backoff, uint64_t from)
 {
     int64_t ms = belay_backoff_failed(backoff, bl_rand_next(&cp->rand));
 
-    return ms == BELAY_FOREVER ? BELAY_NEVER : later(from, (uint64_t)ms * 1000000u);
+    if (ms == BELAY_FOREVER)
+        return BELAY_NEVER;
+    return later(from, ms > 0 ? (uint64_t)ms * 1000000u : 1000000u);
 }
 
 void bl_cp_init(struct bl_cp *cp, const struct bl_cp_limits *limits, uint64_t seed, uint64_t now)
@@ -247,9 +250,22 @@ void bl_cp_health(struct bl_cp *cp, struct bl_cp_sub *sub, bool serving)
     settle(cp);
 }
 
+static bool may_grow(const struct bl_cp *cp, const struct bl_cp_sub *sub)
+{
+    return sub->ready + sub->ending < cp->limits.connections_max;
+}
+
 void bl_cp_full(struct bl_cp *cp, struct bl_cp_sub *sub)
 {
-    sub->more = sub->ready + sub->ending < cp->limits.connections_max;
+    sub->more = may_grow(cp, sub);
+}
+
+void bl_cp_enough(struct bl_cp *cp)
+{
+    EACH_SUB(sub, cp)
+    {
+        sub->more = false;
+    }
 }
 
 void bl_cp_reset_backoff(struct bl_cp *cp, uint64_t now)
@@ -497,7 +513,8 @@ struct bl_cp_sub *bl_cp_pick(struct bl_cp *cp, bool (*has_room)(const struct bl_
             cp->last = sub;
             return sub;
         }
-        if (sub->state == BELAY_CHANNEL_READY && !*ret_full)
+        if (sub->state == BELAY_CHANNEL_READY &&
+            (!*ret_full || (!may_grow(cp, *ret_full) && may_grow(cp, sub))))
             *ret_full = sub;
         sub = after(cp, sub);
     } while (sub != first);

@@ -103,6 +103,8 @@ void bl_cp_ended(struct bl_cp_sub *sub); /* one that had been told to go away is
 void bl_cp_health(struct bl_cp *cp, struct bl_cp_sub *sub, bool serving);
 /* Calls wait, and none of its connections has room. */
 void bl_cp_full(struct bl_cp *cp, struct bl_cp_sub *sub);
+/* As far as is known, no call waits for room. */
+void bl_cp_enough(struct bl_cp *cp);
 void bl_cp_reset_backoff(struct bl_cp *cp, uint64_t now);
 void bl_cp_close(struct bl_cp *cp);
 
@@ -113,7 +115,8 @@ uint64_t bl_cp_wakes(const struct bl_cp *cp); /* BELAY_NEVER */
 
 /*
  * Where a call goes: of those that are READY the one whose turn it is and that has room (asked of
- * the shell). NULL: nowhere now; *ret_full is then one that is READY but full, or NULL.
+ * the shell). NULL: nowhere now; *ret_full is then one that is READY but full, if possible one that
+ * may have further connections, or NULL.
  */
 struct bl_cp_sub *bl_cp_pick(struct bl_cp *cp, bool (*has_room)(const struct bl_cp_sub *sub),
                              struct bl_cp_sub **ret_full);

@@ -103,12 +103,13 @@ int64_t bl_retry_decide(const struct bl_retry_limits *limits, struct bl_retry_to
         return 0;
     if (wanted || never)
         take_token(tokens);
-    else
+    else if (end->status == BELAY_GRPC_OK)
         give_token(tokens);
     seen = call->attempts - call->unseen;
     if (!wanted || never || end->committed || seen >= limits->attempts_max || is_throttled(tokens))
         return BL_RETRY_NO;
-    if (end->pushed_back)
-        return end->pushback_ms;
-    return delay_before(limits, seen, random);
+    if (!end->pushed_back)
+        return delay_before(limits, seen - call->pushed, random);
+    call->pushed = seen;
+    return end->pushback_ms;
 }

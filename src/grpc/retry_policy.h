@@ -24,10 +24,11 @@ struct bl_retry_tokens {
     int32_t now, max;
 };
 
-/* Of one call. */
+/* Of one call; zero at first. */
 struct bl_retry_call {
-    int32_t attempts; /* begun, the one that ended included */
+    int32_t attempts; /* begun, the one that ended included: the caller's to count */
     int32_t unseen;   /* of them no server has seen: they do not count */
+    int32_t pushed;   /* attempts until a server last named the delay: it grows from there */
 };
 
 /* How an attempt ended. */
@@ -45,8 +46,8 @@ int bl_retry_resolve(struct bl_retry_limits *ret, const struct belay_retry_polic
                      struct belay_error *error);
 void bl_retry_tokens_init(struct bl_retry_tokens *tokens, const struct bl_retry_limits *limits);
 
-/* In how many milliseconds the next attempt is made, or BL_RETRY_NO. Counts the tokens and the
- * unseen attempts. `random`: 64 uniform bits. */
+/* In how many milliseconds the next attempt is made, or BL_RETRY_NO. Counts the tokens, and in
+ * `call` what is its own. `random`: 64 uniform bits. */
 int64_t bl_retry_decide(const struct bl_retry_limits *limits, struct bl_retry_tokens *tokens,
                         struct bl_retry_call *call, const struct bl_retry_end *end,
                         uint64_t random);

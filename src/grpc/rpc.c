@@ -171,6 +171,7 @@ static void try_again(struct belay_rpc *rpc, int64_t delay_ms, enum belay_sent s
     bl_rpc_rewind(rpc);
     rpc->again_at = bl_after_ms(bl_now(rpc->loop), delay_ms);
     bl_rpc_step(rpc, BL_RPC_BACKING_OFF, belay_grpc_status_name(rpc->status));
+    bl_rpc_receive_reset(rpc);
     if (delay_ms == 0)
         begin(rpc);
     arm(rpc);
@@ -192,6 +193,17 @@ static int64_t decide(struct belay_rpc *rpc, const struct bl_rpc_attempt *attemp
     return rpc->pushed_back ? rpc->pushback_ms : 0;
 }
 
+/* False: that was the last attempt. */
+static bool go_again(struct belay_rpc *rpc, const struct bl_rpc_attempt *attempt)
+{
+    int64_t delay_ms = decide(rpc, attempt);
+
+    if (delay_ms < 0 || rpc->committed)
+        return false;
+    try_again(rpc, delay_ms, attempt->sent);
+    return true;
+}
+
 void bl_rpc_attempt_over(struct belay_rpc *rpc, enum belay_sent sent)
 {
     const struct bl_rpc_attempt attempt = {
@@ -202,15 +214,26 @@ void bl_rpc_attempt_over(struct belay_rpc *rpc, enum belay_sent sent)
         .pushed_back = rpc->pushed_back,
         .pushback_ms = rpc->pushback_ms,
     };
-    int64_t delay_ms;
 
     bl_rpc_step(rpc, BL_RPC_BACKING_OFF, "");
     rpc->home->ops->freed(rpc);
-    delay_ms = decide(rpc, &attempt);
-    if (delay_ms >= 0 && !rpc->committed)
-        try_again(rpc, delay_ms, sent);
-    else
+    if (!go_again(rpc, &attempt))
         tell(rpc);
+}
+
+void bl_rpc_refuse(struct belay_rpc *rpc, int status, const struct belay_error *error)
+{
+    const struct bl_rpc_attempt attempt = {.status = status,
+                                           .error = error,
+                                           .sent = BELAY_NOT_SENT,
+                                           .committed = rpc->committed,
+                                           .unplaced = true};
+
+    bl_list_remove(&rpc->link);
+    bl_rpc_set_error(rpc, status, error);
+    bl_rpc_step(rpc, BL_RPC_BACKING_OFF, "");
+    if (!go_again(rpc, &attempt))
+        bl_rpc_fail(rpc, status, error);
 }
 
 void bl_rpc_stop(struct belay_rpc *rpc)
@@ -311,9 +334,8 @@ static void on_timer(void *arg)
 
 static void go_on(struct belay_rpc *rpc)
 {
-    if (rpc->held && !rpc->paused && !bl_rpc_give_left(rpc))
-        return;
-    bl_rpc_tell_writable(rpc);
+    if (bl_rpc_tell_writable(rpc) && rpc->held && !rpc->paused)
+        bl_rpc_give_left(rpc);
 }
 
 static void on_task(void *arg)

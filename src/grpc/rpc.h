@@ -17,6 +17,7 @@
 
 #include "base/buf.h"
 #include "belay/grpc.h"
+#include "grpc/retry_policy.h"
 #include "loop/loop.h"
 #include "wire/grpc_frame.h"
 
@@ -28,6 +29,7 @@ struct bl_rpc_attempt {
     const struct belay_error *error; /* NULL: the server said so */
     enum belay_sent sent; /* NOT_SENT: the server has not seen it (refused, GOAWAY, never left) */
     bool committed;       /* no further attempt can be made: messages have come or are not kept */
+    bool unplaced;        /* there was no connection for it: bl_rpc_refuse */
     bool pushed_back;     /* grpc-retry-pushback-ms was there: */
     int64_t pushback_ms;  /* below 0: no further attempt */
 };
@@ -37,8 +39,8 @@ enum { BL_RPC_NO_MORE = -1 };
 struct bl_rpc_home_ops {
     /*
      * It wants a connection: the home puts rpc->link on a list of its own, and places it by
-     * bl_rpc_go, at once or later, or fails it by bl_rpc_fail. The call takes itself off the list
-     * when it goes, fails, or is over.
+     * bl_rpc_go, at once or later, or fails it by bl_rpc_refuse or bl_rpc_fail. The call takes itself
+     * off the list when it goes, fails, or is over.
      */
     void (*want)(struct belay_rpc *rpc);
     /* Its attempt has let go of its connection, however that came; rpc->place says which. */
@@ -46,8 +48,8 @@ struct bl_rpc_home_ops {
     /*
      * An attempt ended by itself, well or not (not by cancel, deadline or bl_rpc_fail; nor where
      * credentials were refused that can be renewed): in how many ms the next is to be made, or
-     * BL_RPC_NO_MORE. It is not asked for what is committed: then the
-     * answer is ignored. `want` comes again after the delay and the credentials.
+     * BL_RPC_NO_MORE; of what is committed the answer is ignored. `want` comes again after the delay
+     * and the credentials.
      */
     int64_t (*ended)(struct belay_rpc *rpc, const struct bl_rpc_attempt *attempt);
     /* It is over, in whatever way; once for each bl_rpc_start that returned 0, last. The user may
@@ -85,8 +87,9 @@ struct bl_rpc_fields {
 struct belay_rpc {
     struct bl_list link;    /* of the home, while WAITING */
     struct bl_list of_home; /* the home's own; zeroed at first */
-    int32_t unseen;         /* the home's own, zero at first: attempts that no server has seen */
+    struct bl_retry_call retry; /* likewise */
     bool turned_away;       /* likewise: the connection of the last took no more calls */
+    int32_t unplaced;       /* likewise: attempts for which there was no connection */
     void *place;            /* of the home: what it gave at bl_rpc_go */
     int32_t attempts;       /* begun */
     bool wait_for_ready;
@@ -181,6 +184,10 @@ int bl_unary_start(struct bl_rpc_home *home, const char *method, const void *req
 int bl_rpc_go(struct belay_rpc *rpc, struct belay_http *http, const struct belay_lease *lease,
               void *place);
 
+/* A WAITING call gets no connection: that is an attempt which failed, and the home is asked for
+ * another; without one it fails. `error` as of bl_rpc_fail. */
+void bl_rpc_refuse(struct belay_rpc *rpc, int status, const struct belay_error *error);
+
 /* It is over, whatever its state: stops its attempt, and tells the user later. `error`: belay's,
  * copied; its text is the message. */
 void bl_rpc_fail(struct belay_rpc *rpc, int status, const struct belay_error *error);
@@ -240,14 +247,14 @@ ptrdiff_t bl_rpc_read(void *out, size_t size, void *rpc);
 void bl_rpc_rewind(struct belay_rpc *rpc);
 /* No further attempt will be made. */
 void bl_rpc_commit(struct belay_rpc *rpc);
-/* on_writable, if it is owed and there is room. */
-void bl_rpc_tell_writable(struct belay_rpc *rpc);
+/* on_writable, if it is owed and there is room. False: the attempt is over, the call perhaps gone. */
+bool bl_rpc_tell_writable(struct belay_rpc *rpc);
 
 /* rpc_receive.c */
 extern const struct belay_http_callbacks bl_rpc_http_callbacks;
-/* What was held back goes to the user. False: the attempt is over, the call perhaps gone, or it is
- * paused again. */
-bool bl_rpc_give_left(struct belay_rpc *rpc);
+/* What was held back goes to the user, until it is used up or the call is paused again; the call may
+ * be gone afterwards. */
+void bl_rpc_give_left(struct belay_rpc *rpc);
 /* As before the answer; frees what it took. */
 void bl_rpc_receive_reset(struct belay_rpc *rpc);
 

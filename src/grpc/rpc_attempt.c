@@ -86,7 +86,6 @@ int bl_rpc_go(struct belay_rpc *rpc, struct belay_http *http, const struct belay
     int rc;
 
     BL_ASSERT(rpc->state == BL_RPC_WAITING);
-    bl_rpc_receive_reset(rpc);
     rc = request(rpc, http, lease, &error);
     if (rc == BELAY_EAGAIN || rc == BELAY_ESTALE)
         return rc;

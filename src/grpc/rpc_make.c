@@ -149,6 +149,7 @@ int bl_rpc_make(struct belay_rpc *rpc, const char *method, const struct belay_rp
     rpc->gzip = of_channel->gzip && !o.no_gzip;
     rpc->max_send = of_channel->max_send_bytes;
     rpc->max_receive = of_channel->max_receive_bytes;
+    bl_rpc_receive_reset(rpc);
     rpc->deadline_ms = o.deadline_ms;
     rpc->deadline = bl_after_ms(bl_now_fresh(rpc->loop), o.deadline_ms);
     return 0;

@@ -202,20 +202,19 @@ static enum belay_http_action on_data(struct belay_http_request *request, const 
     return BELAY_HTTP_PAUSE;
 }
 
-bool bl_rpc_give_left(struct belay_rpc *rpc)
+void bl_rpc_give_left(struct belay_rpc *rpc)
 {
     struct bl_span input = bl_span(bl_buf_head(&rpc->left), bl_buf_len(&rpc->left));
     size_t had = input.len;
 
     if (!give_messages(rpc, &input))
-        return false;
+        return;
     bl_buf_consume(&rpc->left, had - input.len);
     bl_buf_trim(&rpc->left, &rpc->loop->mem);
     if (rpc->paused)
-        return false;
+        return;
     rpc->held = false;
     belay_http_request_resume(rpc->request);
-    return true;
 }
 
 /* ---- the end ---- */

@@ -115,7 +115,16 @@ static int status_of(const struct belay_rpc *rpc, const struct belay_error *erro
 
 void bl_rpc_set_http_error(struct belay_rpc *rpc, const struct belay_error *error, int64_t h2_error)
 {
-    bl_rpc_set_error(rpc, status_of(rpc, error, h2_error), error);
+    int status = status_of(rpc, error, h2_error);
+    struct belay_error late = *error;
+
+    if (status != BELAY_GRPC_CANCELLED || bl_now(rpc->loop) < rpc->deadline) {
+        bl_rpc_set_error(rpc, status, error);
+        return;
+    }
+    late.code = BELAY_ETIMEDOUT; /* the server, which keeps the deadline too, was first */
+    late.kind = belay_error_kind_of(late.code);
+    bl_rpc_set_error(rpc, BELAY_GRPC_DEADLINE_EXCEEDED, &late);
 }
 
 /* ---- for the user ---- */

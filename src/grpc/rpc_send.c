@@ -65,6 +65,8 @@ int belay_rpc_write(struct belay_rpc *rpc, const void *message, size_t len)
     struct bl_span span = bl_span(message, len);
     int rc;
 
+    if (len > 0 && !message)
+        return BELAY_EINVAL;
     if (!is_open(rpc) || rpc->ended)
         return BELAY_ECLOSED;
     if (len > (size_t)rpc->max_send || len > MESSAGE_MAX)
@@ -132,14 +134,14 @@ void bl_rpc_commit(struct belay_rpc *rpc)
     bl_buf_trim(&rpc->out, &rpc->loop->mem);
 }
 
-void bl_rpc_tell_writable(struct belay_rpc *rpc)
+bool bl_rpc_tell_writable(struct belay_rpc *rpc)
 {
     if (!rpc->full || pending(rpc) >= PENDING_LOW)
-        return;
+        return true;
     rpc->full = false;
     if (!rpc->callbacks.on_writable)
-        return;
+        return true;
     bl_rpc_enter(rpc);
     rpc->callbacks.on_writable(rpc, rpc->arg);
-    bl_rpc_leave(rpc);
+    return bl_rpc_leave(rpc);
 }

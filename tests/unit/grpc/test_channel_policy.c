@@ -68,18 +68,25 @@ static void expect_state(const struct rig *r, enum belay_channel_state state)
     assert_string_equal(belay_channel_state_name(r->cp.state), belay_channel_state_name(state));
 }
 
-/* Connects, and the look-up gives so many addresses. */
-static void begin(struct rig *r, int n)
+/* The look-up gives so many addresses. */
+static void begin_again(struct rig *r, int n)
 {
-    bl_cp_connect(&r->cp, r->now);
     expect(r, BL_CP_RESOLVE, -1);
     expect_nothing(r);
-    expect_state(r, BELAY_CHANNEL_CONNECTING);
     for (int i = 0; i < n; i++) {
         bl_cp_sub_init(&r->subs[i], &r->cp);
         bl_list_push_back(&r->cp.subs, &r->subs[i].link);
     }
     bl_cp_resolved(&r->cp, true, r->now);
+}
+
+/* Connects, too. */
+static void begin(struct rig *r, int n)
+{
+    bl_cp_connect(&r->cp, r->now);
+    expect_state(r, BELAY_CHANNEL_CONNECTING);
+    begin_again(r, n);
+    expect_state(r, BELAY_CHANNEL_CONNECTING);
 }
 
 /* To where the policy wants to be asked, which is so many ms from now. */
@@ -360,6 +367,67 @@ static void a_full_address_gets_connections_up_to_its_limit(void **state)
     expect(&r, BL_CP_DIAL, 0);
 }
 
+/* Otherwise calls would wait for the one while the other may grow. */
+static void an_address_at_its_limit_does_not_stand_before_another(void **state)
+{
+    struct bl_cp_sub *full;
+    struct rig r;
+
+    (void)state;
+    rig_open(&r, BELAY_ROUND_ROBIN);
+    begin(&r, 2);
+    for (int i = 0; i < 2; i++) {
+        expect(&r, BL_CP_DIAL, i);
+        bl_cp_opened(&r.cp, &r.subs[i]);
+    }
+    r.subs[0].ready = 2; /* of two */
+    assert_null(bl_cp_pick(&r.cp, none_has_room, &full));
+    assert_ptr_equal(full, &r.subs[1]);
+    r.subs[1].ready = 2;
+    assert_null(bl_cp_pick(&r.cp, none_has_room, &full));
+    assert_ptr_equal(full, &r.subs[0]);
+}
+
+static void a_connection_that_nobody_waits_for_any_more_is_not_opened(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    rig_open(&r, BELAY_PICK_FIRST);
+    begin(&r, 1);
+    expect(&r, BL_CP_DIAL, 0);
+    bl_cp_opened(&r.cp, &r.subs[0]);
+    bl_cp_full(&r.cp, &r.subs[0]);
+    bl_cp_enough(&r.cp);
+    expect_nothing(&r);
+    bl_cp_full(&r.cp, &r.subs[0]);
+    expect(&r, BL_CP_DIAL, 0);
+}
+
+/* Out of memory, say: the turn would never end. */
+static void what_fails_inside_the_call_is_not_asked_for_again_in_it(void **state)
+{
+    struct bl_cp_sub *sub;
+    struct rig r;
+
+    (void)state;
+    rig_open(&r, BELAY_PICK_FIRST);
+    r.cp.limits.backoff.options.delay_ms = r.cp.resolve_backoff.options.delay_ms = 0;
+    bl_cp_connect(&r.cp, r.now);
+    expect(&r, BL_CP_RESOLVE, -1);
+    bl_cp_unresolved(&r.cp, r.now);
+    expect_nothing(&r);
+    r.now += MS(1);
+    begin_again(&r, 1);
+    expect(&r, BL_CP_DIAL, 0);
+    bl_cp_failed(&r.cp, &r.subs[0], false, r.now);
+    while (next(&r, &sub) == BL_CP_RESOLVE)
+        bl_cp_resolved(&r.cp, false, r.now);
+    assert_null(sub);
+    r.now += MS(1);
+    expect(&r, BL_CP_DIAL, 0);
+}
+
 static void it_sleeps_when_there_was_no_call_for_long(void **state)
 {
     struct rig r;
@@ -449,6 +517,9 @@ int main(void)
         cmocka_unit_test(round_robin_is_as_good_as_its_best_address),
         cmocka_unit_test(round_robin_gives_each_its_turn),
         cmocka_unit_test(a_full_address_gets_connections_up_to_its_limit),
+        cmocka_unit_test(an_address_at_its_limit_does_not_stand_before_another),
+        cmocka_unit_test(a_connection_that_nobody_waits_for_any_more_is_not_opened),
+        cmocka_unit_test(what_fails_inside_the_call_is_not_asked_for_again_in_it),
         cmocka_unit_test(it_sleeps_when_there_was_no_call_for_long),
         cmocka_unit_test(a_final_failure_is_the_last),
         cmocka_unit_test(health_decides_where_it_is_asked),

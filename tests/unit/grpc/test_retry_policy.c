@@ -127,6 +127,45 @@ static void tokens_run_out_and_come_back(void **state)
     assert_int_equal(tokens.now, 0);
 }
 
+/* Else a server that fails all would pay for further attempts. */
+static void a_failure_gives_no_tokens_back(void **state)
+{
+    struct bl_retry_limits l = limits();
+    struct bl_retry_call call = {.attempts = 1};
+    struct bl_retry_end end = {.status = BELAY_GRPC_UNAVAILABLE};
+    struct bl_retry_tokens tokens;
+
+    (void)state;
+    bl_retry_tokens_init(&tokens, &l);
+    (void)DECIDE;
+    assert_int_equal(tokens.now, 9000);
+    end.status = BELAY_GRPC_INTERNAL;
+    assert_int_equal(DECIDE, BL_RETRY_NO);
+    assert_int_equal(tokens.now, 9000);
+    end.status = BELAY_GRPC_OK;
+    assert_int_equal(DECIDE, BL_RETRY_NO);
+    assert_int_equal(tokens.now, 9100);
+}
+
+static void after_the_server_s_word_the_delay_starts_anew(void **state)
+{
+    struct bl_retry_limits l = limits();
+    struct bl_retry_call call = {.attempts = 1};
+    struct bl_retry_end end = {.status = BELAY_GRPC_UNAVAILABLE};
+    struct bl_retry_tokens tokens;
+
+    (void)state;
+    bl_retry_tokens_init(&tokens, &l);
+    assert_int_equal(DECIDE, 500);
+    call.attempts = 2;
+    end.pushed_back = true;
+    end.pushback_ms = 7;
+    assert_int_equal(DECIDE, 7);
+    call.attempts = 3;
+    end.pushed_back = false;
+    assert_int_equal(DECIDE, 500);
+}
+
 static void a_refusal_is_forgiven_once_and_a_farewell_always(void **state)
 {
     struct bl_retry_limits l = limits();
@@ -172,6 +211,8 @@ int main(void)
         cmocka_unit_test(what_is_committed_is_over),
         cmocka_unit_test(the_server_s_word_goes_before),
         cmocka_unit_test(tokens_run_out_and_come_back),
+        cmocka_unit_test(a_failure_gives_no_tokens_back),
+        cmocka_unit_test(after_the_server_s_word_the_delay_starts_anew),
         cmocka_unit_test(a_refusal_is_forgiven_once_and_a_farewell_always),
         cmocka_unit_test(a_policy_that_is_out_of_range_is_refused),
     };
