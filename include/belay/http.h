@@ -41,33 +41,34 @@ enum belay_http_versions {
 
 struct belay_http_options {
     size_t size;
-    /* NULL: the defaults; its connector and expected_capacity are ignored. */
-    const struct belay_pool_options *pool;
-    struct belay_tls *tls;  /* for https; NULL: the defaults */
-    const char *user_agent; /* "belay/0.1.0"; "": none */
-    /* How endpoints are made from URLs: addresses, Unix path, source, tag, ...; its url, scheme,
-       host, port and tls are ignored. NULL: plainly. */
-    const struct belay_endpoint_options *route;
+    const struct belay_pool_options *pool; /* NULL: the defaults; its connector and
+                                              expected_capacity are ignored */
+    struct belay_tls *tls;                 /* for https; NULL: as belay_tls_new without options */
+    const char *user_agent;                /* NULL: "belay/" and the version; "": none */
+    const struct belay_endpoint_options *route; /* NULL: plainly; how endpoints are made from URLs:
+                                                   addresses, Unix path, source, tag, ...; its url,
+                                                   scheme, host, port and tls are ignored */
     /* Limits of the client, and defaults of its requests. */
     int32_t max_header_bytes;      /* of one response head or trailers; 65,536 */
-    int32_t max_headers;           /* 128 */
+    int32_t max_headers;           /* lines of it; 128 */
     int32_t max_informational;     /* 1xx responses before the real one; 16 */
     int64_t timeout_ms;            /* the whole request; BELAY_FOREVER */
     int64_t first_byte_timeout_ms; /* request sent to first byte of the response; 60,000 */
     int64_t idle_timeout_ms;       /* no byte in either direction while it is under way; 60,000 */
-    int64_t continue_timeout_ms;   /* wait for 100 Continue, then send the body anyway; 1,000 */
+    int64_t continue_timeout_ms;   /* 1,000; wait for 100 Continue, then send the body anyway */
     int32_t min_rate;           /* bytes per second, averaged over min_rate_window_ms; BELAY_NONE */
-    int64_t min_rate_window_ms; /* 10,000 */
-    int32_t max_replays;        /* 3 */
+    int64_t min_rate_window_ms; /* what min_rate is averaged over; 10,000 */
+    int32_t max_replays;        /* of one request; 3 */
     int64_t keep_alive_margin_ms;  /* taken off a server's Keep-Alive: timeout; 1,000 */
     int32_t max_targets;           /* parsed URLs remembered for requests by string; 1,024 */
-    belay_http_route_fn *on_route; /* NULL: none */
+    belay_http_route_fn *on_route; /* NULL: none; asked for each URL */
     void *route_arg;
-    enum belay_http_versions versions;
+    enum belay_http_versions versions; /* which may be spoken */
     /* HTTP/2: */
-    int32_t max_streams;   /* requests on a connection at a time, if the peer allows; 100 */
-    int32_t stream_window; /* bytes of a response that are taken before they are wanted; 1 MiB */
-    int32_t connection_window; /* of all responses of a connection, on their way; 16 MiB */
+    int32_t max_streams; /* requests on a connection at a time, if the peer allows; 100 */
+    int32_t
+        stream_window; /* bytes of a response that are taken before they are wanted; 1,048,576 */
+    int32_t connection_window; /* of all responses of a connection, on their way; 16,777,216 */
     int64_t ping_interval_ms;  /* silence of a connection in use, after which it is asked for a sign
                                   of life; BELAY_FOREVER */
     int64_t ping_timeout_ms;   /* ... and for how long; 10,000 */
@@ -93,10 +94,11 @@ BELAY_API void belay_http_drain(struct belay_http *http, belay_fn *on_closed, vo
  */
 struct belay_http_check {
     size_t size;
-    const char *method;             /* "GET"; the body is read and dropped */
-    const char *path;               /* "/", with its query */
-    int32_t status_min, status_max; /* 200, 399 */
-    int64_t timeout_ms;             /* of the whole answer; 5,000 */
+    const char *method; /* NULL: "GET"; the body is read and dropped */
+    const char *path;   /* NULL: "/"; with its query */
+    int32_t status_min; /* 200; the least that is good */
+    int32_t status_max; /* 399; the greatest */
+    int64_t timeout_ms; /* of the whole answer; 5,000 */
 };
 BELAY_OPTIONS_INIT(belay_http_check)
 
@@ -174,34 +176,34 @@ typedef int belay_http_rewind_fn(void *arg);
 
 struct belay_http_request_options {
     size_t size;
-    const char *method;               /* "GET" */
-    const char *url;                  /* or: */
+    const char *method;               /* NULL: "GET" */
+    const char *url;                  /* or target */
     struct belay_http_target *target; /* parsed before: the fast way */
     /* Connection, Content-Length, Transfer-Encoding, Expect are belay's to set; Host, User-Agent,
        Accept, Authorization go before belay's own; with Upgrade goes Connection: Upgrade.
        Proxy-Authorization only where a forward proxy hears it (belay/proxy.h). */
-    const struct belay_header *headers;
-    size_t headers_n;
-    const void *body; /* in memory; must stay until on_done, or cancel */
-    size_t body_len;
-    belay_http_read_fn *read_body; /* or by callback */
-    belay_http_rewind_fn *rewind_body;
+    const struct belay_header *headers; /* beside belay's own */
+    size_t headers_n;                   /* 0 */
+    const void *body;                   /* in memory; must stay until on_done, or cancel */
+    size_t body_len;                    /* 0 */
+    belay_http_read_fn *read_body;      /* NULL: none; the body by callback */
+    belay_http_rewind_fn *rewind_body;  /* NULL: none; without it there is no replay */
     void *body_arg;
-    int64_t body_size; /* of read_body: 0 or BELAY_NONE: not known, sent chunked */
-    bool expect_continue;
-    bool unsafe_replay;    /* replay whatever the method */
-    int32_t max_redirects; /* BELAY_NONE by default: 3xx is a response like any other */
-    bool keep_credentials; /* across origins too */
-    /* 0: the client's. */
-    int64_t timeout_ms, first_byte_timeout_ms, idle_timeout_ms;
-    int32_t min_rate;
+    int64_t body_size;             /* of read_body; BELAY_NONE: not known, and sent chunked */
+    bool expect_continue;          /* the body waits until the server asks for it */
+    bool unsafe_replay;            /* replay whatever the method */
+    int32_t max_redirects;         /* BELAY_NONE: 3xx is a response like any other */
+    bool keep_credentials;         /* across origins too */
+    int64_t timeout_ms;            /* zero: the client's */
+    int64_t first_byte_timeout_ms; /* zero: the client's */
+    int64_t idle_timeout_ms;       /* zero: the client's */
+    int32_t min_rate;              /* zero: the client's */
     const struct belay_http_callbacks *callbacks; /* must outlive the request */
     /* On this connection (of a link, say) and no other: without replays, and with max_redirects
        refused. It is not given back; when the request was cut short, or its response was the last,
        the connection ends. BELAY_EAGAIN from belay_http_request: it carries as many as it can,
-       a check being one; BELAY_ESTALE; BELAY_EINVAL: it is not one of HTTP, or another client's.
-       NULL: a connection of the client's pool. */
-    const struct belay_lease *lease;
+       a check being one; BELAY_ESTALE; BELAY_EINVAL: it is not one of HTTP, or another client's. */
+    const struct belay_lease *lease; /* NULL: a connection of the client's pool */
 };
 BELAY_OPTIONS_INIT(belay_http_request_options)
 
