@@ -352,11 +352,24 @@ static void end_frame(struct bl_h2_session *s)
         s->whole_at = s->heard_at;
 }
 
+/* What the peer speaks instead, when it did not even begin as HTTP/2 does. */
+static const char *describe_beginning(const uint8_t *header)
+{
+    if ((header[0] == 0x15 || header[0] == 0x16) && header[1] == 3)
+        return "the peer speaks TLS, not plain HTTP/2";
+    return memcmp(header, "HTTP/1.", 7) == 0 ? "the peer speaks HTTP/1.x, not HTTP/2"
+                                             : "the peer does not speak HTTP/2";
+}
+
 /* What was asked for not to be promised never may be: our SETTINGS came before any request. */
 static bool begin_frame(struct bl_h2_session *s, const bool *gone)
 {
     const char *why;
 
+    if (!s->ready && s->header[3] != NGHTTP2_SETTINGS) {
+        bl_h2_end(s, NGHTTP2_PROTOCOL_ERROR, BELAY_EPROTO, describe_beginning(s->header));
+        return false;
+    }
     if (s->header[3] == NGHTTP2_PUSH_PROMISE) {
         bl_h2_end(s, NGHTTP2_PROTOCOL_ERROR, BELAY_EPROTO, "the peer promises a push");
         return false;

@@ -93,6 +93,15 @@ static bool is_http(const struct bl_tls_filter *f)
     return f->first_n >= sizeof http - 1 && memcmp(f->first, http, sizeof http - 1) == 0;
 }
 
+/* SETTINGS of HTTP/2, of stream 0: what its servers say first. */
+static bool is_http2(const struct bl_tls_filter *f)
+{
+    static const char zero[4];
+
+    return f->first_n >= 9 && f->first[0] == 0 && f->first[3] == 4 &&
+           memcmp(f->first + 5, zero, sizeof zero) == 0;
+}
+
 static int describe_plain(struct bl_tls_filter *f, struct belay_error *error)
 {
     char shown[BL_TLS_FIRST * 4 + 8];
@@ -100,6 +109,9 @@ static int describe_plain(struct bl_tls_filter *f, struct belay_error *error)
 
     if (!f->eof)
         bl_tls_bio_listen(f);
+    if (is_http2(f))
+        return bl_error_set(error, BELAY_ETLS, BELAY_STAGE_TLS,
+                            "the peer does not speak TLS (it speaks HTTP/2 without it)");
     if (f->discreet)
         return bl_error_set(error, BELAY_ETLS, BELAY_STAGE_TLS, "the peer does not speak TLS%s",
                             is_http(f) ? " (it speaks plain HTTP)" : "");
