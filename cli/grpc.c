@@ -41,7 +41,8 @@ static bool load_files(struct grpc *g, struct complaint *why)
          grpc_schema_add_protos(g->schema, &g->o->protos, &g->o->import_paths, &inner)) &&
         grpc_schema_build(g->schema, &inner))
         return true;
-    return complain(why, "reading the schema: %.440s", inner.text);
+    return complain(why, "reading the schema: %.420s%s", inner.text,
+                    strstr(inner.text, "File not found") ? " (--import-path DIR says where)" : "");
 }
 
 /* Whether what is asked for can be done at all, before anybody is asked. */

@@ -222,7 +222,7 @@ static void on_known(bool found, void *arg)
         !grpc_message_text(c->g, c->method->output, answer.data, answer.len, &text, &unknown,
                            &why) &&
         unknown) {
-        say("%s: the answer has an Any of %.120s, which the server does not tell of: its fields "
+        say("%s: the answer has an Any of %.120s, and nobody says what that looks like: its fields "
             "are not shown (--protoset FILE)",
             c->doing, unknown);
         grpc_schema_forgo(c->g->schema, unknown);

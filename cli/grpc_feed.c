@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "grpc_json_error.h"
 #include "input.h"
 
 /* "@", "@-": standard input. */
@@ -38,7 +39,7 @@ static bool refuse(const struct grpc_feed *f, unsigned long line, const struct c
 static enum grpc_split_verdict next_of_text(struct grpc_feed *f, struct bytes *ret,
                                             struct complaint *why)
 {
-    struct complaint inner = {.text = ""};
+    struct complaint inner = {.text = ""}, said;
     enum grpc_split_verdict verdict;
     unsigned long line;
 
@@ -58,8 +59,9 @@ static enum grpc_split_verdict next_of_text(struct grpc_feed *f, struct bytes *r
         line -= f->text.data[i] == '\n';
     ret->len = 0;
     bytes_add(ret, "", 0);
-    if (grpc_schema_read(f->g->schema, f->method->input, &f->text, ret, &inner))
+    if (grpc_schema_read(f->g->schema, f->method->input, &f->text, ret, &said))
         return GRPC_SPLIT_MESSAGE;
+    grpc_json_error(f->g->schema, f->method->input, said.text, &inner);
     refuse(f, line, &inner, why);
     return GRPC_SPLIT_BAD;
 }

@@ -98,8 +98,10 @@ static int refuse_method(struct grpc *g, const char *doing)
 static int refuse_symbol(struct grpc *g, const char *symbol)
 {
     struct strings names = {0};
+    char shown[TEXT_SHOWN_MAX], doing[TEXT_SHOWN_MAX + 20];
     int status = services(g, &names);
 
+    snprintf(doing, sizeof doing, "describing %s", text_show(shown, sizeof shown, symbol));
     if (status == EXIT_FINE) {
         grpc_schema_symbols(g->schema, &names);
         for (size_t i = 0, n = names.n; i < n; i++) {
@@ -115,7 +117,7 @@ static int refuse_symbol(struct grpc *g, const char *symbol)
             }
             free_names(&methods);
         }
-        say_missing(g, "describing", "symbol", symbol, &names);
+        say_missing(g, doing, "symbol", symbol, &names);
     }
     free_names(&names);
     return status == EXIT_FINE ? EXIT_PROBLEM : status;

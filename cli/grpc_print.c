@@ -135,18 +135,20 @@ void grpc_say(const struct grpc *g, const char *doing, const char *what)
 static const char *for_transport(const struct grpc *g, const struct belay_error *error)
 {
     const char *text = error->text;
+    bool plain = g->o->plain || strncmp(g->o->target, "grpc:", 5) == 0;
 
-    if (error->code == BELAY_ETLS && strstr(text, "plain HTTP"))
-        return " (it speaks HTTP/1.1 without TLS, which is not gRPC: another port?)";
+    if (error->code == BELAY_ETLS && strstr(text, "HTTP/2 without it"))
+        return strstr(g->o->target, "://") ? " (grpc:// is without TLS)"
+                                           : " (grpc://HOST:PORT is without TLS)";
     if (error->code == BELAY_ETLS && strstr(text, "does not speak TLS"))
-        return strstr(g->o->target, "://") ? " (is it grpc://, without TLS?)"
-                                           : " (is it grpc://, or --plaintext: without TLS?)";
+        return " (gRPC needs HTTP/2, with TLS or by grpc:// without: another port?)";
     if (strstr(text, "speaks TLS, not"))
         return " (grpcs:// is over TLS)";
-    if (strstr(text, "HTTP/1.1") || strstr(text, "http/1.1"))
-        return " (gRPC needs HTTP/2: another port?)";
-    if ((error->code == BELAY_EEOF || error->code == BELAY_ERESET) &&
-        (g->o->plain || strncmp(g->o->target, "grpc:", 5) == 0))
+    if (error->code == BELAY_EALPN || strstr(text, "not speak HTTP/2") ||
+        strstr(text, "not HTTP/2"))
+        return plain ? " (gRPC needs HTTP/2: another port, or grpcs://?)"
+                     : " (gRPC needs HTTP/2: another port?)";
+    if (plain && (error->code == BELAY_EEOF || error->code == BELAY_ERESET))
         return " (it may want TLS: grpcs://)";
     return hint_for(error, g->o->target);
 }
@@ -169,16 +171,28 @@ static const char *for_status(const struct grpc *g, const struct belay_rpc_resul
     }
 }
 
-/* "no connection to X: connecting to X: refused": X is said anyway. */
+static const char *without(const char *text, const char *before, const char *name)
+{
+    size_t len = strlen(before), name_len = strlen(name);
+
+    return strncmp(text, before, len) == 0 && strncmp(text + len, name, name_len) == 0 &&
+                   strncmp(text + len + name_len, ": ", 2) == 0
+               ? text + len + name_len + 2
+               : text;
+}
+
+/* "no connection to X: refused", "/method on X: too late": method and target are said anyway. */
 static const char *happened(const struct grpc *g, const struct belay_rpc_result *result)
 {
-    const char *text = result->message, *target = g->o->target;
-    size_t len = strlen(target);
+    const char *text = result->message, *target = g->o->target, *on = strstr(text, " on ");
+    const char *host = strstr(target, "://");
 
-    if (result->error && strncmp(text, "no connection to ", 17) == 0 &&
-        strncmp(text + 17, target, len) == 0 && strncmp(text + 17 + len, ": ", 2) == 0)
-        text += 17 + len + 2;
-    return text[0] ? text : "the server did not say why";
+    if (!result->error)
+        return text[0] ? text : "the server did not say why";
+    if (text[0] == '/' && on)
+        text = without(on, " on ", target);
+    text = without(text, "no connection to ", target);
+    return without(text, "", host ? host + 3 : target);
 }
 
 /* google.protobuf.Any: its type, and the bytes of a message. */

@@ -10,6 +10,7 @@ extern "C" {
 
 #include <map>
 #include <memory>
+#include <regex>
 #include <set>
 #include <string>
 #include <vector>
@@ -37,12 +38,11 @@ namespace
 
 const char prefix[] = "type.googleapis.com/";
 
-/* The first thing that is wrong. */
 class Complaints : public pb::DescriptorPool::ErrorCollector,
                    public pb::compiler::MultiFileErrorCollector
 {
   public:
-    string first;
+    string first; /* thing that is wrong */
 
     void AddError(const string &file, const string &element, const pb::Message *, ErrorLocation,
                   const string &message) override
@@ -119,7 +119,7 @@ struct grpc_schema {
 
 static bool refuse(struct complaint *why, const string &text)
 {
-    return complain(why, "%.480s", text.substr(0, text.find('\n')).c_str());
+    return complain(why, "%.480s", text.c_str());
 }
 
 static const pb::FileDescriptor *of_protobuf(const string &name)
@@ -133,7 +133,6 @@ static pb::FileDescriptorProto copy(const pb::FileDescriptor *file)
 
     file->CopyTo(&proto);
     file->CopySourceCodeInfoTo(&proto); /* comments */
-    file->CopyJsonNameTo(&proto);
     return proto;
 }
 
@@ -226,20 +225,23 @@ bool grpc_schema_add_protos(struct grpc_schema *s, const struct strings *names,
         tree.MapPath("", dirs->items[i]);
     if (dirs->n == 0)
         tree.MapPath("", ".");
+    for (size_t i = 0; dirs->n == 0 && i < names->n; i++) { /* beside each other they are found */
+        string name = names->items[i];
+
+        if (name.find('/') != string::npos)
+            tree.MapPath("", name.substr(0, name.rfind('/') + 1));
+    }
     pb::compiler::SourceTreeDescriptorDatabase sources(&tree);
     pb::DescriptorPoolDatabase own(*pb::DescriptorPool::generated_pool());
-    pb::MergedDescriptorDatabase all(&sources, &own);
+    pb::MergedDescriptorDatabase all(&own, &sources);
     sources.RecordErrorsTo(&wrong);
     pb::DescriptorPool pool(&all, sources.GetValidationErrorCollector());
 
     for (size_t i = 0; i < names->n; i++) {
-        string name = names->items[i], shadowing;
+        string name = names->items[i], shadowing; /* "protos/a.proto" of protos is a.proto */
         const pb::FileDescriptor *file;
 
-        tree.DiskFileToVirtualFile(name, &name,
-                                   &shadowing); /* "protos/a.proto" of protos is a.proto */
-        if (dirs->n == 0 && !name.empty() && name[0] == '/')
-            tree.MapPath("", "/"), name = name.substr(1);
+        tree.DiskFileToVirtualFile(name, &name, &shadowing);
         file = pool.FindFileByName(name);
         if (!file)
             return refuse(why,
@@ -307,18 +309,6 @@ static bool build(struct grpc_schema *s, const string name, std::set<string> &op
     return true;
 }
 
-static const char *kind_of(const pb::DescriptorPool &pool, const char *symbol)
-{
-    return pool.FindServiceByName(symbol)                                     ? "a service"
-           : pool.FindMethodByName(symbol)                                    ? "a method"
-           : pool.FindMessageTypeByName(symbol)                               ? "a message"
-           : pool.FindEnumTypeByName(symbol)                                  ? "an enum"
-           : pool.FindFieldByName(symbol) || pool.FindExtensionByName(symbol) ? "a field"
-           : pool.FindOneofByName(symbol)                                     ? "a oneof"
-           : pool.FindEnumValueByName(symbol)                                 ? "a value of an enum"
-                                                                              : nullptr;
-}
-
 extern "C" {
 
 bool grpc_schema_build(struct grpc_schema *s, struct complaint *why)
@@ -347,7 +337,7 @@ bool grpc_schema_build(struct grpc_schema *s, struct complaint *why)
 
 bool grpc_schema_has(const struct grpc_schema *s, const char *symbol)
 {
-    return kind_of(s->pool, symbol) != nullptr;
+    return s->pool.FindFileContainingSymbol(symbol) != nullptr;
 }
 
 void grpc_schema_services(const struct grpc_schema *s, struct strings *ret)
@@ -390,31 +380,38 @@ static string text_of(const pb::MethodDescriptor *method, const pb::DebugStringO
     return text;
 }
 
-static string text_of(const pb::DescriptorPool &pool, const char *symbol)
+static string text_of(const pb::DescriptorPool &pool, const char *symbol, const char **kind)
 {
     pb::DebugStringOptions how;
 
     how.include_comments = true;
     if (const auto *service = pool.FindServiceByName(symbol))
-        return service->DebugStringWithOptions(how);
+        return *kind = "a service", service->DebugStringWithOptions(how);
     if (const auto *method = pool.FindMethodByName(symbol))
-        return text_of(method, how);
+        return *kind = "a method", text_of(method, how);
     if (const auto *message = pool.FindMessageTypeByName(symbol))
-        return message->DebugStringWithOptions(how);
+        return *kind = "a message", message->DebugStringWithOptions(how);
     if (const auto *type = pool.FindEnumTypeByName(symbol))
-        return type->DebugStringWithOptions(how);
+        return *kind = "an enum", type->DebugStringWithOptions(how);
     if (const auto *field = pool.FindFieldByName(symbol))
-        return field->DebugStringWithOptions(how);
+        return *kind = "a field", field->DebugStringWithOptions(how);
     if (const auto *field = pool.FindExtensionByName(symbol))
-        return field->DebugStringWithOptions(how);
+        return *kind = "an extension", field->DebugStringWithOptions(how);
     if (const auto *oneof = pool.FindOneofByName(symbol))
-        return oneof->DebugStringWithOptions(how);
-    return pool.FindEnumValueByName(symbol)->DebugStringWithOptions(how);
+        return *kind = "a oneof", oneof->DebugStringWithOptions(how);
+    if (const auto *value = pool.FindEnumValueByName(symbol))
+        return *kind = "a value of an enum", value->DebugStringWithOptions(how);
+    return "";
 }
 
-static const pb::FileDescriptor *file_of(const pb::DescriptorPool &pool, const char *symbol)
+/* ".shop.Item" is what can be asked about as shop.Item; and a name in JSON is no news where it is the
+ * field's. */
+static string simpler(const string &text)
 {
-    return pool.FindFileContainingSymbol(symbol);
+    static const std::regex dot("([ (<])\\.(?=[A-Za-z_])"),
+        name("(\\w+)( = \\d+) \\[json_name = \"\\1\"\\]");
+
+    return std::regex_replace(std::regex_replace(text, dot, "$1"), name, "$1$2");
 }
 
 extern "C" {
@@ -451,13 +448,13 @@ bool grpc_schema_method(struct grpc_schema *s, const char *service, const char *
 
 bool grpc_schema_describe(const struct grpc_schema *s, const char *symbol, struct bytes *ret)
 {
-    const char *kind = kind_of(s->pool, symbol);
-    string text;
+    const char *kind = nullptr;
+    string text = simpler(text_of(s->pool, symbol, &kind));
 
     if (!kind)
         return false;
-    text = string("// ") + symbol + " is " + kind + " of " + file_of(s->pool, symbol)->name() +
-           "\n" + text_of(s->pool, symbol);
+    text = string("// ") + symbol + " is " + kind + " of " +
+           s->pool.FindFileContainingSymbol(symbol)->name() + "\n" + text;
     bytes_add(ret, text.data(), text.size());
     return true;
 }
@@ -480,58 +477,63 @@ static void collect_fields(const pb::Descriptor *message, std::set<const pb::Des
     }
 }
 
-/* "name: Cannot find field." says neither of what, nor what may have been meant. */
-static bool refuse_field(const struct grpc_schema *s, const char *type, const string &text,
-                         size_t end, struct complaint *why)
+static const pb::FieldDescriptor *field_at(const struct grpc_schema *s, const char *type,
+                                           const string &path)
 {
-    string before = text.substr(0, end);
-    size_t space = before.rfind(' ');
-    string field = space == string::npos ? before : before.substr(space + 1);
-    string place = space == string::npos ? "" : before.substr(0, space);
-    std::set<const pb::Descriptor *> seen;
-    std::set<string> names;
-    const char *nearest = nullptr;
-    size_t best = SIZE_MAX;
-    char shown[TEXT_SHOWN_MAX], where[TEXT_SHOWN_MAX];
+    const auto *message = s->pool.FindMessageTypeByName(type);
+    const pb::FieldDescriptor *field = nullptr;
 
-    while (!place.empty() && (place.back() == ':' || place.back() == ')'))
-        place.pop_back();
-    if (!place.empty() && place[0] == '(')
-        place.erase(0, 1);
-    if (const auto *message = s->pool.FindMessageTypeByName(type))
-        collect_fields(message, seen, names);
-    for (const auto &name : names)
-        if (text_is_nearer(field.c_str(), name.c_str(), &best))
-            nearest = name.c_str();
-    text_show(shown, sizeof shown, field.c_str());
-    text_show(where, sizeof where, place.c_str());
-    return complain(why, "%.150s has no field \"%s\"%s%s%s%s%s", type, shown,
-                    place.empty() ? "" : " in ", where, nearest ? " (did you mean " : "",
-                    nearest ? nearest : "", nearest ? "?)" : "");
+    for (size_t at = 0; message && at <= path.size();) {
+        size_t end = path.find('.', at), len = (end == string::npos ? path.size() : end) - at;
+        string name = path.substr(at, len);
+
+        name = name.substr(0, name.find('['));
+        field = message->FindFieldByCamelcaseName(name);
+        if (!field)
+            field = message->FindFieldByName(name);
+        message = field ? field->message_type() : nullptr;
+        at += len + 1;
+    }
+    return field;
 }
 
-/* Of several lines the second shows where. */
-static bool refuse_json(const struct grpc_schema *s, const char *type, const string &text,
-                        struct complaint *why)
+static string values_of(const pb::EnumDescriptor *type)
 {
-    size_t end = text.find(": Cannot find field."), line = text.find('\n');
-    char shown[TEXT_SHOWN_MAX];
+    string text;
 
-    if (end != string::npos)
-        return refuse_field(s, type, text, end, why);
-    if (line == string::npos)
-        return complain(why, "is no %.150s: %s", type,
-                        text_show(shown, sizeof shown, text.c_str()));
-    size_t at = text.rfind('\n') + 1, caret = text.size() - at;
-    string beside = text.substr(line + 1, at > line + 2 ? at - line - 2 : 0);
-    beside = caret > 0 && caret <= beside.size() ? beside.substr(caret - 1, 20) : "";
-    return complain(why, "is not JSON: %.150s%s%s%s", text.substr(0, line).c_str(),
-                    beside.empty() ? "" : " At \"",
-                    beside.empty() ? "" : text_show(shown, sizeof shown, beside.c_str()),
-                    beside.empty() ? "" : "\"");
+    for (int i = 0; i < type->value_count() && text.size() < 120; i++)
+        text += (i ? ", " : "") + type->value(i)->name();
+    return text.size() < 120 ? text : text + ", ...";
 }
 
 extern "C" {
+
+void grpc_schema_fields(const struct grpc_schema *s, const char *type, struct strings *ret)
+{
+    std::set<const pb::Descriptor *> seen;
+    std::set<string> names;
+
+    if (const auto *message = s->pool.FindMessageTypeByName(type))
+        collect_fields(message, seen, names);
+    for (const auto &name : names)
+        give(ret, name);
+}
+
+bool grpc_schema_field_type(const struct grpc_schema *s, const char *type, const char *path,
+                            struct bytes *ret)
+{
+    const auto *field = field_at(s, type, path);
+    string text;
+
+    if (!field)
+        return false;
+    if (field->enum_type())
+        text = field->enum_type()->full_name() + " (" + values_of(field->enum_type()) + ")";
+    else
+        text = field->message_type() ? field->message_type()->full_name() : field->type_name();
+    bytes_add(ret, text.data(), text.size());
+    return true;
+}
 
 bool grpc_schema_read(struct grpc_schema *s, const char *type, const struct bytes *json,
                       struct bytes *ret, struct complaint *why)
@@ -542,7 +544,7 @@ bool grpc_schema_read(struct grpc_schema *s, const char *type, const struct byte
                                                pb::util::JsonParseOptions());
 
     if (!status.ok())
-        return refuse_json(s, type, string(status.message()), why);
+        return refuse(why, string(status.message()));
     bytes_add(ret, binary.data(), binary.size());
     return true;
 }

@@ -60,7 +60,13 @@ bool grpc_schema_describe(const struct grpc_schema *schema, const char *symbol, 
 
 /* ---- messages ---- */
 
-/* Adds its bytes to `ret`; `why` names the field. */
+/* Names of its fields, and of those of messages in it, to be freed. */
+void grpc_schema_fields(const struct grpc_schema *schema, const char *type, struct strings *ret);
+/* Adds what a field is to `ret`: "int32", "shop.Colour (RED, BLUE)"; `path` is "size.width". */
+bool grpc_schema_field_type(const struct grpc_schema *schema, const char *type, const char *path,
+                            struct bytes *ret);
+
+/* Adds its bytes to `ret`; `why` is in libprotobuf's words (grpc_json_error). */
 bool grpc_schema_read(struct grpc_schema *schema, const char *type, const struct bytes *json,
                       struct bytes *ret, struct complaint *why);
 

@@ -106,6 +106,23 @@ bool grpc_schema_describe(const struct grpc_schema *schema, const char *symbol, 
     return false;
 }
 
+void grpc_schema_fields(const struct grpc_schema *schema, const char *type, struct strings *ret)
+{
+    (void)schema;
+    (void)type;
+    (void)ret;
+}
+
+bool grpc_schema_field_type(const struct grpc_schema *schema, const char *type, const char *path,
+                            struct bytes *ret)
+{
+    (void)schema;
+    (void)type;
+    (void)path;
+    (void)ret;
+    return false;
+}
+
 bool grpc_schema_read(struct grpc_schema *schema, const char *type, const struct bytes *json,
                       struct bytes *ret, struct complaint *why)
 {
