@@ -15,6 +15,12 @@ static inline struct bl_span bl_span(const char *data, size_t len)
     return (struct bl_span){data, len};
 }
 
+/* Of a literal, in a static table. */
+#define BL_SPAN_TEXT(text)                                                                         \
+    {                                                                                              \
+        "" text, sizeof(text) - 1                                                                  \
+    }
+
 static inline struct bl_span bl_span_of(const char *text)
 {
     return bl_span(text, text ? strlen(text) : 0);

@@ -24,8 +24,8 @@ static int refuse(struct belay_error *error, const char *text)
 
 static bool is_path_character(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c && strchr("/_.-~+:$@!*", c));
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '/' ||
+           (c >= '0' && c <= '9') || (c && strchr("_-~+:$@!*", c));
 }
 
 static int check_method(const char *method, struct belay_error *error)

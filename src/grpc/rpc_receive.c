@@ -7,15 +7,18 @@
 #include "base/text.h"
 #include "grpc/rpc.h"
 #include "wire/grpc_gzip.h"
+#include "wire/grpc_metadata.h"
 #include "wire/grpc_status.h"
 
 #define INFLATED_KEPT 65536u
 
-/* The first field of that name; NULL data: there is none. */
-static struct bl_span find(const struct belay_header *headers, size_t n, const char *name)
+/* The first field of that name (all are in lower case, by HTTP/2); NULL data: there is none. */
+static struct bl_span find(const struct belay_header *headers, size_t n, const char *text)
 {
+    struct bl_span name = bl_span_of(text);
+
     for (size_t i = 0; i < n; i++) {
-        if (bl_span_equal_nocase(bl_span(headers[i].name, headers[i].name_len), bl_span_of(name)))
+        if (bl_span_equal(bl_span(headers[i].name, headers[i].name_len), name))
             return bl_span(headers[i].value, headers[i].value_len);
     }
     return bl_span(NULL, 0);
@@ -65,12 +68,27 @@ static void refuse_metadata(struct belay_rpc *rpc, int rc)
     bl_rpc_stop(rpc);
 }
 
+static bool has_binary(const struct belay_http_response *response)
+{
+    for (size_t i = 0; i < response->headers_n; i++) {
+        const struct belay_header *h = &response->headers[i];
+
+        if (bl_grpc_metadata_is_binary(bl_span(h->name, h->name_len)))
+            return true;
+    }
+    return false;
+}
+
+/* Nobody reads them, and none can be wrong: then they need not be looked at. */
 static void give_headers(struct belay_rpc *rpc, const struct belay_http_response *response)
 {
     struct bl_mem *mem = &rpc->loop->mem;
     struct bl_rpc_fields fields = {0};
-    int rc = bl_rpc_fields_read(&fields, mem, response->headers, response->headers_n);
+    int rc;
 
+    if (!rpc->callbacks.on_headers && !has_binary(response))
+        return;
+    rc = bl_rpc_fields_read(&fields, mem, response->headers, response->headers_n);
     if (rc < 0) {
         bl_rpc_fields_free(&fields, mem);
         refuse_metadata(rpc, rc);

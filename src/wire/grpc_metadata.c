@@ -13,10 +13,10 @@ bool bl_grpc_metadata_is_binary(struct bl_span key)
     return key.len > 4 && memcmp(key.data + key.len - 4, "-bin", 4) == 0;
 }
 
-static bool is_one_of(struct bl_span key, const char *const *keys, size_t n)
+static bool is_one_of(struct bl_span key, const struct bl_span *keys, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        if (bl_span_equal(key, bl_span_of(keys[i])))
+        if (bl_span_equal(key, keys[i]))
             return true;
     }
     return false;
@@ -30,15 +30,18 @@ static bool starts_with_grpc(struct bl_span key)
 /* ---- what may be sent ---- */
 
 /* Of HTTP/2, of a connection (RFC 9113, 8.2.2), or set from the options of a call. */
-static const char *const taken[] = {
-    "connection", "content-length",    "content-type",
-    "host",       "keep-alive",        "proxy-connection",
-    "te",         "trailer",           "upgrade",
-    "user-agent", "transfer-encoding", "http2-settings",
+static const struct bl_span taken[] = {
+    BL_SPAN_TEXT("connection"), BL_SPAN_TEXT("content-length"),    BL_SPAN_TEXT("content-type"),
+    BL_SPAN_TEXT("host"),       BL_SPAN_TEXT("keep-alive"),        BL_SPAN_TEXT("proxy-connection"),
+    BL_SPAN_TEXT("te"),         BL_SPAN_TEXT("trailer"),           BL_SPAN_TEXT("upgrade"),
+    BL_SPAN_TEXT("user-agent"), BL_SPAN_TEXT("transfer-encoding"), BL_SPAN_TEXT("http2-settings"),
 };
 
 /* Contexts of tracing, which applications send although their names are reserved. */
-static const char *const allowed[] = {"grpc-trace-bin", "grpc-tags-bin"};
+static const struct bl_span allowed[] = {
+    BL_SPAN_TEXT("grpc-trace-bin"),
+    BL_SPAN_TEXT("grpc-tags-bin"),
+};
 
 static int refuse(struct bl_span key, struct belay_error *error, const char *what)
 {
@@ -107,9 +110,11 @@ int bl_grpc_metadata_write(struct bl_span key, struct bl_span value, struct bl_b
 
 bool bl_grpc_metadata_is_custom(struct bl_span key)
 {
-    static const char *const own[] = {
-        "content-type", "te",          "grpc-encoding", "grpc-accept-encoding",
-        "grpc-message", "grpc-status", "grpc-timeout",  "grpc-message-type",
+    static const struct bl_span own[] = {
+        BL_SPAN_TEXT("content-type"),  BL_SPAN_TEXT("te"),
+        BL_SPAN_TEXT("grpc-encoding"), BL_SPAN_TEXT("grpc-accept-encoding"),
+        BL_SPAN_TEXT("grpc-message"),  BL_SPAN_TEXT("grpc-status"),
+        BL_SPAN_TEXT("grpc-timeout"),  BL_SPAN_TEXT("grpc-message-type"),
     };
 
     return key.len > 0 && key.data[0] != ':' && !is_one_of(key, own, BL_COUNT(own));

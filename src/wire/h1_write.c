@@ -27,13 +27,14 @@ int bl_h1_check_method(struct bl_span method, struct belay_error *error)
 
 static bool is_ours(struct bl_span name)
 {
-    static const char *const ours[] = {
-        "connection", "content-length",   "expect",
-        "keep-alive", "proxy-connection", "transfer-encoding",
+    static const struct bl_span ours[] = {
+        BL_SPAN_TEXT("connection"),       BL_SPAN_TEXT("content-length"),
+        BL_SPAN_TEXT("expect"),           BL_SPAN_TEXT("keep-alive"),
+        BL_SPAN_TEXT("proxy-connection"), BL_SPAN_TEXT("transfer-encoding"),
     };
 
     for (size_t i = 0; i < BL_COUNT(ours); i++) {
-        if (bl_span_equal_nocase(name, bl_span_of(ours[i])))
+        if (bl_span_equal_nocase(name, ours[i]))
             return true;
     }
     return false;
