@@ -2,6 +2,8 @@
 /* Calls that wait for a connection or for room on one, and servers that go away under them. */
 #include "channel_kit.h"
 
+#include <stdlib.h>
+
 /* ---- waiting for a connection ---- */
 
 static void a_call_that_may_wait_outlasts_a_failure(void **state)
@@ -102,6 +104,11 @@ static void a_cancelled_call_leaves_the_queue(void **state)
     ck_close(&k);
 }
 
+static void say_nothing(struct h2_server *s, unsigned conn, uint32_t id)
+{
+    (void)s, (void)conn, (void)id;
+}
+
 static void never(const void *response, size_t len, const struct belay_rpc_result *result,
                   void *arg)
 {
@@ -131,12 +138,66 @@ static void no_more_than_max_calls_are_accepted(void **state)
     ck_close(&k);
 }
 
-/* ---- streams ---- */
-
-static void say_nothing(struct h2_server *s, unsigned conn, uint32_t id)
+/* Both ends keep the deadline: the server's reset may come in the turn in which it passes. */
+static void a_server_that_resets_at_the_deadline_was_late(void **state)
 {
-    (void)s, (void)conn, (void)id;
+    struct belay_rpc_options o = belay_rpc_options_init();
+    struct channel_kit k;
+    struct ck_call call;
+
+    (void)state;
+    o.deadline_ms = 60000;
+    ck_open(&k, "ipv4:127.0.0.1:%1", NULL);
+    k.servers[0].on_request = say_nothing;
+    ck_begin(&k, &call, &o);
+    ck_until_requests(&k, 0, 1);
+    h2_reset(&k.servers[0], 0, 1, 8);
+    h2_step(&k.servers[0]);
+    ck_forward(&k, 60000);
+    belay_loop_turn(k.loop, 1); /* what comes is before what is due */
+    ck_until(&k, &call.done);
+    ck_bad(&call, BELAY_GRPC_DEADLINE_EXCEEDED);
+    ck_close(&k);
 }
+
+#define MANY 10000
+
+static void ten_thousand_calls_may_wait(void **state)
+{
+    struct belay_rpc_options patient = belay_rpc_options_init();
+    struct ck_call *calls = calloc(MANY, sizeof *calls);
+    struct channel_kit k;
+
+    (void)state;
+    assert_non_null(calls);
+    patient.wait_for_ready = true;
+    ck_open(&k, "ipv4:127.0.0.1:%1", NULL);
+    h2_stop(&k.servers[0]);
+    k.servers[0].max = 1000;
+    for (int i = 0; i < MANY; i++) {
+        ck_begin(&k, &calls[i], &patient);
+        if (i % 10 == 0)
+            belay_loop_turn(k.loop, 0);
+    }
+    assert_int_equal(belay_channel_unary(k.channel, "/a.B/C", "", 0, NULL, NULL, never, NULL, NULL),
+                     BELAY_EFULL);
+    for (int i = 0; i < MANY; i += 100)
+        belay_rpc_cancel(calls[i].rpc);
+    h2_start_again(&k.servers[0]);
+    belay_channel_reset_backoff(k.channel);
+    for (int i = 0; i < MANY; i++) {
+        if (i % 100 == 0)
+            continue;
+        ck_until(&k, &calls[i].done);
+        ck_good(&calls[i], "1");
+    }
+    assert_true(k.servers[0].accepted <= 8);
+    assert_int_equal(k.servers[0].requests, MANY - MANY / 100);
+    ck_close(&k);
+    free(calls);
+}
+
+/* ---- streams ---- */
 
 static void answer_all(struct h2_server *s)
 {
@@ -369,6 +430,8 @@ int main(void)
         cmocka_unit_test(an_attempt_that_lasts_too_long_has_failed),
         cmocka_unit_test(a_cancelled_call_leaves_the_queue),
         cmocka_unit_test(no_more_than_max_calls_are_accepted),
+        cmocka_unit_test(a_server_that_resets_at_the_deadline_was_late),
+        cmocka_unit_test(ten_thousand_calls_may_wait),
         cmocka_unit_test(further_connections_are_opened_where_streams_run_out),
         cmocka_unit_test(calls_wait_where_all_connections_are_full),
         cmocka_unit_test(a_limit_that_is_raised_lets_calls_go),

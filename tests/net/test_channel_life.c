@@ -175,6 +175,24 @@ static void who_waits_for_a_dead_server_is_told_why(void **state)
     ck_close(&k);
 }
 
+static void who_waits_keeps_the_channel_awake(void **state)
+{
+    struct belay_backoff_options backoff = belay_backoff_options_init();
+    struct belay_channel_options o = ck_options();
+    struct belay_error error;
+    struct channel_kit k;
+
+    (void)state;
+    backoff.delay_ms = 5;
+    o.backoff = &backoff;
+    o.idle_timeout_ms = 20;
+    ck_open(&k, "ipv4:127.0.0.1:%1", &o);
+    h2_stop(&k.servers[0]);
+    assert_int_equal(belay_channel_ready_wait(k.channel, 300, &error), BELAY_ETIMEDOUT);
+    assert_int_not_equal(belay_channel_get_state(k.channel), BELAY_CHANNEL_IDLE);
+    ck_close(&k);
+}
+
 static void who_waits_for_a_channel_that_is_ready_need_not(void **state)
 {
     struct channel_kit k;
@@ -336,6 +354,7 @@ int main(void)
         cmocka_unit_test(a_channel_may_be_closed_by_its_watch),
         cmocka_unit_test(a_loop_ends_with_channels_in_every_state),
         cmocka_unit_test(who_waits_for_a_dead_server_is_told_why),
+        cmocka_unit_test(who_waits_keeps_the_channel_awake),
         cmocka_unit_test(who_waits_for_a_channel_that_is_ready_need_not),
         cmocka_unit_test(a_server_that_does_not_serve_gets_no_calls),
         cmocka_unit_test(a_server_that_knows_nothing_of_health_is_healthy),

@@ -204,6 +204,38 @@ static void a_refused_call_is_sent_once_more(void **state)
     ck_close(&k);
 }
 
+/* gRFC A6: that there is no connection is a failure like others. */
+static void a_call_without_a_connection_is_tried_again(void **state)
+{
+    struct script script = {0};
+    struct belay_channel_options o = retrying();
+    struct channel_kit k;
+    struct ck_call call;
+
+    (void)state;
+    open_with(&k, &o, &script);
+    h2_stop(&k.servers[0]);
+    ck_begin(&k, &call, NULL);
+    ck_until_state(&k, BELAY_CHANNEL_TRANSIENT_FAILURE);
+    assert_false(call.done);
+    h2_start_again(&k.servers[0]);
+    belay_channel_reset_backoff(k.channel);
+    ck_until_state(&k, BELAY_CHANNEL_READY);
+    for (int i = 0; !call.done; i++) {
+        assert_true(i < 20000);
+        ck_turn(&k);
+        ck_forward(&k, 20);
+    }
+    ck_good(&call, "1");
+    assert_int_equal(call.attempts, 1);
+    h2_stop(&k.servers[0]);
+    ck_until_state(&k, BELAY_CHANNEL_IDLE);
+    run(&k, &call); /* four times */
+    ck_bad(&call, BELAY_GRPC_UNAVAILABLE);
+    assert_int_equal(call.attempts, 0);
+    ck_close(&k);
+}
+
 static void a_call_in_backoff_ends_with_its_channel(void **state)
 {
     struct script script = {
@@ -236,6 +268,7 @@ int main(void)
         cmocka_unit_test(the_server_says_never),
         cmocka_unit_test(a_server_that_fails_all_is_spared_further_attempts),
         cmocka_unit_test(a_refused_call_is_sent_once_more),
+        cmocka_unit_test(a_call_without_a_connection_is_tried_again),
         cmocka_unit_test(a_call_in_backoff_ends_with_its_channel),
     };
 

@@ -326,6 +326,24 @@ static void more_metadata_than_allowed_exhausts_resources(void **state)
     check(say_much_metadata, BELAY_GRPC_RESOURCE_EXHAUSTED, "headers are more than 2000", false);
 }
 
+static void say_many_fields(struct grpc_kit *kit, uint32_t id)
+{
+    char head[2500] = GRPC_HEAD;
+
+    for (int i = 0; i < 200; i++)
+        strcat(head, "a: b\n");
+    grpc_say_head(kit, id, 0, head);
+    grpc_say_text(kit, id, "many");
+    grpc_say_head(kit, id, H2_END_STREAM, GRPC_OK);
+}
+
+/* max_metadata_bytes is the limit, and no number. */
+static void many_small_fields_are_no_harm(void **state)
+{
+    (void)state;
+    check(say_many_fields, BELAY_GRPC_OK, "", false);
+}
+
 static void say_after_status(struct grpc_kit *kit, uint32_t id)
 {
     grpc_say_head(kit, id, 0, GRPC_HEAD GRPC_OK);
@@ -448,6 +466,7 @@ int main(void)
         cmocka_unit_test(messages_that_cannot_be_read_are_internal),
         cmocka_unit_test(a_bomb_of_gzip_does_not_go_off),
         cmocka_unit_test(more_metadata_than_allowed_exhausts_resources),
+        cmocka_unit_test(many_small_fields_are_no_harm),
         cmocka_unit_test(a_message_behind_the_status_is_internal),
         cmocka_unit_test(a_reset_stands_for_a_status),
         cmocka_unit_test(a_call_that_the_server_has_not_seen_is_sent_again),

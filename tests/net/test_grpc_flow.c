@@ -81,6 +81,67 @@ static void a_message_beyond_the_limit_is_not_taken(void **state)
     grpc_close(&k);
 }
 
+static void resume_the_other(struct rpc_call *c, const void *data, size_t len)
+{
+    struct rpc_call *paused = c->extra;
+
+    (void)data, (void)len;
+    belay_rpc_resume(paused->rpc);
+}
+
+/* Room comes, and then, on another connection and in the same turn, leave to go on; the next message
+ * pauses again. */
+static void a_paused_call_is_told_of_room_too(void **state)
+{
+    struct rpc_call c = {.pauses = true}, d = {.extra = &c, .in_message = resume_the_other};
+    struct belay_channel_options o = grpc_options();
+    struct belay_error error;
+    char target[64];
+    uint32_t id;
+    int writables;
+
+    (void)state;
+    begin(NULL);
+    rpc_begin(&k, &c, NULL);
+    h2_until_requests(&k.h2, 1);
+    id = k.id;
+    grpc_say_head(&k, id, 0, GRPC_HEAD);
+    grpc_say_bytes(&k, id, 0, "\0\0\0\0\1a\0\0\0\0\1b", 12);
+    for (int i = 0; i < 4; i++) { /* until the window is used up, and all room here */
+        while (belay_rpc_write(c.rpc, piece, sizeof piece) == 0)
+            ;
+        h2_turn(&k.h2);
+    }
+    assert_int_equal(c.n, 1);
+    writables = c.writables;
+    snprintf(target, sizeof target, "ipv4:127.0.0.1:%d", k.h2.server.port);
+    assert_int_equal(belay_channel_open(k.h2.kit.loop, target, &o, &k.channel, &error), 0);
+    rpc_begin(&k, &d, NULL);
+    h2_until_requests(&k.h2, 2);
+    h2_turn(&k.h2);
+    h2_window(&k.h2.server, 0, 0, 1 << 24);
+    h2_window(&k.h2.server, 0, id, 1 << 24);
+    grpc_answer(&k, k.id, "go on");
+    h2_turn(&k.h2);
+    assert_int_equal(c.n, 2);
+    assert_int_equal(c.writables, writables + 1);
+    grpc_close(&k);
+}
+
+static void a_message_is_what_it_says(void **state)
+{
+    struct rpc_call c = {0};
+
+    (void)state;
+    begin(NULL);
+    k.on_request = answer_well;
+    rpc_begin(&k, &c, NULL);
+    assert_int_equal(belay_rpc_write(c.rpc, NULL, 1), BELAY_EINVAL);
+    assert_int_equal(belay_rpc_write(c.rpc, NULL, 0), 0);
+    rpc_ends(&c, BELAY_GRPC_OK, "");
+    grpc_close(&k);
+}
+
 /* ---- reading ---- */
 
 static void say_many(struct grpc_kit *kit, uint32_t id)
@@ -312,6 +373,32 @@ static void a_policy_sends_calls_again_with_all_that_was_said(void **state)
     grpc_close(&k);
 }
 
+static void come_back_in_an_hour(struct grpc_kit *kit, uint32_t id)
+{
+    grpc_say_head(kit, id, H2_END_STREAM,
+                  GRPC_HEAD "grpc-status: 14\ngrpc-retry-pushback-ms: 3600000\nsaid: it\n");
+}
+
+static void what_an_attempt_was_told_is_not_what_the_call_came_to(void **state)
+{
+    struct belay_retry_policy policy = belay_retry_policy_init();
+    struct belay_rpc_options soon = belay_rpc_options_init();
+    struct belay_channel_options o = grpc_options();
+    struct rpc_call c = {0};
+
+    (void)state;
+    policy.attempts_max = 4;
+    o.retry = &policy;
+    soon.deadline_ms = 100;
+    begin(&o);
+    k.on_request = come_back_in_an_hour;
+    rpc_unary(&k, &c, &soon);
+    rpc_ends(&c, BELAY_GRPC_DEADLINE_EXCEEDED, "before it could be tried again");
+    assert_int_equal(c.attempts, 1);
+    assert_string_equal(c.trailers, "");
+    grpc_close(&k);
+}
+
 static void fail_late(struct grpc_kit *kit, uint32_t id)
 {
     grpc_say_head(kit, id, 0, GRPC_HEAD);
@@ -340,12 +427,15 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_writes_too_much_is_told_when_there_is_room),
         cmocka_unit_test(a_message_beyond_the_limit_is_not_taken),
+        cmocka_unit_test(a_paused_call_is_told_of_room_too),
+        cmocka_unit_test(a_message_is_what_it_says),
         cmocka_unit_test(a_paused_call_hands_over_one_message_at_a_time),
         cmocka_unit_test(pausing_before_and_within_loses_nothing),
         cmocka_unit_test(a_paused_call_may_be_cancelled_and_may_miss_its_deadline),
         cmocka_unit_test(credentials_go_with_the_call),
         cmocka_unit_test(without_credentials_there_is_no_call),
         cmocka_unit_test(a_policy_sends_calls_again_with_all_that_was_said),
+        cmocka_unit_test(what_an_attempt_was_told_is_not_what_the_call_came_to),
         cmocka_unit_test(what_has_been_answered_is_not_sent_again),
     };
 

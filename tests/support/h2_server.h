@@ -46,7 +46,7 @@ struct h2_conn {
     size_t in_len, in_room, out_len, out_room;
     unsigned got[H2_TYPES];    /* frames of each type, ACKs apart */
     unsigned requests;         /* HEADERS */
-    uint32_t ids[H2_REQUESTS]; /* of them */
+    uint32_t ids[H2_REQUESTS]; /* of the first of them */
     uint32_t goaway, reset;    /* code of the last such frame; H2_NONE: none came */
     uint32_t reset_id;
     size_t data; /* bytes of DATA */
