@@ -94,7 +94,6 @@ static void destroy(ProtobufCService *base)
         return;
     bl_pbc_cancel_calls(s);
     bl_pbc_cancel_streams(s);
-    belay_timer_stop(s->timer);
     s->destroyed = true;
     if (s->inside == 0)
         dispose(s);
