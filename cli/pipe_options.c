@@ -124,10 +124,11 @@ static bool read_address(struct pipe_options *o, struct complaint *why)
                         text_show(shown, sizeof shown, given->items[1]));
     if (!service_parse(&o->service, given->items[0], why))
         return false;
-    if (service_is_http(&o->service))
-        return complain(why, "%s: bytes go to %s:// (belay get asks for URLs)",
+    if (service_is_http(&o->service) || service_is_grpc(&o->service))
+        return complain(why, "%s: bytes go to %s:// (belay %s)",
                         text_show(shown, sizeof shown, given->items[0]),
-                        service_is_tls(&o->service) ? "tls" : "tcp");
+                        service_is_tls(&o->service) ? "tls" : "tcp",
+                        service_is_grpc(&o->service) ? "grpc calls methods" : "get asks for URLs");
     o->client.needs_tls = service_is_tls(&o->service);
     return true;
 }

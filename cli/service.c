@@ -3,6 +3,7 @@
 #include "service.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -53,9 +54,21 @@ bool service_is_http(const struct service *s)
     return is_http(s->scheme);
 }
 
+bool service_is_grpc(const struct service *s)
+{
+    return strcmp(s->scheme, "grpc") == 0 || strcmp(s->scheme, "grpcs") == 0;
+}
+
 bool service_is_tls(const struct service *s)
 {
-    return strcmp(s->scheme, "tls") == 0 || strcmp(s->scheme, "https") == 0;
+    return strcmp(s->scheme, "tls") == 0 || strcmp(s->scheme, "https") == 0 ||
+           strcmp(s->scheme, "grpcs") == 0;
+}
+
+/* What is asked by requests or calls is dialled by their client, which finds the way by itself. */
+static bool is_asked(const struct service *s)
+{
+    return service_is_http(s) || service_is_grpc(s);
 }
 
 static bool set_once(char **at, char *value, const char *what, const char *address,
@@ -140,15 +153,15 @@ static bool parse_place(struct service *s, const char *text, const char *what,
     s->scheme = scheme ? scheme_of(text) : memory_copy("tcp", 3);
     if (service_is_http(s))
         s->path = memory_copy("/", 1);
-    if (strcmp(s->scheme, "tcp") != 0 && !service_is_tls(s) && !service_is_http(s))
-        return complain(why, "%s gives addresses of tcp, tls, http or https", what);
+    if (strcmp(s->scheme, "tcp") != 0 && !service_is_tls(s) && !is_asked(s))
+        return complain(why, "%s gives addresses of tcp, tls, http, https, grpc or grpcs", what);
     if (place[0] == '\0')
         return complain(why, "%s is empty", what);
     strings_add(&s->addresses, memory_copy(place, strlen(place)));
     return true;
 }
 
-bool service_parse(struct service *s, const char *text, struct complaint *why)
+static bool parse(struct service *s, const char *text, struct complaint *why)
 {
     const char *given = text;
     size_t name = name_len(text);
@@ -169,6 +182,17 @@ bool service_parse(struct service *s, const char *text, struct complaint *why)
     return parse_list(s, given, text, why);
 }
 
+bool service_parse(struct service *s, const char *text, struct complaint *why)
+{
+    if (!parse(s, text, why))
+        return false;
+#ifndef BELAY_CLI_GRPC
+    if (service_is_grpc(s))
+        return complain(why, "%s: this belay was built without gRPC", s->scheme);
+#endif
+    return true;
+}
+
 /* ---- opening ---- */
 
 static int refuse(const struct client_options *o, const struct belay_error *error)
@@ -180,18 +204,35 @@ static int refuse(const struct client_options *o, const struct belay_error *erro
     return EXIT_USAGE;
 }
 
-/* What is asked by requests is dialled by their client, which finds the way by itself. */
+/* gRPC is HTTP as far as endpoints are concerned. To be freed. */
+static char *url_of(const struct service *s, const char *address)
+{
+    size_t size = strlen(address) + 2;
+    char *url = memory_get(size, 1);
+
+    if (service_is_grpc(s))
+        snprintf(url, size, "http%s", address + 4);
+    else
+        snprintf(url, size, "%s", address);
+    return url;
+}
+
 static int open_endpoint(const struct service *s, const struct client_options *o,
                          struct belay_loop *loop, struct belay_tls *tls, const char *url,
                          struct belay_endpoint **ret, struct belay_error *error)
 {
     struct belay_endpoint_options options = belay_endpoint_options_init();
+    char *given;
+    int rc;
 
-    if (!service_is_http(s))
+    if (!is_asked(s))
         return client_open_endpoint(o, loop, tls, url, ret, error);
-    options.url = url;
+    given = url_of(s, url);
+    options.url = given;
     options.tls = service_is_tls(s) ? tls : NULL;
-    if (belay_endpoint_new(loop, &options, ret, error) < 0)
+    rc = belay_endpoint_new(loop, &options, ret, error);
+    free(given);
+    if (rc < 0)
         return EXIT_USAGE;
     error->kind = BELAY_KIND_NONE;
     if (client_check_family(o, *ret, url) == EXIT_FINE)
@@ -257,14 +298,13 @@ static int open_place(struct service *s, const struct client_options *o, struct 
     const char *place = s->addresses.items[0];
     int rc;
 
-    if (!service_is_http(s) &&
-        (has_rules_of_hosts(o) || client_set_route(o, &options) != EXIT_FINE))
+    if (!is_asked(s) && (has_rules_of_hosts(o) || client_set_route(o, &options) != EXIT_FINE))
         return EXIT_USAGE;
-    options.scheme = s->scheme;
+    options.scheme = !service_is_grpc(s) ? s->scheme : service_is_tls(s) ? "https" : "http";
     options.host = s->kind == SERVICE_SRV ? domain_of(place) : "localhost";
-    options.port = service_is_http(s) ? 0 : 1;
+    options.port = is_asked(s) ? 0 : 1;
     options.tls = service_is_tls(s) ? tls : NULL;
-    if (!service_is_http(s) && client_route(&options, (void *)o) < 0)
+    if (!is_asked(s) && client_route(&options, (void *)o) < 0)
         return refuse(o, &error);
     if (belay_endpoint_new(loop, &options, &like, &error) < 0)
         return refuse(o, &error);

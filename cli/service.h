@@ -3,7 +3,8 @@
  * ADDRESS on the command line of commands that keep connections up: a service, and where its
  * addresses come from.
  *
- *     [NAME=]ADDRESS[,ADDRESS...]   tcp://H:P, H:P, tls://H:P, unix://PATH, http://..., https://...
+ *     [NAME=]ADDRESS[,ADDRESS...]   tcp://H:P, H:P, tls://H:P, unix://PATH, http://..., https://...,
+ *                                   grpc://H:P, grpcs://H:P
  *     [NAME=]srv:[SCHEME://]_service._proto.domain
  *     [NAME=]file:[SCHEME://]PATH   one HOST:PORT a line, read anew at each attempt
  */
@@ -32,6 +33,7 @@ struct service {
 /* Pure. What is wrong with single addresses shows when it is opened. */
 bool service_parse(struct service *service, const char *text, struct complaint *why);
 bool service_is_http(const struct service *service);
+bool service_is_grpc(const struct service *service);
 bool service_is_tls(const struct service *service);
 
 /* Makes its source; returns an exit status, having said what is wrong. */

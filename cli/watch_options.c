@@ -44,6 +44,9 @@ static const struct option_row up_rows[] = {
          "the server says it, after connecting and --send;\n\\r \\n \\t \\0 \\\\ \\xHH are bytes"),
     TEXT(0, "send", "TEXT", send, "say that first"),
     TAKE(0, "status", "N[-N]", take_status, "the answer to a request has it (200-399)"),
+    TEXT(0, "grpc-health", "SERVICE", grpc_health,
+         "grpc:// and grpcs:// say SERVING (grpc.health.v1) of that\nservice (of the server as a "
+         "whole)"),
     TEXT(0, "check", "CMD", check,
          "`sh -c CMD` ends with status 0, at each connect and\n--every so often"),
     TIME(0, "every", every_ms, 1, "between two requests or checks while it is up (10s)"),
@@ -111,7 +114,8 @@ const struct option_table watch_table = {
         "and shows what becomes of it: on a terminal a live table, in a pipe a summary at the "
         "end.\n"
         "http:// and https:// are asked by a request every 10 s, and at once when the connection\n"
-        "of the last one is closed. COMMAND takes this program's place once all are up. Status:\n"
+        "of the last one is closed; grpc:// and grpcs:// for their health. COMMAND takes this "
+        "program's place once all are up. Status:\n"
         "0 done, 1 the limit was met or at the end not all were up, 2 usage, 130 interrupted;\n"
         "else COMMAND's. Times are 500ms, 2s, 1.5m; a bare number is seconds. In brackets: what\n"
         "holds when nothing is said.\n\n" SERVICE_SYNTAX "\n\n"
@@ -191,7 +195,7 @@ static bool check(struct watch_options *o, struct complaint *why)
     return true;
 }
 
-bool watch_options_check_kinds(const struct watch_options *o, size_t http, size_t all,
+bool watch_options_check_kinds(const struct watch_options *o, size_t http, size_t grpc, size_t all,
                                struct complaint *why)
 {
     const char *needs = client_needs_http(&o->client);
@@ -203,6 +207,12 @@ bool watch_options_check_kinds(const struct watch_options *o, size_t http, size_
     if (http == all && o->expect)
         return complain(why, "--expect is for tcp://, tls:// and unix://: of an answer --status is "
                              "looked at");
+    if (http + grpc == all && o->expect)
+        return complain(why, "--expect is for tcp://, tls:// and unix://: grpc:// is asked for its "
+                             "health");
+    if (grpc == 0 && o->grpc_health)
+        return complain(why, "--grpc-health is for grpc:// and grpcs://, and there is no such "
+                             "address");
     return true;
 }
 

@@ -20,6 +20,7 @@ struct watch_options {
     size_t send_len, expect_len;
     int64_t status_min, status_max; /* of an answer */
     const char *check;
+    const char *grpc_health; /* the service that is asked about; NULL: the server */
     int64_t every_ms, answer_ms;
 
     /* what is done on a change */
@@ -33,7 +34,7 @@ enum options_verdict watch_options_read(struct watch_options *o, int argc, char 
                                         struct complaint *why);
 
 /* What only shows once the services are known. */
-bool watch_options_check_kinds(const struct watch_options *o, size_t http, size_t all,
+bool watch_options_check_kinds(const struct watch_options *o, size_t http, size_t grpc, size_t all,
                                struct complaint *why);
 
 void watch_options_free(struct watch_options *o);

@@ -2,7 +2,7 @@
 /*
  * How a service is connected to, and what of it counts as up. Over a stream: connected, then --send
  * and --expect, then --check. Of http:// and https://: a request whose answer is good, then --check;
- * its connections are the client's, so that a server which closes an idle one is not down: it is
+ * grpc:// and grpcs:// are asked for their health instead. Its connections are the client's, so that a server which closes an idle one is not down: it is
  * asked at once, but once only until it is due anyway.
  */
 #include <stdio.h>
@@ -20,7 +20,9 @@ struct probe {
     bool opening;
     struct belay_timer *timer;          /* the limit of --expect; when to ask */
     struct belay_http_request *request; /* NULL: none under way */
-    struct errand *errand;              /* likewise */
+    struct watch_grpc *grpc;            /* NULL: not asked yet */
+    bool asking;                        /* it is being asked */
+    struct errand *errand;              /* NULL: none runs */
     int status;
     uint64_t asked_on; /* the connection of the last request */
     bool due, early;   /* the link has asked; the peer's close has, since then */
@@ -47,6 +49,7 @@ static void probe_free(struct probe *p)
         p->site->probe = NULL;
     if (p->request)
         belay_http_request_cancel(p->request);
+    watch_grpc_free(p->grpc);
     errand_kill(p->errand);
     belay_timer_free(p->timer);
     free(p->heard);
@@ -292,7 +295,7 @@ static const struct belay_http_callbacks http_callbacks = {
     .size = sizeof http_callbacks, .on_headers = on_headers, .on_done = on_done};
 
 /* Not from within a call of the link's: it is the client's pool that is asked. */
-static void ask(void *arg)
+static void ask_http(void *arg)
 {
     struct probe *p = arg;
     struct watch_run *run = p->site->run;
@@ -318,6 +321,71 @@ static void ask(void *arg)
     }
 }
 
+/* ---- by calls ---- */
+
+#ifdef BELAY_CLI_GRPC
+
+static void on_health(const struct belay_error *error, void *arg)
+{
+    struct probe *p = arg;
+    struct belay_error told;
+
+    p->asking = false;
+    if (!error) {
+        run_check(p);
+        return;
+    }
+    told = *error;
+    if (told.stage == BELAY_STAGE_USE || told.stage == BELAY_STAGE_NONE)
+        told.stage = BELAY_STAGE_PROTOCOL;
+    tell_bad(p, &told);
+}
+
+static void on_grpc_lost(void *arg)
+{
+    struct probe *p = arg;
+
+    if (p->opening || p->early || p->asking || p->errand)
+        return;
+    p->early = true;
+    belay_timer_start(p->timer, 0);
+}
+
+static void ask_grpc(struct probe *p)
+{
+    struct belay_error error;
+    int rc = 0;
+
+    if (!p->grpc)
+        rc = watch_grpc_new(p->site->run, name_of(p), &p->grpc, &error);
+    if (rc == 0)
+        rc = watch_grpc_ask(p->grpc, on_health, on_grpc_lost, p, &error);
+    p->asking = rc == 0;
+    if (rc < 0)
+        on_health(&error, p);
+}
+#else
+void watch_grpc_free(struct watch_grpc *grpc)
+{
+    (void)grpc;
+}
+
+static void ask_grpc(struct probe *p)
+{
+    fail(p, BELAY_ENOTSUP, 0, "this belay was built without gRPC");
+}
+#endif
+
+static void ask(void *arg)
+{
+    struct probe *p = arg;
+
+    if (service_is_grpc(&p->site->service))
+        ask_grpc(p);
+    else
+        ask_http(p);
+}
+
 static void http_open(struct belay_conn *conn, struct belay_endpoint *endpoint, void *arg)
 {
     struct probe *p = probe_new(conn, arg, ask);
@@ -334,7 +402,7 @@ static void http_check(struct belay_conn *conn, void *arg)
     (void)arg;
     p->due = true;
     p->early = false;
-    if (!p->request && !p->errand)
+    if (!p->request && !p->asking && !p->errand)
         belay_timer_start(p->timer, 0);
 }
 
@@ -373,5 +441,7 @@ static const struct belay_connector_ops http_ops = {
 struct belay_connector watch_probe_connector(struct watch_site *site)
 {
     return (struct belay_connector){
-        .ops = service_is_http(&site->service) ? &http_ops : &stream_ops, .arg = site};
+        .ops = service_is_http(&site->service) || service_is_grpc(&site->service) ? &http_ops
+                                                                                  : &stream_ops,
+        .arg = site};
 }

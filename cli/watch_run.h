@@ -72,6 +72,16 @@ void watch_world_close(struct watch_run *run);
 struct belay_connector watch_probe_connector(struct watch_site *site);
 extern const struct belay_pool_callbacks watch_pool_callbacks; /* of the client; arg: the run */
 
+/* watch_grpc.c: the health of a server of gRPC. `endpoint` is its URL in HTTP; on failure `error`. */
+struct watch_grpc;
+typedef void watch_grpc_fn(const struct belay_error *error, void *arg); /* NULL: it is SERVING */
+int watch_grpc_new(struct watch_run *run, const char *endpoint, struct watch_grpc **ret,
+                   struct belay_error *error);
+void watch_grpc_free(struct watch_grpc *grpc);
+/* Asks; fn runs once, later. `on_lost` runs when its connection is lost at another time. */
+int watch_grpc_ask(struct watch_grpc *grpc, watch_grpc_fn *fn, belay_fn *on_lost, void *arg,
+                   struct belay_error *error);
+
 /* watch_control.c: what keys, signals, time and events do. */
 bool watch_control_start(struct watch_run *run);
 void watch_control_stop(struct watch_run *run);

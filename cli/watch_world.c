@@ -47,7 +47,7 @@ static void say_twice(const struct watch_run *run, size_t n)
 
 static int read_services(struct watch_run *run, struct client_options *o, struct complaint *why)
 {
-    size_t http = 0;
+    size_t http = 0, grpc = 0;
 
     run->sites = memory_get(o->urls.n ? o->urls.n : 1, sizeof *run->sites);
     run->sites_n = o->urls.n;
@@ -59,6 +59,7 @@ static int read_services(struct watch_run *run, struct client_options *o, struct
             return refuse_address(o, i, why);
         say_twice(run, i);
         http += service_is_http(&site->service);
+        grpc += service_is_grpc(&site->service);
         o->needs_tls = o->needs_tls || service_is_tls(&site->service);
         site->row.name = site->service.name;
         site->row.next_ms = -1;
@@ -67,7 +68,7 @@ static int read_services(struct watch_run *run, struct client_options *o, struct
         complain(why, "there is no address in the files of -i");
         return refuse(why);
     }
-    return watch_options_check_kinds(run->o, http, o->urls.n, why) ? EXIT_FINE : refuse(why);
+    return watch_options_check_kinds(run->o, http, grpc, o->urls.n, why) ? EXIT_FINE : refuse(why);
 }
 
 /* ---- the client ---- */
@@ -135,7 +136,7 @@ static int open_link(struct watch_site *site)
     options.connector = watch_probe_connector(site);
     options.on_event = on_event;
     options.event_arg = site;
-    if (service_is_http(&site->service) || run->o->check)
+    if (service_is_http(&site->service) || service_is_grpc(&site->service) || run->o->check)
         options.check_interval_ms = run->o->every_ms;
     if (belay_link_open(site->service.source, &options, &link, &error) < 0)
         return client_refuse("starting", &error);
