@@ -88,20 +88,22 @@ static const struct bl_rpc_home_ops home_ops = {
 
 /* ---- one stream after the other ---- */
 
-static void tell(struct bl_health *health, bool serving)
+static void tell(struct bl_health *health, bool heard, bool serving)
 {
     struct bl_sub_conn *sc = conn_of(health);
     struct belay_channel *ch = sc->sub->channel;
     struct belay_error error;
 
-    if (!serving) {
+    sc->heard = heard;
+    sc->serving = serving;
+    if (heard && !serving) {
         bl_error_set(&error, BELAY_EUNHEALTHY, BELAY_STAGE_USE,
                      "%.160s says that the service \"%.80s\" is not being served",
                      belay_endpoint_name(sc->sub->endpoint), ch->health_service);
         bl_channel_remember(ch, &error);
     }
     if (sc->ready)
-        bl_cp_health(&ch->cp, &sc->sub->cp, serving);
+        bl_sub_health(sc->sub);
     bl_channel_run_later(ch);
 }
 
@@ -110,27 +112,39 @@ static void on_message(struct belay_rpc *rpc, const void *data, size_t len, void
     struct bl_health *health = arg;
 
     (void)rpc;
+    health->answered = true;
     belay_backoff_reset(&health->backoff);
-    tell(health, bl_health_read_answer(data, len) == 1);
+    tell(health, true, bl_health_read_answer(data, len) == 1);
+}
+
+/* When the next stream begins; BELAY_NEVER. */
+static uint64_t next_at(struct bl_health *health, struct belay_channel *ch)
+{
+    uint64_t now = bl_channel_now(ch), at;
+    int64_t delay_ms;
+
+    if (health->answered) {
+        at = bl_after_ms(health->begun_at, health->backoff.options.delay_ms);
+        return at > now ? at : now;
+    }
+    delay_ms = belay_backoff_failed(&health->backoff, bl_rand_next(&ch->loop->rand));
+    return bl_after_ms(now, delay_ms == BELAY_FOREVER ? INT64_MAX : delay_ms);
 }
 
 static void on_done(struct belay_rpc *rpc, const struct belay_rpc_result *result, void *arg)
 {
     struct bl_health *health = arg;
     struct belay_channel *ch = conn_of(health)->sub->channel;
-    int64_t delay_ms;
 
     (void)rpc;
     if (!health->on || conn_of(health)->closing)
         return;
     if (result->status == BELAY_GRPC_UNIMPLEMENTED) { /* it has no such service: so be it */
-        tell(health, true);
+        tell(health, true, true);
         return;
     }
-    tell(health, false);
-    delay_ms = belay_backoff_failed(&health->backoff, bl_rand_next(&ch->loop->rand));
-    if (delay_ms != BELAY_FOREVER)
-        bl_timer_at(&health->timer, ch->loop, bl_after_ms(bl_channel_now(ch), delay_ms));
+    tell(health, !health->answered, false);
+    bl_timer_at(&health->timer, ch->loop, next_at(health, ch));
 }
 
 static const struct belay_rpc_callbacks callbacks = {
@@ -149,6 +163,8 @@ static int begin(struct bl_health *health)
     if (rc < 0)
         return rc;
     health->rpc = rpc;
+    health->answered = false;
+    health->begun_at = bl_channel_now(ch);
     rc = bl_health_write_request(&request, &ch->loop->mem, ch->health_service);
     if (rc == 0)
         rc = belay_rpc_write(rpc, bl_buf_head(&request), bl_buf_len(&request));

@@ -241,12 +241,13 @@ void bl_cp_ended(struct bl_cp_sub *sub)
     sub->ending--;
 }
 
-void bl_cp_health(struct bl_cp *cp, struct bl_cp_sub *sub, bool serving)
+void bl_cp_health(struct bl_cp *cp, struct bl_cp_sub *sub, enum belay_channel_state said)
 {
     if (sub->ready == 0)
         return;
-    sub->state = serving ? BELAY_CHANNEL_READY : BELAY_CHANNEL_TRANSIENT_FAILURE;
-    sub->failing = !serving;
+    sub->state = said;
+    if (said != BELAY_CHANNEL_CONNECTING)
+        sub->failing = said == BELAY_CHANNEL_TRANSIENT_FAILURE;
     settle(cp);
 }
 

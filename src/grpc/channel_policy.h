@@ -100,7 +100,9 @@ void bl_cp_failed(struct bl_cp *cp, struct bl_cp_sub *sub, bool final, uint64_t 
  * done. `useful`: some call was answered on it. */
 void bl_cp_lost(struct bl_cp *cp, struct bl_cp_sub *sub, bool goaway, bool useful, uint64_t now);
 void bl_cp_ended(struct bl_cp_sub *sub); /* one that had been told to go away is gone */
-void bl_cp_health(struct bl_cp *cp, struct bl_cp_sub *sub, bool serving);
+/* What its connections say of their health: one serves (READY), none does (TRANSIENT_FAILURE), or
+ * they have not said (CONNECTING). */
+void bl_cp_health(struct bl_cp *cp, struct bl_cp_sub *sub, enum belay_channel_state said);
 /* Calls wait, and none of its connections has room. */
 void bl_cp_full(struct bl_cp *cp, struct bl_cp_sub *sub);
 /* As far as is known, no call waits for room. */

@@ -99,6 +99,24 @@ void bl_sub_conn_freed(struct bl_sub_conn *sc)
 
 /* ---- what is told of connections ---- */
 
+void bl_sub_health(struct bl_subchannel *sub)
+{
+    enum belay_channel_state said = BELAY_CHANNEL_TRANSIENT_FAILURE;
+
+    if (!sub->channel->options.health_service)
+        return;
+    EACH_CONN(node, sub)
+    {
+        const struct bl_sub_conn *sc = conn_of(node);
+
+        if (sc->ready && sc->serving)
+            said = BELAY_CHANNEL_READY;
+        else if (sc->ready && !sc->heard && said != BELAY_CHANNEL_READY)
+            said = BELAY_CHANNEL_CONNECTING;
+    }
+    bl_cp_health(&sub->channel->cp, &sub->cp, said);
+}
+
 static void lose(struct bl_sub_conn *sc, bool goaway)
 {
     struct belay_channel *ch = sc->sub->channel;
@@ -108,6 +126,7 @@ static void lose(struct bl_sub_conn *sc, bool goaway)
     sc->ready = false;
     sc->ending = goaway;
     bl_cp_lost(&ch->cp, &sc->sub->cp, goaway, sc->useful || goaway, bl_channel_now(ch));
+    bl_sub_health(sc->sub);
     bl_channel_run_later(ch);
 }
 
@@ -134,6 +153,7 @@ static void on_opened(struct belay_conn *conn, void *keeper)
         return;
     }
     sc->ready = true;
+    sc->heard = sc->serving = !ch->options.health_service;
     bl_conn_acquired(conn);
     bl_cp_opened(&ch->cp, &sc->sub->cp);
     if (ch->options.health_service && bl_health_start(&sc->health, sc) < 0) {
@@ -325,7 +345,7 @@ static uint32_t room_of(const struct bl_sub_conn *sc, uint32_t *ret_running)
 {
     const struct bl_session *session;
 
-    if (!bl_sub_conn_is_good(sc))
+    if (!bl_sub_conn_is_good(sc) || !sc->serving)
         return 0;
     session = bl_http_session_of(sc->conn);
     *ret_running = session->running;

@@ -30,7 +30,9 @@ struct bl_sub_conn {
     bool ready;       /* takes calls */
     bool ending;      /* told to go away; the policy counts it */
     bool closing;
-    bool useful; /* a call was answered on it */
+    bool useful;  /* a call was answered on it */
+    bool heard;   /* it has said whether it serves; or nobody asks */
+    bool serving; /* ... and it does */
     struct bl_health health;
 };
 
@@ -56,6 +58,8 @@ void bl_sub_close(struct bl_subchannel *sub);
 bool bl_sub_has_room(const struct bl_cp_sub *sub);
 /* The least loaded that has room; NULL. */
 struct bl_sub_conn *bl_sub_pick(struct bl_subchannel *sub);
+/* One of its connections has another health, or is none any more. */
+void bl_sub_health(struct bl_subchannel *sub);
 /* A call on it has gone; it may be freed. */
 void bl_sub_conn_freed(struct bl_sub_conn *sc);
 /* Whether it takes calls as far as is known, also by what has not been told yet. */

@@ -205,105 +205,6 @@ static void who_waits_for_a_channel_that_is_ready_need_not(void **state)
     ck_close(&k);
 }
 
-/* ---- health ---- */
-
-struct health {
-    bool serving, unknown;
-    unsigned watches;
-    uint32_t conn, id;
-};
-
-static void say_health(struct h2_server *s, const struct health *h, bool head)
-{
-    const char answer[] = {8, h->serving ? 1 : 2};
-
-    ck_say(s, h->conn, h->id, head, answer, sizeof answer);
-}
-
-/* The first request of each connection is the watch. */
-static void watched(struct h2_server *s, unsigned conn, uint32_t id)
-{
-    struct health *h = s->extra;
-
-    if (id != 1) {
-        ck_answer(s, conn, id, "1");
-        return;
-    }
-    h->watches++;
-    h->conn = conn;
-    h->id = id;
-    if (h->unknown)
-        ck_status(s, conn, id, BELAY_GRPC_UNIMPLEMENTED, "");
-    else
-        say_health(s, h, true);
-}
-
-static void open_watched(struct channel_kit *k, struct health *h)
-{
-    struct belay_channel_options o = ck_options();
-
-    o.health_service = "test.Echo";
-    ck_open(k, "ipv4:127.0.0.1:%1", &o);
-    k->servers[0].on_request = watched;
-    k->servers[0].extra = h;
-}
-
-static void a_server_that_does_not_serve_gets_no_calls(void **state)
-{
-    struct health h = {.serving = false};
-    struct channel_kit k;
-    struct ck_call call;
-
-    (void)state;
-    open_watched(&k, &h);
-    ck_call(&k, &call);
-    ck_bad(&call, BELAY_GRPC_UNAVAILABLE);
-    assert_non_null(strstr(call.message, "not being served"));
-    assert_int_equal(belay_channel_get_state(k.channel), BELAY_CHANNEL_TRANSIENT_FAILURE);
-    h.serving = true;
-    say_health(&k.servers[0], &h, false);
-    ck_until_state(&k, BELAY_CHANNEL_READY);
-    ck_call(&k, &call);
-    ck_good(&call, "1");
-    h.serving = false;
-    say_health(&k.servers[0], &h, false);
-    ck_until_state(&k, BELAY_CHANNEL_TRANSIENT_FAILURE);
-    assert_int_equal(k.servers[0].accepted, 1);
-    ck_close(&k);
-}
-
-static void a_server_that_knows_nothing_of_health_is_healthy(void **state)
-{
-    struct health h = {.unknown = true};
-    struct channel_kit k;
-    struct ck_call call;
-
-    (void)state;
-    open_watched(&k, &h);
-    ck_call(&k, &call);
-    ck_good(&call, "1");
-    assert_int_equal(h.watches, 1);
-    ck_close(&k);
-}
-
-static void a_stream_of_health_that_ends_is_begun_again(void **state)
-{
-    struct health h = {.serving = true};
-    struct channel_kit k;
-
-    (void)state;
-    open_watched(&k, &h);
-    belay_channel_connect(k.channel);
-    ck_until_state(&k, BELAY_CHANNEL_READY);
-    h2_reset(&k.servers[0], 0, 1, 2);
-    ck_until_state(&k, BELAY_CHANNEL_TRANSIENT_FAILURE);
-    ck_a_while(&k);
-    assert_int_equal(k.servers[0].requests, 1);
-    ck_forward(&k, 1300);
-    ck_until_requests(&k, 0, 2);
-    ck_close(&k);
-}
-
 /* ---- under a supervisor ---- */
 
 struct opened {
@@ -356,9 +257,6 @@ int main(void)
         cmocka_unit_test(who_waits_for_a_dead_server_is_told_why),
         cmocka_unit_test(who_waits_keeps_the_channel_awake),
         cmocka_unit_test(who_waits_for_a_channel_that_is_ready_need_not),
-        cmocka_unit_test(a_server_that_does_not_serve_gets_no_calls),
-        cmocka_unit_test(a_server_that_knows_nothing_of_health_is_healthy),
-        cmocka_unit_test(a_stream_of_health_that_ends_is_begun_again),
         cmocka_unit_test(a_supervisor_keeps_a_channel),
     };
 

@@ -480,10 +480,12 @@ static void health_decides_where_it_is_asked(void **state)
     expect(&r, BL_CP_DIAL, 0);
     bl_cp_opened(&r.cp, &r.subs[0]);
     expect_state(&r, BELAY_CHANNEL_CONNECTING);
-    bl_cp_health(&r.cp, &r.subs[0], false);
+    bl_cp_health(&r.cp, &r.subs[0], BELAY_CHANNEL_TRANSIENT_FAILURE);
     expect_state(&r, BELAY_CHANNEL_TRANSIENT_FAILURE);
-    bl_cp_health(&r.cp, &r.subs[0], true);
+    bl_cp_health(&r.cp, &r.subs[0], BELAY_CHANNEL_READY);
     expect_state(&r, BELAY_CHANNEL_READY);
+    bl_cp_health(&r.cp, &r.subs[0], BELAY_CHANNEL_CONNECTING);
+    expect_state(&r, BELAY_CHANNEL_CONNECTING);
 }
 
 static void a_closed_channel_does_nothing(void **state)
