@@ -181,6 +181,10 @@ static void begin(struct belay_conn *c)
     int rc;
 
     bl_endpoint_plan(c->endpoint, &plan);
+    if (c->alpn) {
+        plan.alpn = c->alpn;
+        plan.alpn_len = c->alpn_len;
+    }
     if (!bl_conn_ops(c)->open && belay_endpoint_address(c->endpoint)) {
         bl_error_set(&error, BELAY_ENOTSUP, BELAY_STAGE_CONNECT,
                      "connecting to %s: an address of the caller's own needs a connector that "

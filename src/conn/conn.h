@@ -52,6 +52,8 @@ struct belay_conn {
     struct belay_endpoint *endpoint;
     const struct belay_connector *connector;
     const struct belay_dial_options *dial_options;
+    const uint8_t *alpn; /* offered instead of the endpoint's, in wire form; NULL: that */
+    size_t alpn_len;
     const struct bl_conn_keeper_ops *keeper_ops;
     void *keeper;
     struct bl_dial *dial; /* while dialling only */
@@ -124,6 +126,13 @@ void bl_conn_check(struct belay_conn *conn); /* `checked` follows */
 /* Somebody else is about to check it, and may watch its descriptor: until belay_conn_checked, or
  * false. */
 void bl_conn_set_checking(struct belay_conn *conn, bool checking);
+
+/* Before it is dialled: what it offers, in wire form, in place of its endpoint's; NULL: that. */
+static inline void bl_conn_offer(struct belay_conn *conn, const uint8_t *alpn, size_t len)
+{
+    conn->alpn = alpn;
+    conn->alpn_len = len;
+}
 
 /* What the connector says of it now; true where it cannot be asked, or it is not open. */
 bool bl_conn_is_healthy(struct belay_conn *conn);

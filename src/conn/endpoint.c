@@ -342,6 +342,16 @@ struct belay_loop *bl_endpoint_loop(const struct belay_endpoint *e)
     return e->loop;
 }
 
+bool bl_endpoint_offers(const struct belay_endpoint *e, const char *protocol)
+{
+    for (size_t at = 0; at < e->alpn_len; at += 1 + (size_t)e->alpn[at]) {
+        if (bl_span_equal(bl_span((const char *)e->alpn + at + 1, e->alpn[at]),
+                          bl_span_of(protocol)))
+            return true;
+    }
+    return false;
+}
+
 /* ---- for those who dial ---- */
 
 void bl_endpoint_plan(const struct belay_endpoint *e, struct bl_dial_plan *plan)

@@ -9,6 +9,7 @@
 #include "http/client.h"
 #include "http/http_check.h"
 #include "http/session.h"
+#include "keep/pool.h"
 #include "net/stream.h"
 #include "wire/credentials.h"
 
@@ -135,6 +136,21 @@ void bl_session_unfit(struct bl_session *session, const struct belay_error *erro
     bl_error_prefix(&told, "starting HTTP with %.160s",
                     belay_endpoint_name(belay_conn_endpoint(session->conn)));
     belay_conn_open_failed(session->conn, &told);
+}
+
+bool bl_session_step_down(struct bl_session *session)
+{
+    static const uint8_t http1[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
+    struct belay_peer *peer = bl_pool_peer_of(session->conn);
+
+    if (!peer || !is_allowed(session->http, "http/1.1") ||
+        !bl_endpoint_offers(peer->endpoint, "http/1.1"))
+        return false;
+    if (peer->alpn) /* only what was opened before, or elsewhere, still speaks HTTP/2 */
+        belay_conn_draining(session->conn);
+    else
+        bl_peer_narrow(peer, http1, sizeof http1, 1);
+    return true;
 }
 
 static void session_open(struct belay_conn *conn, struct belay_stream *stream, void *arg)

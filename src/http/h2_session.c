@@ -224,6 +224,8 @@ void bl_h2_on_goaway(struct bl_h2_session *s)
         bl_h2_die(s, BELAY_EEOF, "the peer ends the connection (GOAWAY)");
         return;
     }
+    if (s->goaway_code == NGHTTP2_HTTP_1_1_REQUIRED)
+        bl_session_step_down(&s->base);
     belay_conn_draining(s->base.conn);
     turn_away(s);
 }

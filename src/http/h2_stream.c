@@ -406,6 +406,9 @@ static void reset_by_peer(struct bl_h2_stream *st)
     else if (st->code == NGHTTP2_REFUSED_STREAM || !st->framed) /* ... before or after a head */
         bl_h2_stream_fail(st, BELAY_ERESET, st->ex->answered ? BELAY_ANSWERED : BELAY_NOT_SENT,
                           "the peer refused the request (%s)", name);
+    else if (st->code == NGHTTP2_HTTP_1_1_REQUIRED && bl_session_step_down(&st->session->base))
+        bl_h2_stream_fail(st, BELAY_ERESET, bl_h2_sent(st->ex),
+                          "the peer wants HTTP/1.1, and is spoken to so from now on (%s)", name);
     else
         bl_h2_stream_fail(st, BELAY_EPROTO, bl_h2_sent(st->ex), "the peer reset the request (%s)",
                           name);

@@ -155,6 +155,10 @@ void bl_session_ready(struct bl_session *session);
 /* Its connection fails to open; whoever says so frees it. */
 void bl_session_unfit(struct bl_session *session, const struct belay_error *error);
 
+/* Its peer wants HTTP/1.1 in place of HTTP/2: new connections to that endpoint of the pool speak
+ * that, if they may, and those that there are serve nobody else. False: they may not. */
+bool bl_session_step_down(struct bl_session *session);
+
 /* The connectors, `http`: of the client's pool, and of other keepers. Their arg is the client. */
 extern const struct belay_connector_ops bl_http_connector, bl_http_link_connector;
 /* The session of a connection; NULL: it is none of HTTP, or its session has not begun. */

@@ -73,6 +73,8 @@ struct belay_peer {
     struct bl_pool_names names;
     struct bl_cache_group *shelf; /* in the cache; NULL: there is none */
     struct bl_cache_wait wait;    /* at that shelf */
+    const uint8_t *alpn; /* to be offered, rather than what the endpoint says; NULL: that */
+    size_t alpn_len;
     struct bl_error_copy last_error;
     uint64_t last_error_at;
     struct bl_group *group; /* threads attached to it; NULL: none */
@@ -153,6 +155,9 @@ static inline void bl_peer_expect(struct belay_peer *peer, int32_t capacity)
         peer->pp.expected = capacity;
 }
 void bl_peer_clear(struct belay_peer *peer, enum belay_clear how);
+/* From now on its connections offer no more than that, whatever its endpoint does, and carry as
+ * many as that; those that there are serve nobody else. `alpn`, in wire form, stays. */
+void bl_peer_narrow(struct belay_peer *peer, const uint8_t *alpn, size_t len, int32_t capacity);
 /* Its pool has ended. */
 void bl_peer_orphan(struct belay_peer *peer);
 void bl_peer_note_error(struct belay_peer *peer, const struct belay_error *error);
@@ -197,6 +202,8 @@ void bl_pool_look_again(struct belay_pool *pool, struct bl_pool_conn *conn);
 
 /* One more for the peer. BELAY_ENOMEM, ... */
 int bl_pool_dial(struct belay_pool *pool, struct belay_peer *peer);
+/* Whose a connection is; NULL: another keeper's than a pool. */
+struct belay_peer *bl_pool_peer_of(const struct belay_conn *conn);
 /* It came up, and ended before anybody had any use of it; `lost` may be NULL. From the task. */
 void bl_pool_waste(struct belay_pool *pool, struct bl_pool_conn *conn,
                    const struct belay_error *lost);

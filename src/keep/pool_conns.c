@@ -259,6 +259,16 @@ static const struct bl_conn_keeper_ops keeper_ops = {
     .due = on_due,
 };
 
+struct belay_peer *bl_pool_peer_of(const struct belay_conn *conn)
+{
+    struct bl_pool_conn *c;
+
+    if (conn->keeper_ops != &keeper_ops)
+        return NULL;
+    c = bl_conn_extra((struct belay_conn *)(uintptr_t)conn);
+    return bl_peer_of(c->pp.peer);
+}
+
 /* ---- begun ---- */
 
 int bl_pool_dial(struct belay_pool *pool, struct belay_peer *peer)
@@ -275,6 +285,7 @@ int bl_pool_dial(struct belay_pool *pool, struct belay_peer *peer)
     bl_pp_dial_started(&c->pp, &peer->pp, bl_pool_now(pool));
     bl_list_init(&c->reused);
     c->lessor.conn = conn;
+    bl_conn_offer(conn, peer->alpn, peer->alpn_len);
     rc = bl_lessor_init(&c->lessor, pool->loop, &bl_pool_lessor_ops, pool, conn);
     if (rc < 0)
         bl_pp_close(&c->pp, BELAY_REASON_OPEN_FAILED, false);

@@ -149,6 +149,14 @@ void bl_peer_clear(struct belay_peer *peer, enum belay_clear how)
     bl_pool_touch(peer);
 }
 
+void bl_peer_narrow(struct belay_peer *peer, const uint8_t *alpn, size_t len, int32_t capacity)
+{
+    peer->alpn = alpn;
+    peer->alpn_len = len;
+    peer->pp.expected = capacity;
+    bl_peer_clear(peer, BELAY_CLEAR_GENTLY);
+}
+
 void belay_peer_clear(struct belay_peer *peer, enum belay_clear how)
 {
     if (peer->pool)
