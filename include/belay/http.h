@@ -10,6 +10,10 @@
  * another, without the caller's doing, if it had not been sent, or if its method is idempotent (RFC
  * 9110 section 9.2.2) and its body can be had again. A request that is not idempotent goes out only
  * on a fresh connection or one that was probed at that moment.
+ *
+ * A server that wants HTTP/1.1 in place of HTTP/2 (HTTP_1_1_REQUIRED, RFC 9113 section 7) is spoken
+ * to in HTTP/1.1 from then on, where both may be spoken. As this does not say that the request was
+ * not acted upon, it is replayed like one whose connection was lost.
  */
 #ifndef BELAY_HTTP_H
 #define BELAY_HTTP_H
