@@ -15,6 +15,7 @@
 #include "etcd.pb-c.h"
 
 struct app {
+    struct belay_loop *loop;
     ProtobufCService *kv, *watch;
     struct belay_timer *again;
     ProtobufCBinaryData key;
@@ -89,12 +90,18 @@ static void watch(void *arg)
         belay_service_stream_write(stream, &request.base);
 }
 
+static void give_up(struct app *app)
+{
+    complain(belay_service_status(app->kv));
+    belay_loop_stop(app->loop);
+}
+
 static void on_range(const Etcdserverpb__RangeResponse *response, void *arg)
 {
     struct app *app = arg;
 
     if (!response) {
-        complain(belay_service_status(app->kv));
+        give_up(app);
         return;
     }
     for (size_t i = 0; i < response->n_kvs; i++)
@@ -112,7 +119,7 @@ static void on_put(const Etcdserverpb__PutResponse *response, void *arg)
     if (response)
         etcdserverpb__kv__range(app->kv, &request, on_range, app);
     else
-        complain(belay_service_status(app->kv));
+        give_up(app);
 }
 
 int main(int argc, char **argv)
@@ -122,18 +129,17 @@ int main(int argc, char **argv)
     Etcdserverpb__PutRequest put = ETCDSERVERPB__PUT_REQUEST__INIT;
     struct belay_channel *channel;
     struct belay_error error;
-    struct belay_loop *loop;
     struct app app = {0};
 
     if (argc < 3)
         return fprintf(stderr, "usage: etcd TARGET KEY [VALUE]\n"), 2;
     app.key = range.key = put.key = bytes(argv[2]);
-    if (belay_loop_new(NULL, &loop, &error) < 0 ||
-        belay_channel_open(loop, argv[1], NULL, &channel, &error) < 0 ||
+    if (belay_loop_new(NULL, &app.loop, &error) < 0 ||
+        belay_channel_open(app.loop, argv[1], NULL, &channel, &error) < 0 ||
         belay_service_new(channel, &etcdserverpb__kv__descriptor, &options, &app.kv, &error) < 0 ||
         belay_service_new(channel, &etcdserverpb__watch__descriptor, NULL, &app.watch, &error) <
             0 ||
-        belay_timer_new(loop, watch, &app, &app.again) < 0)
+        belay_timer_new(app.loop, watch, &app, &app.again) < 0)
         return fprintf(stderr, "%s\n", error.text), 1;
     if (argc > 3) {
         put.value = bytes(argv[3]);
@@ -141,9 +147,9 @@ int main(int argc, char **argv)
     } else {
         etcdserverpb__kv__range(app.kv, &range, on_range, &app);
     }
-    belay_loop_run(loop); /* for as long as the channel is open */
+    belay_loop_run(app.loop); /* until it is stopped */
     protobuf_c_service_destroy(app.watch);
     protobuf_c_service_destroy(app.kv);
-    belay_loop_free(loop);
+    belay_loop_free(app.loop);
     return 1;
 }

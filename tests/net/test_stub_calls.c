@@ -465,6 +465,7 @@ static void no_closure_runs_after_destroy(void **state)
     test__service__ask(k.service, NULL, stub_closure, &calls[3]);
     protobuf_c_service_destroy(k.service);
     k.service = NULL;
+    belay_service_call_cancel(&call); /* it is over, and nothing of it is left */
     h2_turn(&k.grpc.h2);
     for (unsigned i = 0; i < 4; i++)
         assert_int_equal(calls[i].closures, 0);
