@@ -86,6 +86,12 @@ bool bl_h2_limits_allow(struct bl_h2_limits *l, const uint8_t header[BL_H2_FRAME
     return false;
 }
 
+bool bl_h2_limits_unwanted(struct bl_h2_limits *l, uint64_t now)
+{
+    drain(l, now);
+    return ++l->level[BL_H2_FLOOD_EMPTY] <= buckets[BL_H2_FLOOD_EMPTY].size;
+}
+
 static void pay(struct bl_h2_limits *l, enum bl_h2_flood kind, uint32_t n)
 {
     l->level[kind] = l->level[kind] > n ? l->level[kind] - n : 0;
@@ -99,6 +105,8 @@ void bl_h2_limits_earn(struct bl_h2_limits *l, uint8_t type, size_t length)
     if (type == NGHTTP2_HEADERS) {
         pay(l, BL_H2_FLOOD_RESET, 1);
         pay(l, BL_H2_FLOOD_OTHER, 2);
+    } else if (type == NGHTTP2_RST_STREAM) {
+        pay(l, BL_H2_FLOOD_EMPTY, 2); /* a head and trailers may be on their way */
     } else if (type == NGHTTP2_DATA) {
         pay(l, BL_H2_FLOOD_CONTROL, 1);
         pay(l, BL_H2_FLOOD_OTHER, 4 + (uint32_t)(length / 1024) * UPDATES_PER_KIB);

@@ -157,6 +157,15 @@ static void on_headers(struct bl_h2_session *s, nghttp2_session *nghttp2,
         st->ended = true;
 }
 
+/* As servers of gRPC say it (gRFC A8). */
+static bool asks_for_calm(const nghttp2_goaway *goaway)
+{
+    struct bl_span why = bl_span((const char *)goaway->opaque_data, goaway->opaque_data_len);
+
+    return goaway->error_code == NGHTTP2_ENHANCE_YOUR_CALM &&
+           bl_span_equal(why, bl_span_of("too_many_pings"));
+}
+
 static int on_frame(nghttp2_session *nghttp2, const nghttp2_frame *frame, void *arg)
 {
     struct bl_h2_session *s = arg;
@@ -184,6 +193,7 @@ static int on_frame(nghttp2_session *nghttp2, const nghttp2_frame *frame, void *
     case NGHTTP2_GOAWAY:
         s->goaway = s->goaway_done = true;
         s->goaway_code = frame->goaway.error_code;
+        s->calm |= asks_for_calm(&frame->goaway);
         break;
     default:
         break;
@@ -361,6 +371,15 @@ static const char *describe_beginning(const uint8_t *header)
                                              : "the peer does not speak HTTP/2";
 }
 
+static bool is_for_nobody(const struct bl_h2_session *s)
+{
+    const uint8_t *id = s->header + 5;
+
+    return s->header[3] == NGHTTP2_HEADERS &&
+           !stream_of(s->nghttp2, (int32_t)((uint32_t)(id[0] & 0x7f) << 24 | (uint32_t)id[1] << 16 |
+                                            (uint32_t)id[2] << 8 | id[3]));
+}
+
 /* What was asked for not to be promised never may be: our SETTINGS came before any request. */
 static bool begin_frame(struct bl_h2_session *s, const bool *gone)
 {
@@ -377,6 +396,11 @@ static bool begin_frame(struct bl_h2_session *s, const bool *gone)
     if (!bl_h2_limits_allow(&s->limits, s->header, s->base.http->limits.header_bytes,
                             bl_now(bl_h2_loop(s)), &why)) {
         bl_h2_end(s, NGHTTP2_ENHANCE_YOUR_CALM, BELAY_EPROTO, why);
+        return false;
+    }
+    if (is_for_nobody(s) && !bl_h2_limits_unwanted(&s->limits, bl_now(bl_h2_loop(s)))) {
+        bl_h2_end(s, NGHTTP2_ENHANCE_YOUR_CALM, BELAY_EPROTO,
+                  "the peer sends too many heads that nobody asked for");
         return false;
     }
     s->left = bl_h2_frame_length(s->header);

@@ -105,6 +105,7 @@ struct bl_h2_session {
     bool pinging;  /* a PING waits for its answer */
     bool checking; /* ... and the keeper for what comes of it */
     uint32_t goaway_code;
+    bool calm; /* a GOAWAY said that there were too many PINGs */
     uint64_t heard_at, whole_at; /* when bytes last came, and something whole */
     uint64_t pinged_at;          /* when the last PING went */
     int code;                    /* of a failure where none can be told; 0: none */
@@ -193,6 +194,8 @@ void bl_h2_head_free(struct bl_h2_head *head, struct bl_mem *mem);
 /* A frame begins: whether it is borne. Otherwise *ret_why says what is too much. */
 bool bl_h2_limits_allow(struct bl_h2_limits *limits, const uint8_t header[BL_H2_FRAME_HEADER],
                         size_t header_bytes_max, uint64_t now, const char **ret_why);
+/* A head begins that nobody waits for: its stream is over, or was reset. Whether it is borne. */
+bool bl_h2_limits_unwanted(struct bl_h2_limits *limits, uint64_t now);
 uint32_t bl_h2_frame_length(const uint8_t header[BL_H2_FRAME_HEADER]);
 /* A frame of ours has left, for which the peer may send some. */
 void bl_h2_limits_earn(struct bl_h2_limits *limits, uint8_t type, size_t length);

@@ -129,6 +129,23 @@ static void a_block_has_an_end(void **state)
     assert_true(allow(&l, NGHTTP2_CONTINUATION, 0, 16384, START));
 }
 
+/* Answers to what was cancelled cross the reset. */
+static void resets_of_ours_pay_for_the_heads_that_cross_them(void **state)
+{
+    struct bl_h2_limits l = {0};
+
+    (void)state;
+    for (int i = 0; i < 5000; i++) {
+        bl_h2_limits_earn(&l, NGHTTP2_RST_STREAM, 4);
+        assert_true(bl_h2_limits_unwanted(&l, 0));
+        assert_true(bl_h2_limits_unwanted(&l, 0));
+    }
+    for (int i = 0; i < 999; i++)
+        bl_h2_limits_unwanted(&l, 0);
+    assert_false(bl_h2_limits_unwanted(&l, 0));
+    assert_true(bl_h2_limits_unwanted(&l, BL_MS(1000)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -139,6 +156,7 @@ int main(void)
         cmocka_unit_test(what_we_send_pays_for_answers),
         cmocka_unit_test(an_upload_whose_windows_come_back_in_pieces_is_borne),
         cmocka_unit_test(a_block_has_an_end),
+        cmocka_unit_test(resets_of_ours_pay_for_the_heads_that_cross_them),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
