@@ -118,6 +118,9 @@ class Service(stubs.ConnectionServiceServicer):
         return messages.CompatibilityResponse(IsCompatible=not found, Incompatibilities=found, ServerVersion="15.0",
                                               ServerProtocolVersion="1", Capabilities=["precise-event-type-schemas"])
 
+    def GetDescriptorSet(self, request, context):
+        return messages.DescriptorSetResponse(SchemaDefinition=(HERE / "chronicle_clients.proto").read_text())
+
     def Connect(self, request, context):
         kernel = self.kernel
         client = kernel.register(request)
