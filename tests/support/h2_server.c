@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@ static void listen_on(struct h2_server *s)
     s->listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     assert_true(s->listener >= 0);
     setsockopt(s->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    setsockopt(s->listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* of what it accepts */
     assert_int_equal(bind(s->listener, (struct sockaddr *)&addr, sizeof addr), 0);
     assert_int_equal(listen(s->listener, H2_CONNS), 0);
     assert_int_equal(getsockname(s->listener, (struct sockaddr *)&addr, &len), 0);
@@ -294,6 +296,23 @@ static void hear_frame(struct h2_server *s, unsigned conn, const struct h2_frame
         hear_request(s, conn, f->id);
 }
 
+/* A request of HTTP/1.1, without a body: how many bytes; 0: not enough for one. */
+static size_t hear_http1(struct h2_server *s, unsigned conn)
+{
+    const struct h2_conn *c = &s->conns[conn];
+    const char *end = memmem(c->in, c->in_len, "\r\n\r\n", 4);
+    size_t len = end ? (size_t)(end - c->in) + 4 : 0;
+    char head[2048];
+
+    if (!end)
+        return 0;
+    assert_true(len < sizeof head);
+    memcpy(head, c->in, len);
+    head[len] = '\0';
+    s->on_http1(s, conn, head);
+    return len;
+}
+
 /* How many bytes were a frame; 0: not enough for one. */
 static size_t hear_one(struct h2_server *s, unsigned conn)
 {
@@ -302,6 +321,8 @@ static size_t hear_one(struct h2_server *s, unsigned conn)
     struct h2_frame f;
 
     if (!c->greeted) {
+        if (s->on_http1 && c->in_len >= 3 && memcmp(c->in, preface, 3) != 0)
+            return hear_http1(s, conn);
         if (c->in_len < PREFACE)
             return 0;
         assert_memory_equal(c->in, preface, PREFACE);

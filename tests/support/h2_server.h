@@ -67,6 +67,8 @@ struct h2_server {
     void (*on_open)(struct h2_server *s, unsigned conn);
     void (*on_request)(struct h2_server *s, unsigned conn, uint32_t id);
     void (*on_frame)(struct h2_server *s, unsigned conn, const struct h2_frame *frame);
+    /* A request of HTTP/1.1, without a body, to be answered by h2_raw; NULL: there are none. */
+    void (*on_http1)(struct h2_server *s, unsigned conn, const char *head);
     void *extra;
 };
 
