@@ -21,7 +21,7 @@ if(BELAY_CLI_PROTOBUF)
   if(protobuf_includes)
     target_include_directories(belay_cli_schema SYSTEM PRIVATE ${protobuf_includes})
   endif()
-  target_link_libraries(belay_cli_schema PRIVATE PkgConfig::PROTOBUF)
+  target_link_libraries(belay_cli_schema PUBLIC PkgConfig::PROTOBUF stdc++) # the tests are linked as C
   target_link_libraries(belay_cli_parts PUBLIC belay_cli_schema)
 else()
   target_sources(belay_cli_parts PRIVATE grpc_schema_none.c)

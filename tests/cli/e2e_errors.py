@@ -104,7 +104,7 @@ class Errors(harness.Case):
 
     def test_commands_are_told_apart(self):
         for args, words in [([], "belay help"), (["gte"], "did you mean get?"), ([URL], "belay get URL"),
-                            (["grpc"], "not in this version yet"),
+                            (["grpc"], "no target"),
                             (["watch"], "belay watch HOST:PORT"), (["help", "nope"], "no such command"),
                             (["--nope"], "--nope")]:
             run = self.belay(*args)

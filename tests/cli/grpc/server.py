@@ -178,7 +178,8 @@ def read(name):
         return file.read()
 
 
-server = grpc.server(futures.ThreadPoolExecutor(max_workers=50))
+server = grpc.server(futures.ThreadPoolExecutor(max_workers=50),
+                     options=[("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)])
 add_service(server, "shop.Cart", CART)
 add_service(server, "grpc.health.v1.Health", HEALTH)
 if not args.no_reflection:
