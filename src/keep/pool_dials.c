@@ -268,7 +268,7 @@ static void retry_later(struct bl_pp_conn *c, int code, uint64_t random, uint64_
 
 static void fail_for_good(struct bl_pp_conn *c, int code, uint64_t now)
 {
-    if (c->peer->pool->limits.min_idle > 0)
+    if (c->filling || c->peer->pool->limits.min_idle > 0)
         bl_pp_fill_failed(c->peer, now);
     bl_pp_fail_all(c->peer, code);
 }

@@ -191,13 +191,12 @@ static void a_spare_one_holds_to_the_limits(void **state)
     assert_int_equal(pk_dials(&k, 0), 0);
 }
 
-static void a_spare_one_that_fails_is_not_dialled_again_at_once(void **state)
+static void fails_once_in_a_while(int code)
 {
-    (void)state;
     k.pp.soft = 80;
     have(1, 10);
     lend(9);
-    pk_fail(&k, pk_dialing(&k, 0), BELAY_ECONNECT);
+    pk_fail(&k, pk_dialing(&k, 0), code);
     assert_int_equal(pk_dials(&k, 0), 0);
     pk_pass(&k, 99);
     assert_int_equal(pk_dials(&k, 0), 0);
@@ -205,6 +204,19 @@ static void a_spare_one_that_fails_is_not_dialled_again_at_once(void **state)
     bl_pp_consider(pk_peer(&k, 0), k.now);
     pk_run(&k);
     assert_int_equal(pk_dials(&k, 0), 1);
+}
+
+static void a_spare_one_that_fails_is_not_dialled_again_at_once(void **state)
+{
+    (void)state;
+    fails_once_in_a_while(BELAY_ECONNECT);
+}
+
+/* Nobody waits for it, who could be told. */
+static void a_spare_one_that_fails_for_good_is_not_dialled_again_at_once_either(void **state)
+{
+    (void)state;
+    fails_once_in_a_while(BELAY_ENONAME);
 }
 
 int main(void)
@@ -222,6 +234,8 @@ int main(void)
         cmocka_unit_test_setup(what_drains_or_is_full_of_nobody_needs_no_spare, set_up),
         cmocka_unit_test_setup(a_spare_one_holds_to_the_limits, set_up),
         cmocka_unit_test_setup(a_spare_one_that_fails_is_not_dialled_again_at_once, set_up),
+        cmocka_unit_test_setup(a_spare_one_that_fails_for_good_is_not_dialled_again_at_once_either,
+                               set_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
