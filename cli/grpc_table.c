@@ -60,7 +60,7 @@ static const struct option_row call_rows[] = {
          "without these and --proto the server is asked (reflection)"),
     LIST(0, "proto", "FILE", protos, "or .proto files"),
     LIST(0, "import-path", "DIR", import_paths,
-         "where they and what they import are looked for (.)"),
+         "where they and what they import are looked for (., and\nbeside them)"),
     TAKE(0, "reflect-header", "NAME: VALUE", take_reflect,
          "send metadata with the questions to reflection, beside -H"),
 

@@ -114,11 +114,12 @@ const struct option_table watch_table = {
         "and shows what becomes of it: on a terminal a live table, in a pipe a summary at the "
         "end.\n"
         "http:// and https:// are asked by a request every 10 s, and at once when the connection\n"
-        "of the last one is closed; grpc:// and grpcs:// for their health. COMMAND takes this "
-        "program's place once all are up. Status:\n"
-        "0 done, 1 the limit was met or at the end not all were up, 2 usage, 130 interrupted;\n"
-        "else COMMAND's. Times are 500ms, 2s, 1.5m; a bare number is seconds. In brackets: what\n"
-        "holds when nothing is said.\n\n" SERVICE_SYNTAX "\n\n"
+        "of the last one is closed; grpc:// and grpcs:// are asked for their health, likewise.\n"
+        "COMMAND takes this program's place once all are up. Status: 0 done, 1 the limit was met\n"
+        "or at the end not all were up, 2 usage, 130 interrupted; else COMMAND's. Times are "
+        "500ms,\n"
+        "2s, 1.5m; a bare number is seconds. In brackets: what holds when nothing is "
+        "said.\n\n" SERVICE_SYNTAX "\n\n"
         "Keys: t try now, q quit. SIGUSR1 tries now, too. When all are up for the first time,\n"
         "systemd is told (Type=notify).",
     .footer =
