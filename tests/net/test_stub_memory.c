@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Every allocation of a service, its calls and its streams fails once: each closure still runs once,
- * each stream ends once, and nothing is left. And calls that block.
+ * each stream ends once, and nothing is left.
  */
 #include "stub_kit.h"
 
-#include <pthread.h>
 #include <stdio.h>
 
 #define CALLS 3
@@ -213,118 +212,11 @@ static void no_memory_for_an_answer_is_resource_exhausted(void **state)
     stub_close(&k);
 }
 
-/* ---- calls that block ---- */
-
-static struct stub_kit k;
-
-struct other_thread {
-    struct belay_service_result result;
-    struct belay_error error;
-    int rc;
-    _Atomic bool done;
-};
-
-static void *ask_there(void *arg)
-{
-    Test__Question question = TEST__QUESTION__INIT;
-    struct other_thread *t = arg;
-
-    question.text = (char *)(uintptr_t) "from another thread";
-    t->result.size = sizeof t->result;
-    t->rc = belay_service_wait(k.service, "Ask", &question.base, NULL, &t->result, &t->error);
-    t->done = true;
-    return NULL;
-}
-
-/* Turns the loop meanwhile. */
-static void ask_elsewhere(struct other_thread *t)
-{
-    pthread_t thread;
-
-    memset(t, 0, sizeof *t);
-    assert_int_equal(pthread_create(&thread, NULL, ask_there, t), 0);
-    for (int i = 0; !t->done; i++) {
-        assert_true(i < 20000);
-        h2_step(&k.grpc.h2.server);
-        assert_int_equal(belay_loop_turn(k.grpc.h2.kit.loop, 1), 0);
-    }
-    pthread_join(thread, NULL);
-}
-
-static void answer_badly(struct grpc_kit *grpc, uint32_t id)
-{
-    grpc_say_head(grpc, id, 0, GRPC_HEAD);
-    grpc_say(grpc, id, 0, "\x10\x07", 2);
-    grpc_say_head(grpc, id, H2_END_STREAM, GRPC_OK);
-}
-
-static void refuse(struct grpc_kit *grpc, uint32_t id)
-{
-    grpc_say_head(grpc, id, H2_END_STREAM, GRPC_HEAD "grpc-status: 7\ngrpc-message: not you\n");
-}
-
-static void a_thread_may_call_and_wait(void **state)
-{
-    const struct belay_header token = {.name = "token", .value = "abc"};
-    struct belay_rpc_options o = belay_rpc_options_init();
-    struct other_thread t;
-
-    (void)state;
-    o.metadata = &token;
-    o.metadata_n = 1;
-    stub_open(&k, NULL, &o);
-    k.grpc.on_request = stub_answer_well;
-    ask_elsewhere(&t);
-    assert_int_equal(t.rc, 0);
-    assert_int_equal(t.result.status, BELAY_GRPC_OK);
-    assert_string_equal(((Test__Answer *)t.result.response)->text, "good");
-    protobuf_c_message_free_unpacked(t.result.response, NULL);
-    assert_non_null(strstr(k.grpc.fields, "token: abc\n"));
-
-    k.grpc.on_request = answer_badly;
-    ask_elsewhere(&t);
-    assert_int_equal(t.rc, 0);
-    assert_int_equal(t.result.status, BELAY_GRPC_INTERNAL);
-    assert_non_null(strstr(t.result.message, "test.Answer"));
-    assert_null(t.result.response);
-
-    k.grpc.on_request = refuse;
-    ask_elsewhere(&t);
-    assert_int_equal(t.rc, 0);
-    assert_int_equal(t.result.status, BELAY_GRPC_PERMISSION_DENIED);
-    assert_string_equal(t.result.message, "not you");
-    assert_null(t.result.response);
-
-    belay_channel_close(k.grpc.channel, NULL, NULL);
-    ask_elsewhere(&t);
-    assert_int_equal(t.rc, BELAY_ECLOSED);
-    stub_close(&k);
-}
-
-static void a_call_that_makes_no_sense_does_not_wait(void **state)
-{
-    struct belay_service_result result = {.size = sizeof result};
-    Test__Question question = TEST__QUESTION__INIT;
-    struct belay_error error;
-
-    (void)state;
-    stub_open(&k, NULL, NULL);
-    assert_int_equal(
-        belay_service_wait(k.service, "Nothing", &question.base, NULL, &result, &error),
-        BELAY_EINVAL);
-    assert_int_equal(belay_service_wait(k.service, "Ask", NULL, NULL, &result, &error),
-                     BELAY_EINVAL);
-    assert_non_null(strstr(error.text, "test.Question"));
-    stub_close(&k);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_failing_allocation_is_survived),
         cmocka_unit_test(no_memory_for_an_answer_is_resource_exhausted),
-        cmocka_unit_test(a_thread_may_call_and_wait),
-        cmocka_unit_test(a_call_that_makes_no_sense_does_not_wait),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
