@@ -65,7 +65,7 @@ struct bad {
 static const struct bad strings[] = {
     {"", BELAY_EINVAL, "empty"},
     {"localhost", BELAY_EINVAL, "scheme"},
-    {"http://localhost", BELAY_EINVAL, "chronicle://"},
+    {"http://localhost", BELAY_EINVAL, "unsupported scheme"},
     {"chronicle://", BELAY_EINVAL, "host"},
     {"chronicle://localhost:0", BELAY_EINVAL, "port"},
     {"chronicle://localhost:70000", BELAY_EINVAL, "port"},
