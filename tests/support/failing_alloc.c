@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define ALIVE ((size_t)0x600db10c)
 #define DEAD  ((size_t)0xdeadb10c)
@@ -72,6 +73,12 @@ static void *allocate(size_t bytes, void *arg)
     return head + 1;
 }
 
+static void look_for_secret(struct failing_alloc *f, const struct head *head)
+{
+    if (f->secret && memmem(head + 1, head->size, f->secret, strlen(f->secret)))
+        atomic_fetch_add(&f->spilt, 1);
+}
+
 static void release(void *memory, void *arg)
 {
     struct head *head;
@@ -80,6 +87,7 @@ static void release(void *memory, void *arg)
         return;
     head = head_of(memory);
     count_out(arg, head->size);
+    look_for_secret(arg, head);
     head->mark = DEAD;
     free(head);
 }

@@ -31,6 +31,8 @@ struct failing_alloc {
     _Atomic size_t live, live_bytes;
     _Atomic size_t peak, peak_bytes;
     _Atomic size_t fail_from, fail_to; /* numbers of the calls that fail, both included; 0: none */
+    const char *secret;   /* of the test: is not to be in memory that is released; NULL: none */
+    _Atomic size_t spilt; /* blocks in which it was */
 };
 
 void failing_alloc_init(struct failing_alloc *f);
