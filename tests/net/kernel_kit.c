@@ -329,15 +329,16 @@ static void on_gone(void *gone)
 void kernel_close(struct kernel_kit *k)
 {
     bool gone = false;
+    int rounds = 0;
 
     if (k->channel)
         belay_channel_close(k->channel, NULL, NULL);
     belay_loop_close(k->loop, on_gone, &gone);
-    for (int i = 0; !gone; i++) {
-        assert_true(i < LIMIT);
+    while (!gone) {
+        assert_true(rounds++ < LIMIT);
         h2_step(&k->server);
         belay_loop_turn(k->loop, 0);
-        if (i > 20)
+        if (rounds > 20)
             kernel_forward(k, 100);
     }
     assert_int_equal(failing_alloc_live(&k->memory), 0);
