@@ -79,6 +79,7 @@ static int open_http(struct bl_chronicle_access *a, const struct belay_channel_o
     struct belay_http_options o = belay_http_options_init();
 
     o.tls = a->tls;
+    o.versions = BELAY_HTTP_1_ONLY; /* as all clients of kernels do; behind HTTP/2 is gRPC */
     o.route = own ? own->route : NULL;
     return belay_http_open(a->loop, &o, &a->http, error);
 }
