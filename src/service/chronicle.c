@@ -16,6 +16,14 @@ static void close_object(struct bl_object *object)
     belay_chronicle_disconnect(BL_CONTAINER(object, struct belay_chronicle, object), NULL, NULL);
 }
 
+static void change_network(struct bl_object *object)
+{
+    struct belay_chronicle *c = BL_CONTAINER(object, struct belay_chronicle, object);
+
+    bl_chp_kick(&c->policy, bl_now_fresh(c->loop));
+    bl_chronicle_run_later(c);
+}
+
 /* RFC 9562, version 4. */
 void bl_chronicle_new_id(struct belay_chronicle *c)
 {
@@ -80,6 +88,7 @@ int belay_chronicle_start(struct belay_loop *loop, const struct belay_chronicle_
     }
     bl_chronicle_new_id(c);
     bl_object_init(&c->object, loop, "chronicle", close_object);
+    c->object.network_changed = change_network;
     BL_TRACE(loop, "chronicle", c->object.id, c->label, NULL,
              belay_chronicle_phase_name(c->policy.phase), "");
     bl_chronicle_run_later(c);

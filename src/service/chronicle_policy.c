@@ -144,6 +144,12 @@ unsigned bl_chp_reconnect(struct bl_chp *p, uint64_t now)
     return todo | dial(p, now);
 }
 
+void bl_chp_kick(struct bl_chp *p, uint64_t now)
+{
+    if (p->state == BL_CHP_WAITING && p->next_at > now)
+        p->next_at = now;
+}
+
 unsigned bl_chp_registered(struct bl_chp *p)
 {
     if (p->phase != BELAY_CHRONICLE_CONNECTED)

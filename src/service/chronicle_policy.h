@@ -80,6 +80,8 @@ unsigned bl_chp_lost(struct bl_chp *p, uint64_t attempt, uint64_t now);
 unsigned bl_chp_kept(struct bl_chp *p, uint64_t attempt, uint64_t now);
 /* Of the caller. */
 unsigned bl_chp_reconnect(struct bl_chp *p, uint64_t now);
+/* The network is another one: what is waited for begins now. */
+void bl_chp_kick(struct bl_chp *p, uint64_t now);
 unsigned bl_chp_registered(struct bl_chp *p);
 unsigned bl_chp_close(struct bl_chp *p);
 

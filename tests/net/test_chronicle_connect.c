@@ -314,6 +314,25 @@ static void reconnect_without_a_channel_does_nothing(void **state)
     chk_close(&k);
 }
 
+static void another_network_is_tried_at_once(void **state)
+{
+    struct chronicle_kit k;
+
+    (void)state;
+    chk_open(&k);
+    k.refuses = true;
+    k.options.reconnect_base_delay_ms = 600000;
+    k.options.reconnect_max_delay_ms = 600000;
+    chk_start(&k);
+    CHK_UNTIL(&k, k.dials == 1);
+    belay_loop_network_changed(k.net.loop);
+    assert_int_equal(k.dials, 1);
+    CHK_UNTIL(&k, k.dials == 2);
+    chk_a_while(&k);
+    assert_int_equal(k.dials, 2);
+    chk_close(&k);
+}
+
 static void an_attempt_has_its_time(void **state)
 {
     struct chronicle_kit k;
@@ -355,6 +374,7 @@ int main(void)
         cmocka_unit_test(a_server_that_says_goodbye_is_left),
         cmocka_unit_test(reconnect_drops_the_channel_and_dials_at_once),
         cmocka_unit_test(reconnect_without_a_channel_does_nothing),
+        cmocka_unit_test(another_network_is_tried_at_once),
         cmocka_unit_test(an_attempt_has_its_time),
     };
 

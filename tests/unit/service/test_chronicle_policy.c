@@ -246,6 +246,26 @@ static void reconnect_without_a_channel_is_nothing(void **state)
     assert_int_equal(wait_ms(&r), 1000);
 }
 
+static void another_network_ends_a_wait_alone(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    rig_open_as(&r, 5, false, true);
+    bl_chp_kick(&r.p, r.now); /* it does not begin what nobody wants */
+    assert_int_equal(due(&r), 0);
+    rig_open(&r);
+    dials(&r);
+    bl_chp_kick(&r.p, r.now);
+    assert_int_equal(r.p.state, BL_CHP_DIALING);
+    bl_chp_failed(&r.p, 1, false, r.now);
+    assert_int_equal(wait_ms(&r), 1000);
+    bl_chp_kick(&r.p, r.now);
+    dials(&r);
+    bl_chp_failed(&r.p, 2, false, r.now);
+    assert_int_equal(wait_ms(&r), 2000); /* failures are failures */
+}
+
 static void disconnect_ends_what_there_is(void **state)
 {
     struct rig r;
@@ -421,6 +441,7 @@ int main(void)
         cmocka_unit_test(a_late_error_does_not_end_a_live_channel),
         cmocka_unit_test(reconnect_dials_at_once),
         cmocka_unit_test(reconnect_without_a_channel_is_nothing),
+        cmocka_unit_test(another_network_ends_a_wait_alone),
         cmocka_unit_test(disconnect_ends_what_there_is),
         cmocka_unit_test(without_a_session_it_is_connected_when_its_channel_is),
         cmocka_unit_test(the_first_keep_alive_connects_once_only),
