@@ -8,9 +8,8 @@
 #include "sim/parts.h"
 
 #define REPLAYS_MAX 3 /* the client's default */
-#define BODY                                                                                       \
-    "01234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901" \
-    "23456789"
+
+/* ---- callbacks ---- */
 
 static void enter(struct sim_get *get, const char *what)
 {
@@ -20,14 +19,39 @@ static void enter(struct sim_get *get, const char *what)
         sim_fail(get->rig->w, "%s of request %zu runs after its end", what, get->number);
 }
 
+/* Servers of HTTP/2 say whom they answer. */
+static void check_number(struct sim_get *get, const struct belay_header *number)
+{
+    if (number && strtoul(number->value, NULL, 10) != get->number)
+        sim_fail(get->rig->w, "request %zu is answered with %s's answer", get->number,
+                 number->value);
+}
+
+static enum belay_http_action pause_or_not(struct sim_get *get)
+{
+    get->paused = get->rig->pauses && sim_chance(get->rig->w, get->rig->pauses);
+    return get->paused ? BELAY_HTTP_PAUSE : BELAY_HTTP_GO_ON;
+}
+
+static void on_trailers(const struct belay_header *trailers, size_t n, void *arg)
+{
+    struct sim_get *get = arg;
+
+    enter(get, "on_trailers");
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(trailers[i].name, "x-number") == 0)
+            check_number(get, &trailers[i]);
+}
+
 static enum belay_http_action on_headers(const struct belay_http_response *response, void *arg)
 {
     struct sim_get *get = arg;
 
     enter(get, "on_headers");
+    check_number(get, belay_http_response_header(response, "x-number"));
     get->status = response->status;
     get->got = 0;
-    return BELAY_HTTP_GO_ON;
+    return pause_or_not(get);
 }
 
 static enum belay_http_action on_data(struct belay_http_request *request, const char *data,
@@ -38,11 +62,13 @@ static enum belay_http_action on_data(struct belay_http_request *request, const 
     enter(get, "on_data");
     if (request != get->request)
         sim_fail(get->rig->w, "data of another request");
+    if (get->paused)
+        sim_fail(get->rig->w, "data of request %zu while it is paused", get->number);
     for (size_t i = 0; i < len; i++)
-        if (data[i] != "abcdefghijklmnop"[(get->got + i) % 16])
+        if (data[i] != "abcdefghijklmnop"[(get->number + get->got + i) % 16])
             get->wrong = true;
     get->got += len;
-    return BELAY_HTTP_GO_ON;
+    return pause_or_not(get);
 }
 
 /* ---- laws ---- */
@@ -108,24 +134,51 @@ static void on_done(struct belay_http_request *request, const struct belay_error
         rig->given++;
     }
     check_end(get, error);
+    if (!error && get->paused)
+        sim_fail(rig->w, "request %zu ends while it is paused", get->number);
     get->done = true;
+    get->ended_ns = rig->w->now_ns;
+    get->paused = false;
     get->request = NULL;
+}
+
+struct sim_get *sim_get_numbered(struct sim_rig *rig, size_t number)
+{
+    for (struct bl_list *node = rig->gets.prev; node != &rig->gets; node = node->prev) {
+        struct sim_get *get = BL_LIST_OF(node, struct sim_get, link);
+
+        if (get->number == number)
+            return get;
+    }
+    return NULL;
+}
+
+/* The first that is heard of one is heard within the call that makes it. */
+void sim_get_trace(struct sim_rig *rig, const struct belay_trace *trace)
+{
+    if (strcmp(trace->noun, "request") != 0)
+        return;
+    for (struct bl_list *node = rig->gets.prev; node != &rig->gets; node = node->prev) {
+        struct sim_get *get = BL_LIST_OF(node, struct sim_get, link);
+
+        if (!trace->from && !get->id)
+            get->id = trace->id;
+        if (get->id != trace->id)
+            continue;
+        get->lent = trace->to && strcmp(trace->to, "running") == 0;
+        return;
+    }
 }
 
 static void on_request(struct sim_host *host, size_t number, void *arg)
 {
     struct sim_rig *rig = arg;
+    struct sim_get *get = sim_get_numbered(rig, number);
 
-    BL_LIST_EACH(node, &rig->gets)
-    {
-        struct sim_get *get = BL_LIST_OF(node, struct sim_get, link);
-
-        if (get->number != number)
-            continue;
-        get->executed++;
-        sim_note(rig->w, "request %zu is carried out at %s", number, host->name);
+    if (!get)
         return;
-    }
+    get->executed++;
+    sim_note(rig->w, "request %zu is carried out at %s", number, host->name);
 }
 
 /* ---- calls ---- */
@@ -153,14 +206,23 @@ int sim_http_open(struct sim_rig *rig, const struct belay_http_options *options)
     return 0;
 }
 
+static const char *digits(void)
+{
+    static char text[SIM_UPLOAD_MAX + 10];
+
+    for (size_t i = 0; i < sizeof text && !text[sizeof text - 1]; i++)
+        text[i] = (char)('0' + i % 10);
+    return text;
+}
+
 static ptrdiff_t read_body(void *out, size_t size, void *arg)
 {
     struct sim_get *get = arg;
     size_t n = get->body_left < size ? get->body_left : size;
 
-    if (n > 7)
+    if (n > 7 && get->upload <= SIM_UPLOAD)
         n = 7;
-    memcpy(out, BODY, n);
+    memcpy(out, digits() + (get->upload - get->body_left) % 10, n);
     get->body_left -= n;
     return (ptrdiff_t)n;
 }
@@ -169,30 +231,33 @@ static int rewind_body(void *arg)
 {
     struct sim_get *get = arg;
 
-    get->body_left = sizeof BODY - 1;
+    get->body_left = get->upload;
     return 0;
 }
 
 static void give_body(struct sim_get *get, struct belay_http_request_options *o)
 {
     if (get->number % 2 == 0) {
-        o->body = BODY;
-        o->body_len = sizeof BODY - 1;
+        o->body = digits();
+        o->body_len = get->upload;
         return;
     }
-    get->body_left = sizeof BODY - 1;
+    get->body_left = get->upload;
     o->read_body = read_body;
     o->rewind_body = rewind_body;
     o->body_arg = get;
-    o->body_size = get->number % 3 ? BELAY_NONE : (int64_t)(sizeof BODY - 1);
-    o->expect_continue = get->number % 5 == 0;
+    o->body_size = get->number % 3 ? BELAY_NONE : (int64_t)get->upload;
+    o->expect_continue = get->expects = get->number % 5 == 0;
 }
 
 struct sim_get *sim_get(struct sim_rig *rig, struct sim_host *host, const char *method, size_t size,
                         int *ret_code)
 {
-    static const struct belay_http_callbacks callbacks = {
-        .size = sizeof callbacks, .on_headers = on_headers, .on_data = on_data, .on_done = on_done};
+    static const struct belay_http_callbacks callbacks = {.size = sizeof callbacks,
+                                                          .on_headers = on_headers,
+                                                          .on_data = on_data,
+                                                          .on_trailers = on_trailers,
+                                                          .on_done = on_done};
     struct belay_http_request_options o = belay_http_request_options_init();
     struct sim_get *get = calloc(1, sizeof *get);
     char url[128];
@@ -203,6 +268,9 @@ struct sim_get *sim_get(struct sim_rig *rig, struct sim_host *host, const char *
     get->rig = rig;
     get->number = (size_t)++rig->next_seq;
     get->size = size;
+    get->host = host;
+    get->asked_ns = rig->w->now_ns;
+    get->upload = rig->upload ? rig->upload : SIM_UPLOAD;
     get->post = strcmp(method, "POST") == 0;
     snprintf(url, sizeof url, "%s://%s:%d/%zu?%zu", host->tls ? "https" : "http", host->name,
              host->port, size, get->number);
@@ -235,7 +303,18 @@ void sim_get_cancel(struct sim_get *get)
     belay_http_request_cancel(get->request);
     get->rig->in_call--;
     get->cancelled = true;
+    get->paused = false;
     get->request = NULL;
+}
+
+void sim_get_resume(struct sim_get *get)
+{
+    if (!get->paused)
+        return;
+    get->paused = false;
+    get->rig->in_call++;
+    belay_http_request_resume(get->request);
+    get->rig->in_call--;
 }
 
 unsigned sim_gets_under_way(struct sim_rig *rig)

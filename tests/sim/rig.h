@@ -92,6 +92,8 @@ struct sim_rig {
     struct belay_pool *pool;
     struct belay_http *http; /* http_rig.c: its pool is the one */
     struct bl_list gets;
+    size_t upload;                     /* bytes of a POST's body; 0: as http_rig.h says */
+    unsigned pauses;                   /* per cent of what comes to requests */
     struct belay_pool_options opened;  /* numbers alone, as they were given */
     struct belay_pool_options options; /* effective */
     struct belay_dial_options dial;

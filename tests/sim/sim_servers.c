@@ -163,7 +163,7 @@ static void http_answer(struct speaker *s)
         w->on_request(s->wire->host, s->number, w->after_turn_arg);
     put(s, text, (size_t)len);
     for (size_t i = 0; i < s->size && !s->headless; i++)
-        put(s, &"abcdefghijklmnop"[i % 16], 1);
+        put(s, &"abcdefghijklmnop"[(s->number + i) % 16], 1);
     s->end_after = last;
 }
 

@@ -91,13 +91,14 @@ static X509 *make_certificate(EVP_PKEY *key, const char *names)
 static int choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
                        const unsigned char *in, unsigned in_len, void *arg)
 {
-    static const unsigned char spoken[] = "\x08http/1.1";
+    static const unsigned char spoken[] = "\x02h2\x08http/1.1";
+    const struct sim_wire *wire = SSL_get_app_data(ssl);
+    size_t skip = wire->host->speaks_h2 ? 0 : 3;
     unsigned char *chosen;
 
-    (void)ssl;
     (void)arg;
-    if (SSL_select_next_proto(&chosen, out_len, spoken, sizeof spoken - 1, in, in_len) !=
-        OPENSSL_NPN_NEGOTIATED)
+    if (SSL_select_next_proto(&chosen, out_len, spoken + skip, (unsigned)(sizeof spoken - 1 - skip),
+                              in, in_len) != OPENSSL_NPN_NEGOTIATED)
         return SSL_TLSEXT_ERR_NOACK;
     *out = chosen;
     return SSL_TLSEXT_ERR_OK;
@@ -169,6 +170,7 @@ void sim_tls_open(struct sim_wire *wire)
     must(ssl != NULL);
     SSL_set_bio(ssl, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
     SSL_set_accept_state(ssl);
+    SSL_set_app_data(ssl, wire);
     wire->tls = ssl;
 }
 
@@ -210,6 +212,15 @@ void sim_tls_end(struct sim_wire *wire)
         SSL_shutdown(wire->tls);
     pump(wire);
     ERR_clear_error();
+}
+
+bool sim_tls_chose_h2(const struct sim_wire *wire)
+{
+    const unsigned char *alpn;
+    unsigned len;
+
+    SSL_get0_alpn_selected(wire->tls, &alpn, &len);
+    return len == 2;
 }
 
 void sim_tls_gone(struct sim_wire *wire)

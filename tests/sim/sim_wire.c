@@ -256,6 +256,7 @@ ptrdiff_t sim_wire_client_read(struct sim_wire *wire, void *out, size_t size)
     }
     n = portion(wire, n < size ? n : size);
     wire->world->turns_of_instant = 0; /* something happens */
+    wire->read_ns = wire->world->now_ns;
     memcpy(out, bl_buf_head(&net->rx), n);
     bl_buf_consume(&net->rx, n);
     flush_outbox(wire);
@@ -305,6 +306,7 @@ static void on_connecting(void *arg)
     }
     wire->net->connect_error = 0;
     h->accepted++;
+    wire->read_ns = wire->world->now_ns;
     sim_seen_up(&wire->seen, wire->world);
     hear(wire);
     if (h->tls)

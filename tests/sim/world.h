@@ -252,6 +252,8 @@ struct sim_host {
     size_t addrs_n;
     const struct sim_server_ops *server;
     bool tls;
+    bool speaks_h2; /* with TLS, if the client does */
+    void *served;   /* its servers' own */
 
     /* faults: as long as they are set */
     bool refuse;        /* connections are refused */
@@ -330,6 +332,7 @@ struct sim_wire {
     unsigned port;       /* the client's, unique in the world */
     uint64_t sent;       /* bytes that the server sent */
     uint64_t heard_ns;   /* when it last heard something */
+    uint64_t read_ns;    /* when the client last did */
 };
 
 void sim_wire_send(struct sim_wire *wire, const void *data,
@@ -346,6 +349,7 @@ void sim_tls_bytes(struct sim_wire *wire, const char *data, size_t len);
 void sim_tls_send(struct sim_wire *wire, const void *data, size_t len);
 void sim_tls_end(struct sim_wire *wire);
 void sim_tls_gone(struct sim_wire *wire);
+bool sim_tls_chose_h2(const struct sim_wire *wire); /* after the handshake */
 const char *sim_tls_ca_pem(void); /* what to trust */
 void sim_tls_seed(uint64_t seed); /* OpenSSL's randomness too comes from the seed */
 
