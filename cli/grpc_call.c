@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "grpc_feed.h"
 #include "say.h"
@@ -60,18 +61,16 @@ static void on_input(unsigned events, void *arg)
     pump(c);
 }
 
-/* False: nothing will come of it. */
-static bool wait_for_input(struct call *c)
+static void wait_for_input(struct call *c)
 {
     int rc = c->input ? belay_watch_set(c->input, BELAY_READABLE)
                       : belay_watch_new(c->g->loop, 0, BELAY_READABLE, on_input, c, &c->input);
     struct complaint why;
 
     if (rc == 0)
-        return true;
+        return;
     complain(&why, "reading standard input: %s", belay_strerror(rc));
     refuse(c, &why);
-    return false;
 }
 
 /* Whether it went, or can no more. */
@@ -126,31 +125,41 @@ static bool take_one(struct call *c)
     return true;
 }
 
-static void pump(struct call *c)
+/* Whether to go on. */
+static bool pump_one(struct call *c, struct bytes *second)
 {
     struct complaint why = {.text = ""};
+
+    if (c->loaded && !send_loaded(c))
+        return false; /* on_writable follows */
+    if (!c->rpc)
+        return false;
+    switch (grpc_feed_next(&c->feed, c->held ? second : &c->out, &why)) {
+    case GRPC_SPLIT_MESSAGE:
+        return take_one(c);
+    case GRPC_SPLIT_DONE:
+        end_sending(c);
+        return false;
+    case GRPC_SPLIT_MORE:
+        if (!grpc_feed_fill(&c->feed, &why)) {
+            wait_for_input(c);
+            return false;
+        }
+        break;
+    case GRPC_SPLIT_BAD:
+        break;
+    }
+    if (why.text[0])
+        refuse(c, &why);
+    return !why.text[0];
+}
+
+static void pump(struct call *c)
+{
     struct bytes second = {0};
 
-    while (c->rpc && !c->ended) {
-        enum grpc_split_verdict verdict;
-
-        if (c->loaded && !send_loaded(c))
-            break; /* on_writable follows */
-        if (!c->rpc)
-            break;
-        verdict = grpc_feed_next(&c->feed, c->held ? &second : &c->out, &why);
-        if (verdict == GRPC_SPLIT_MESSAGE && take_one(c))
-            continue;
-        if (verdict == GRPC_SPLIT_DONE)
-            end_sending(c);
-        else if (verdict == GRPC_SPLIT_BAD)
-            refuse(c, &why);
-        else if (verdict == GRPC_SPLIT_MORE && !grpc_feed_fill(&c->feed, &why) &&
-                 (!wait_for_input(c) || true))
-            break;
-        if (why.text[0] && c->rpc)
-            refuse(c, &why);
-    }
+    while (c->rpc && !c->ended && pump_one(c, &second))
+        ;
     bytes_free(&second);
 }
 
@@ -334,6 +343,14 @@ static void tell_of_call(const struct call *c)
     grpc_show_metadata(c->g, '>', c->g->o->metadata.items, c->g->o->metadata.n);
 }
 
+/* Who waits for an answer may not know that it is their turn. */
+static void tell_of_input(const struct call *c)
+{
+    if (c->feed.live && isatty(0) && !c->g->o->client.quiet)
+        say_plain("%s are read from the terminal; Ctrl-D ends them",
+                  c->method->client_streams ? "messages" : "the message and its end");
+}
+
 static int begin(struct call *c)
 {
     const struct grpc_options *o = c->g->o;
@@ -344,6 +361,7 @@ static int begin(struct call *c)
     options.metadata_n = o->metadata.n;
     options.deadline_ms = grpc_deadline_ms(c->g, o->deadline_ms);
     tell_of_call(c);
+    tell_of_input(c);
     if (belay_rpc_start(c->g->channel, c->method->path, &options, &callbacks, c, &c->rpc, &error) <
         0)
         return client_refuse(c->doing, &error);

@@ -21,7 +21,8 @@ enum {
     ANSWER_ERROR = 7
 };
 
-#define DOING "asking what it offers"
+#define DOING     "asking what it offers"
+#define FILES_MAX 2000 /* that import each other, of one symbol */
 
 struct grpc_question {
     struct grpc *g;
@@ -29,6 +30,8 @@ struct grpc_question {
     char *symbol;             /* NULL: which services there are */
     struct strings *services; /* to be filled */
     bool found, answered;
+    char *file; /* that was asked for last; NULL: none */
+    int files;  /* asked for */
     bool quiet;
     bool alpha;
     struct complaint wrong; /* with the answer; "": nothing */
@@ -50,6 +53,23 @@ static void put(struct grpc_question *q, unsigned field, const char *text)
 
 /* ---- answers ---- */
 
+/* Servers may not know what they import, or be of bad will. */
+static void ask_for_file(struct grpc_question *q, const char *name)
+{
+    char shown[TEXT_SHOWN_MAX];
+
+    text_show(shown, sizeof shown, name);
+    if (q->file && strcmp(q->file, name) == 0)
+        complain(&q->wrong, "it was asked for %s, and sent something else", shown);
+    else if (++q->files > FILES_MAX)
+        complain(&q->wrong, "its files import others without end");
+    if (q->wrong.text[0])
+        return;
+    free(q->file);
+    q->file = memory_copy(name, strlen(name));
+    put(q, ASK_FILE, name);
+}
+
 static void take_files(struct grpc_question *q, const struct grpc_field *answer)
 {
     struct grpc_wire wire;
@@ -65,7 +85,7 @@ static void take_files(struct grpc_question *q, const struct grpc_field *answer)
     q->found = true;
     missing = grpc_schema_missing(q->g->schema);
     if (missing) {
-        put(q, ASK_FILE, missing);
+        ask_for_file(q, missing);
         return;
     }
     grpc_schema_build(q->g->schema, &q->wrong);
@@ -112,8 +132,12 @@ static void take_error(struct grpc_question *q, const struct grpc_field *answer)
     if (code == BELAY_GRPC_NOT_FOUND && !q->found)
         return;
     text = memory_copy(message, len);
-    complain(&q->wrong, "%s: %s", belay_grpc_status_name((int)code),
-             text_show(shown, sizeof shown, text));
+    if (q->file)
+        complain(&q->wrong, "it does not tell of %.120s, which it imports: %s: %s", q->file,
+                 belay_grpc_status_name((int)code), text_show(shown, sizeof shown, text));
+    else
+        complain(&q->wrong, "%s: %s", belay_grpc_status_name((int)code),
+                 text_show(shown, sizeof shown, text));
     free(text);
 }
 
@@ -218,6 +242,12 @@ static void setup(struct grpc_question *q, struct grpc *g, const char *symbol)
         g->schema = grpc_schema_new();
 }
 
+static void free_texts(struct grpc_question *q)
+{
+    free(q->symbol);
+    free(q->file);
+}
+
 static int ask(struct grpc *g, const char *symbol, struct strings *services, bool *ret_found)
 {
     struct grpc_question q;
@@ -228,7 +258,7 @@ static int ask(struct grpc *g, const char *symbol, struct strings *services, boo
         belay_rpc_cancel(q.rpc);
         q.status = g->interrupted_by ? 128 + g->interrupted_by : EXIT_PROBLEM;
     }
-    free(q.symbol);
+    free_texts(&q);
     if (ret_found)
         *ret_found = q.found;
     return q.status;
@@ -257,7 +287,7 @@ struct grpc_question *grpc_question_start(struct grpc *g, const char *symbol, gr
     q->arg = arg;
     if (begin(q))
         return q;
-    free(q->symbol);
+    free_texts(q);
     free(q);
     return NULL;
 }
@@ -268,6 +298,6 @@ void grpc_question_drop(struct grpc_question *q)
         return;
     if (q->rpc)
         belay_rpc_cancel(q->rpc);
-    free(q->symbol);
+    free_texts(q);
     free(q);
 }

@@ -107,6 +107,7 @@ class Resolver : public pb::util::TypeResolver
 
 struct grpc_schema {
     std::map<string, pb::FileDescriptorProto> waiting;
+    std::set<string> wanted;                       /* imported, and not looked for yet */
     std::vector<const pb::FileDescriptor *> files; /* built, without protobuf's own */
     pb::DescriptorPool pool, details;
     std::unique_ptr<Resolver> resolver;
@@ -140,8 +141,11 @@ static void add(struct grpc_schema *s, pb::FileDescriptorProto proto)
 {
     string name = proto.name();
 
-    if (!s->pool.FindFileByName(name))
-        s->waiting.emplace(std::move(name), std::move(proto));
+    if (s->pool.FindFileByName(name))
+        return;
+    for (const auto &import : proto.dependency())
+        s->wanted.insert(import);
+    s->waiting.emplace(std::move(name), std::move(proto));
 }
 
 static void add_with_imports(struct grpc_schema *s, const pb::FileDescriptor *file)
@@ -264,24 +268,19 @@ bool grpc_schema_add_file(struct grpc_schema *s, const void *data, size_t len,
 
 const char *grpc_schema_missing(struct grpc_schema *s)
 {
-    std::vector<pb::FileDescriptorProto> found;
+    while (!s->wanted.empty()) {
+        string name = *s->wanted.begin();
 
-    for (bool again = true; again;) {
-        found.clear();
-        for (auto &[name, file] : s->waiting) {
-            for (const auto &import : file.dependency()) {
-                if (s->waiting.count(import) || s->pool.FindFileByName(import))
-                    continue;
-                if (!of_protobuf(import)) {
-                    s->missing = import;
-                    return s->missing.c_str();
-                }
-                found.push_back(copy(of_protobuf(import)));
+        if (!s->waiting.count(name) && !s->pool.FindFileByName(name)) {
+            const auto *own = of_protobuf(name);
+
+            if (!own) {
+                s->missing = name;
+                return s->missing.c_str();
             }
+            add(s, copy(own));
         }
-        again = !found.empty();
-        for (auto &file : found)
-            add(s, std::move(file));
+        s->wanted.erase(name);
     }
     return nullptr;
 }
@@ -294,8 +293,12 @@ static bool build(struct grpc_schema *s, const string name, std::set<string> &op
 {
     auto at = s->waiting.find(name);
 
-    if (at == s->waiting.end() || !open.insert(name).second)
+    if (at == s->waiting.end())
         return true;
+    if (!open.insert(name).second) {
+        wrong.first = name + " imports itself, through others";
+        return false;
+    }
     pb::FileDescriptorProto file = at->second;
     for (const auto &import : file.dependency())
         if (!build(s, import, open, wrong))
@@ -322,10 +325,8 @@ bool grpc_schema_build(struct grpc_schema *s, struct complaint *why)
                         "puts all into the set)",
                         s->missing.c_str());
     while (!s->waiting.empty()) {
-        size_t before = s->waiting.size();
-
         open.clear();
-        if (!build(s, s->waiting.begin()->first, open, wrong) || s->waiting.size() == before) {
+        if (!build(s, s->waiting.begin()->first, open, wrong)) {
             s->waiting.clear();
             return refuse(why, wrong.first);
         }

@@ -68,7 +68,8 @@ static const struct option_row call_rows[] = {
     FLAG(0, "emit-defaults", defaults, "also fields that have their default value"),
     FLAG(0, "watch", watch, "with health: a line at each change, until interrupted"),
     FLAG(0, "json", client.json,
-         "each message on a line of its own, as in a pipe; of list,\nhealth and -n a JSON object"),
+         "each message on a line of its own, as in a pipe; list, health\nand the summary of -n in "
+         "JSON, too"),
     FLAG('q', "quiet", client.quiet, "no summary, no progress"),
     MORE('v', "verbose", client.verbose,
          "metadata and trailers, connections and TLS; -vv every change\nof state"),

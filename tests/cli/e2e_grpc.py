@@ -101,6 +101,14 @@ class Calls(grpc_kit.Case):
     def test_quietly_nothing_is_said(self):
         self.assertEqual(self.grpc("shop.Cart/Add").stderr, b"")
 
+    def test_a_terminal_is_told_that_it_is_read(self):
+        screen = harness.Screen(harness.BELAY, "grpc", self.server.target, "shop.Cart/AddMany")
+        screen.wait_for_bytes(b"Ctrl-D ends them")
+        screen.press('{"count": 3}\n\x04')
+        status, text = screen.end()
+        self.assertEqual(status, 0)
+        self.assertIn('"count": "3"', text)
+
     # ---- options of the call ----
 
     def test_the_deadline_is_kept(self):

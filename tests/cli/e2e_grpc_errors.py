@@ -138,6 +138,34 @@ class Errors(grpc_kit.Case):
         for way in (["--resolve", f"x.belay.test:{secure.port}:127.0.0.1"], ["--connect-to", f"x.belay.test::{secure.host}"]):
             self.assertIn(b"shop.Cart", self.grpc("list", *CA, *way, target=f"grpcs://x.belay.test:{secure.port}").stdout)
 
+    def test_proxies_lead_there(self):
+        asked = []
+        ends = threading.Barrier(2)
+
+        def serve(listener):
+            client = listener.accept()[0]
+            head = b""
+            while not head.endswith(b"\r\n\r\n"):
+                head += client.recv(1)
+            asked.append(head.split(b"\r\n")[0].decode())
+            server = socket.create_connection(("127.0.0.1", self.server.port))
+            client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            for a, b in ((client, server), (server, client)):
+                threading.Thread(target=copy, args=(a, b), daemon=True).start()
+
+        def copy(a, b):
+            while data := a.recv(65536):
+                b.sendall(data)
+            b.shutdown(socket.SHUT_WR)
+            ends.wait(harness.LIMIT)
+            a.close()
+
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            threading.Thread(target=serve, args=(listener,), daemon=True).start()
+            proxy = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            self.assertIn(b"shop.Cart", self.grpc("list", "-x", proxy, target="grpc://shop.test:7").stdout)
+        self.assertEqual(asked, ["CONNECT shop.test:7 HTTP/1.1"])
+
     def test_http_1_is_told(self):
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"

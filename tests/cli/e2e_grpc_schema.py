@@ -46,6 +46,14 @@ class Schema(grpc_kit.Case):
         got = self.answers("shop.Cart/Add", "--reflect-header", "X-Token: secret", "-H", "x-me: you", target=shy.target)
         self.assertEqual(got, [{"seen": ["x-me=you"]}])
 
+    def test_reflection_that_lies_is_refused(self):
+        for how, words in (("ring", ["imports itself"]), ("endless", ["without end"]), ("other", ["b.proto", "something else"]),
+                           ("gone", ["b.proto", "NOT_FOUND", "\\x1b"]), ("junk", ["descriptor"]), ("broken", ["no.Such"])):
+            with self.subTest(how=how):
+                liar = grpc_kit.Server("--lie", how)
+                self.refused("shop.Cart/Add", target=liar.target, status=1, words=["asking what it offers", *words])
+                liar.end()
+
     def test_symbols_are_described(self):
         text = "\n".join(self.lines("describe", "shop.Cart.Add"))
         self.assertIn("// shop.Cart.Add is a method of shop.proto\nrpc Add(shop.Item) returns (shop.Total);", text)

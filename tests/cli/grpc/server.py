@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """A gRPC server with reflection and health, on gRPC's own library.
 
-    server.py DIR [--tls DIR] [--no-reflection | --v1alpha] [--token TEXT]
+    server.py DIR [--tls DIR] [--no-reflection | --v1alpha | --lie HOW] [--token TEXT]
 
 DIR has the Python modules that protoc made of the .proto files beside this one, of health and of reflection. It prints
 its port; a line "health SERVICE STATUS" on standard input changes what health says.
@@ -20,6 +20,7 @@ options.add_argument("dir")
 options.add_argument("--tls")
 options.add_argument("--no-reflection", action="store_true")
 options.add_argument("--v1alpha", action="store_true")
+options.add_argument("--lie", choices=["ring", "endless", "other", "gone", "junk", "broken"], help="of reflection")
 options.add_argument("--token", help="without which reflection is refused, in x-token")
 args = options.parse_args()
 sys.path.insert(0, args.dir)
@@ -143,10 +144,40 @@ def file_of(answer, file):
     answer.file_descriptor_response.file_descriptor_proto.append(proto.SerializeToString())
 
 
+def lie(request):
+    """What no honest server would say."""
+    answer = ServerReflectionResponse()
+    name = request.file_by_filename or "a.proto"
+    file = descriptor_pb2.FileDescriptorProto(name=name, package="shop")
+    if name == "a.proto":
+        file.service.add().name = "Cart"
+    if args.lie == "ring":
+        file.dependency.append("b.proto" if name == "a.proto" else "a.proto")
+    elif args.lie == "endless":
+        file.dependency.append("a" + name)
+    elif args.lie == "other":
+        file.name = "a.proto"
+        file.dependency.append("b.proto")
+    elif args.lie == "gone" and request.file_by_filename:
+        answer.error_response.error_code = 5
+        answer.error_response.error_message = "gone\x1b[31m"
+        return answer
+    elif args.lie == "gone":
+        file.dependency.append("b.proto")
+    elif args.lie == "broken":
+        file.message_type.add(name="X").field.add(name="y", number=1, type=11, type_name=".no.Such", label=1)
+    blob = b"\xff\xff" if args.lie == "junk" else file.SerializeToString()
+    answer.file_descriptor_response.file_descriptor_proto.append(blob)
+    return answer
+
+
 def reflect(requests, context):
     if args.token and ("x-token", args.token) not in context.invocation_metadata():
         context.abort(grpc.StatusCode.UNAUTHENTICATED, "who are you?")
     for request in requests:
+        if args.lie:
+            yield lie(request)
+            continue
         answer = ServerReflectionResponse(original_request=request)
         try:
             if request.HasField("list_services"):
