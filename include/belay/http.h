@@ -74,7 +74,8 @@ struct belay_http_options {
         stream_window; /* bytes of a response that are taken before they are wanted; 1,048,576 */
     int32_t connection_window; /* of all responses of a connection, on their way; 16,777,216 */
     int64_t ping_interval_ms;  /* silence of a connection in use, after which it is asked for a sign
-                                  of life; BELAY_FOREVER */
+                                  of life; BELAY_FOREVER. Doubled by a peer that ends one for
+                                  too many of them */
     int64_t ping_timeout_ms;   /* ... and for how long; 10,000 */
     bool ping_when_idle;       /* also while no request is under way */
 };

@@ -85,13 +85,13 @@ struct bl_rpc_fields {
 };
 
 struct belay_rpc {
-    struct bl_list link;    /* of the home, while WAITING */
-    struct bl_list of_home; /* the home's own; zeroed at first */
+    struct bl_list link;        /* of the home, while WAITING */
+    struct bl_list of_home;     /* the home's own; zeroed at first */
     struct bl_retry_call retry; /* likewise */
-    bool turned_away;       /* likewise: the connection of the last took no more calls */
-    int32_t unplaced;       /* likewise: attempts for which there was no connection */
-    void *place;            /* of the home: what it gave at bl_rpc_go */
-    int32_t attempts;       /* begun */
+    bool turned_away;           /* likewise: the connection of the last took no more calls */
+    int32_t unplaced;           /* likewise: attempts for which there was no connection */
+    void *place;                /* of the home: what it gave at bl_rpc_go */
+    int32_t attempts;           /* begun */
     bool wait_for_ready;
 
     struct bl_rpc_home *home; /* NULL: it has left */

@@ -19,6 +19,8 @@
 /* Of one head, as it goes out: more than a request may have. */
 #define HEAD_OUT_MAX (4u << 20)
 
+#define DAY_MS INT64_C(86400000)
+
 /* ---- its end ---- */
 
 static void fail_one(struct bl_h2_stream *st, const struct belay_error *error)
@@ -218,8 +220,20 @@ static void turn_away(struct bl_h2_session *s)
         *outer = true;
 }
 
+/* All connections of the client, from now on. */
+static void ping_less(struct bl_h2_session *s)
+{
+    int64_t *ms = &s->base.http->options.ping_interval_ms;
+
+    s->calm = false;
+    if (*ms < DAY_MS) /* a day is less than ever */
+        *ms *= 2;
+}
+
 void bl_h2_on_goaway(struct bl_h2_session *s)
 {
+    if (s->calm)
+        ping_less(s);
     if (s->base.check) {
         bl_h2_die(s, BELAY_EEOF, "the peer ends the connection (GOAWAY)");
         return;

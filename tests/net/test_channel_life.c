@@ -205,6 +205,39 @@ static void who_waits_for_a_channel_that_is_ready_need_not(void **state)
     ck_close(&k);
 }
 
+/* ---- keepalive ---- */
+
+/* gRFC A8: half as often, on all connections that follow. */
+static void a_server_that_wants_fewer_pings_gets_fewer(void **state)
+{
+    static const char calm[] = "\0\0\0\1\0\0\0\013too_many_pings";
+    struct belay_channel_options o = ck_options();
+    struct channel_kit k;
+    struct ck_call one, two;
+
+    (void)state;
+    o.keepalive_ms = 10000;
+    ck_open(&k, "ipv4:127.0.0.1:%1", &o);
+    k.servers[0].on_request = say_nothing;
+    ck_begin(&k, &one, NULL);
+    ck_until_requests(&k, 0, 1);
+    ck_forward(&k, 10100);
+    ck_a_while(&k);
+    assert_int_equal(k.servers[0].conns[0].got[H2_PING], 1);
+    h2_frame(&k.servers[0], 0, H2_GOAWAY, 0, 0, calm, sizeof calm - 1);
+    ck_answer(&k.servers[0], 0, 1, "1");
+    ck_until(&k, &one.done);
+    ck_begin(&k, &two, NULL);
+    ck_until_requests(&k, 0, 2);
+    ck_forward(&k, 10100);
+    ck_a_while(&k);
+    assert_int_equal(k.servers[0].conns[1].got[H2_PING], 0);
+    ck_forward(&k, 10000);
+    ck_a_while(&k);
+    assert_int_equal(k.servers[0].conns[1].got[H2_PING], 1);
+    ck_close(&k);
+}
+
 /* ---- under a supervisor ---- */
 
 struct opened {
@@ -257,6 +290,7 @@ int main(void)
         cmocka_unit_test(who_waits_for_a_dead_server_is_told_why),
         cmocka_unit_test(who_waits_keeps_the_channel_awake),
         cmocka_unit_test(who_waits_for_a_channel_that_is_ready_need_not),
+        cmocka_unit_test(a_server_that_wants_fewer_pings_gets_fewer),
         cmocka_unit_test(a_supervisor_keeps_a_channel),
     };
 
