@@ -120,7 +120,8 @@ class Etcd(grpc_kit.Case):
         self.assertEqual(self.grpc("health", target=target).stdout, b"SERVING\n")
         run = self.belay("watch", "--until-up", target, "--", "echo", "up")
         self.assertEqual((run.returncode, run.stdout), (0, b"up\n"))
-        self.refused("list", target=target, status=grpc_kit.UNIMPLEMENTED, words=["--protoset"])
+        self.assertIn(b"\n", self.grpc("etcdserverpb.KV/Range", "--hex", "-d", "0a0161", target=target).stdout)
+        self.refused("etcdserverpb.KV/Rang", "--hex", target=target, status=grpc_kit.UNIMPLEMENTED, words=["UNIMPLEMENTED"])
 
 
 harness.main()
