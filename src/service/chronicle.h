@@ -16,8 +16,8 @@
  *     chronicle_session.h   what is spoken with the kernel on a channel
  *     chronicle_auth.h      how its calls are secured
  *
- * User code runs from the task alone: what a caller asks for, a function of theirs answers, or a
- * channel tells, is written down and the task posted. What is belay's own is let go inside
+ * User code runs from the task, and when a waiter's time is over: what a caller asks for, a function
+ * of theirs answers, or a channel tells, is written down and the task posted. What is belay's own is let go inside
  * belay_chronicle_disconnect, so that a loop which is closed finds it still there; the channel, for
  * which a function of the caller's may be asked, goes from the task.
  */

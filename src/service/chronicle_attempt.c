@@ -168,8 +168,7 @@ static void refuse_credentials(struct belay_rpc *rpc, const char *method, void *
 
 void bl_chronicle_disown_channel(struct belay_chronicle *c)
 {
-    if (c->channel && c->channel->options.credentials &&
-        c->channel->options.credentials == c->channel_options.credentials)
+    if (c->channel && c->access && c->channel->options.credentials_arg == c->access)
         bl_channel_set_credentials(c->channel, refuse_credentials, NULL);
 }
 

@@ -58,6 +58,31 @@ static void a_channel_that_comes_later_is_taken(void **state)
     chk_close(&k);
 }
 
+static void a_channel_that_is_ready_already_is_taken(void **state)
+{
+    struct belay_channel_options o = ck_options();
+    struct chronicle_kit k;
+    char target[40];
+
+    (void)state;
+    chk_open(&k);
+    k.holds = true;
+    chk_start(&k);
+    CHK_UNTIL(&k, k.held_n == 1);
+    snprintf(target, sizeof target, "ipv4:127.0.0.1:%d", k.net.servers[1].port);
+    assert_int_equal(belay_channel_open(k.net.loop, target, &o, &k.net.channel, NULL), 0);
+    belay_channel_connect(k.net.channel);
+    ck_until_state(&k.net, BELAY_CHANNEL_READY);
+    k.opened++;
+    belay_chronicle_opened(k.held[0], k.net.channel, NULL);
+    assert_false(belay_chronicle_connected(k.c));
+    ck_turn(&k.net);
+    assert_true(belay_chronicle_connected(k.c));
+    assert_ptr_equal(belay_chronicle_channel(k.c), k.net.channel);
+    k.net.channel = NULL;
+    chk_close(&k);
+}
+
 static void a_channel_that_comes_after_the_end_is_disconnected(void **state)
 {
     struct chronicle_kit k;
@@ -467,6 +492,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(targets_are_addresses_or_names),
         cmocka_unit_test(a_channel_that_comes_later_is_taken),
+        cmocka_unit_test(a_channel_that_is_ready_already_is_taken),
         cmocka_unit_test(a_channel_that_comes_after_the_end_is_disconnected),
         cmocka_unit_test(a_channel_that_comes_after_its_attempt_is_disconnected),
         cmocka_unit_test(an_error_that_comes_late_harms_no_channel),

@@ -440,6 +440,34 @@ static void one_that_gave_up_is_started_again(void **state)
     chk_close(&k);
 }
 
+static void a_restart_leaves_no_socket_and_no_name(void **state)
+{
+    struct belay_error crash = {.code = BELAY_EABORTED, .text = "the test crashes it"};
+    struct belay_supervisor *s;
+    struct chronicle_kit k;
+    bool stopped = false;
+
+    (void)state;
+    chk_open(&k);
+    k.options.name = "kernel";
+    s = supervise(&k);
+    CHK_UNTIL(&k, belay_chronicle_connected(k.c));
+    belay_process_stop(belay_process_whereis(k.net.loop, NULL, "kernel"), BELAY_EXIT_ERROR, &crash,
+                       BELAY_FOREVER, NULL, NULL);
+    CHK_UNTIL(&k, k.ids_n == 2 && belay_chronicle_connected(k.c));
+    assert_int_equal(k.exits, 1);
+    assert_int_equal(k.exit, BELAY_EXIT_ERROR);
+    assert_string_equal(k.exit_error.text, "the test crashes it");
+    ck_until_closed(&k.net, 0, 0);
+    assert_true(k.net.servers[0].conns[1].fd >= 0);
+    assert_int_equal(k.net.servers[0].accepted, 2);
+    assert_ptr_equal(belay_chronicle_whereis(k.net.loop, NULL, "kernel"), k.c);
+    belay_supervisor_close(s, set, &stopped);
+    CHK_UNTIL(&k, stopped);
+    k.c = NULL;
+    chk_close(&k);
+}
+
 static void one_that_was_disconnected_stays_so(void **state)
 {
     struct belay_supervisor *s;
@@ -478,6 +506,7 @@ int main(void)
         cmocka_unit_test(its_process_ends_as_it_does),
         cmocka_unit_test(a_supervisor_ends_it_and_its_channel),
         cmocka_unit_test(one_that_gave_up_is_started_again),
+        cmocka_unit_test(a_restart_leaves_no_socket_and_no_name),
         cmocka_unit_test(one_that_was_disconnected_stays_so),
     };
 
