@@ -125,17 +125,33 @@ static void begin_pass(struct bl_cp *cp, uint64_t now)
 
 /* ---- what happened ---- */
 
+static void begin_idle_limit(struct bl_cp *cp, uint64_t now)
+{
+    bool idle = cp->active && cp->calls == 0;
+
+    cp->idle_at = idle ? later(now, cp->limits.idle_ns) : BELAY_NEVER;
+}
+
+/* That it failed, long ago, is forgotten. */
+static void wake(struct bl_cp_sub *sub, uint64_t now)
+{
+    sub->final = false;
+    if (sub->next_at > now || sub->opening || sub->ready > 0)
+        return;
+    sub->failing = false;
+    sub->state = BELAY_CHANNEL_IDLE;
+}
+
 void bl_cp_connect(struct bl_cp *cp, uint64_t now)
 {
     if (cp->closing || cp->active)
         return;
     cp->active = true;
     cp->want_resolve |= bl_list_empty(&cp->subs);
-    if (cp->calls == 0)
-        cp->idle_at = later(now, cp->limits.idle_ns);
+    begin_idle_limit(cp, now);
     EACH_SUB(sub, cp)
     {
-        sub->final = false;
+        wake(sub, now);
     }
     begin_pass(cp, now);
     settle(cp);
@@ -150,7 +166,7 @@ void bl_cp_call(struct bl_cp *cp)
 void bl_cp_call_done(struct bl_cp *cp, uint64_t now)
 {
     if (--cp->calls == 0)
-        cp->idle_at = cp->active ? later(now, cp->limits.idle_ns) : BELAY_NEVER;
+        begin_idle_limit(cp, now);
 }
 
 void bl_cp_resolved(struct bl_cp *cp, bool changed, uint64_t now)
@@ -231,7 +247,7 @@ void bl_cp_lost(struct bl_cp *cp, struct bl_cp_sub *sub, bool goaway, bool usefu
         cp->active = sub->opening;
         begin_pass(cp, now);
         sub->tried = sub->opening;
-        cp->idle_at = BELAY_NEVER;
+        begin_idle_limit(cp, now);
     }
     settle(cp);
 }

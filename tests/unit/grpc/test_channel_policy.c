@@ -452,6 +452,47 @@ static void it_sleeps_when_there_was_no_call_for_long(void **state)
     expect(&r, BL_CP_DIAL, 0);
 }
 
+static void what_failed_before_it_slept_is_tried_when_it_wakes(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    rig_open(&r, BELAY_ROUND_ROBIN);
+    begin(&r, 1);
+    expect(&r, BL_CP_DIAL, 0);
+    bl_cp_failed(&r.cp, &r.subs[0], false, r.now);
+    expect_state(&r, BELAY_CHANNEL_TRANSIENT_FAILURE);
+    r.now += MS(60000);
+    expect_nothing(&r);
+    expect_state(&r, BELAY_CHANNEL_IDLE);
+    bl_cp_connect(&r.cp, r.now);
+    expect_state(&r, BELAY_CHANNEL_CONNECTING);
+    expect(&r, BL_CP_RESOLVE, -1);
+    expect(&r, BL_CP_DIAL, 0);
+}
+
+static void it_sleeps_though_what_it_had_was_lost(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    rig_open(&r, BELAY_PICK_FIRST);
+    begin(&r, 1);
+    expect(&r, BL_CP_DIAL, 0);
+    bl_cp_opened(&r.cp, &r.subs[0]);
+    bl_cp_full(&r.cp, &r.subs[0]);
+    expect(&r, BL_CP_DIAL, 0);
+    bl_cp_lost(&r.cp, &r.subs[0], false, true, r.now);
+    bl_cp_opened(&r.cp, &r.subs[0]);
+    expect_state(&r, BELAY_CHANNEL_READY);
+    wake(&r, 1000);
+    expect(&r, BL_CP_RESOLVE, -1);
+    bl_cp_resolved(&r.cp, false, r.now);
+    wake(&r, 59000);
+    expect(&r, BL_CP_RELEASE, 0);
+    expect_state(&r, BELAY_CHANNEL_IDLE);
+}
+
 static void a_final_failure_is_the_last(void **state)
 {
     struct rig r;
@@ -523,6 +564,8 @@ int main(void)
         cmocka_unit_test(a_connection_that_nobody_waits_for_any_more_is_not_opened),
         cmocka_unit_test(what_fails_inside_the_call_is_not_asked_for_again_in_it),
         cmocka_unit_test(it_sleeps_when_there_was_no_call_for_long),
+        cmocka_unit_test(what_failed_before_it_slept_is_tried_when_it_wakes),
+        cmocka_unit_test(it_sleeps_though_what_it_had_was_lost),
         cmocka_unit_test(a_final_failure_is_the_last),
         cmocka_unit_test(health_decides_where_it_is_asked),
         cmocka_unit_test(a_closed_channel_does_nothing),
