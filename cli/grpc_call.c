@@ -16,6 +16,7 @@ struct call {
     const struct grpc_method *method;
     char doing[TEXT_SHOWN_MAX + 20];
     struct belay_rpc *rpc; /* NULL: over */
+    bool over;             /* the call is; what is shown may not be */
     bool done;
     int status; /* of the program */
 
@@ -241,6 +242,8 @@ static void on_known(bool found, void *arg)
         belay_rpc_resume(c->rpc);
     show(c, answer.data, answer.len);
     bytes_free(&answer);
+    if (c->over && !c->question)
+        finish(c, c->status);
 }
 
 /* An Any whose type is not known yet: the server may tell of it. */
@@ -318,7 +321,10 @@ static void on_done(struct belay_rpc *rpc, const struct belay_rpc_result *result
         say_plain("* %s after %llu messages sent, %llu received",
                   belay_grpc_status_name(result->status), (unsigned long long)c->sent,
                   (unsigned long long)c->received);
-    finish(c, judge(c, result));
+    c->status = judge(c, result);
+    c->over = true;
+    if (!c->question)
+        finish(c, c->status);
 }
 
 static const struct belay_rpc_callbacks callbacks = {

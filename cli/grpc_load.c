@@ -167,6 +167,7 @@ static void start(struct load *l, int64_t now, int64_t due)
     struct belay_rpc_options options = belay_rpc_options_init();
     struct load_call *call = l->free_calls;
     struct belay_error error;
+    char doing[TEXT_SHOWN_MAX];
 
     l->free_calls = call->next_free;
     call->at = 0;
@@ -178,7 +179,8 @@ static void start(struct load *l, int64_t now, int64_t due)
     options.deadline_ms = grpc_deadline_ms(l->g, o->deadline_ms);
     if (belay_rpc_start(l->g->channel, l->method->path, &options, &callbacks, call, &call->rpc,
                         &error) < 0) {
-        l->refused = client_refuse("calling", &error);
+        snprintf(doing, sizeof doing, "calling %.140s", l->method->path + 1);
+        l->refused = client_refuse(doing, &error);
         l->schedule.ended = true;
         give_back(call);
         return;

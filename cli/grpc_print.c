@@ -148,6 +148,8 @@ static const char *for_transport(const struct grpc *g, const struct belay_error 
         strstr(text, "not HTTP/2"))
         return plain ? " (gRPC needs HTTP/2: another port, or grpcs://?)"
                      : " (gRPC needs HTTP/2: another port?)";
+    if (error->code == BELAY_EEOF && strstr(text, "ending TLS") && !g->o->client.tls.cert_file)
+        return " (it may want a certificate: --cert FILE)";
     if (plain && (error->code == BELAY_EEOF || error->code == BELAY_ERESET))
         return " (it may want TLS: grpcs://)";
     return hint_for(error, g->o->target);

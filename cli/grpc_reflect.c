@@ -176,33 +176,36 @@ static void finish(struct grpc_question *q)
         belay_loop_stop(q->g->loop);
 }
 
+static void say_failure(struct grpc_question *q, const struct belay_rpc_result *result)
+{
+    if (q->wrong.text[0])
+        grpc_say(q->g, DOING, q->wrong.text);
+    else if (result->status == BELAY_GRPC_OK)
+        grpc_say(q->g, DOING, "reflection ended without an answer");
+    else if (result->status == BELAY_GRPC_UNIMPLEMENTED && !result->error)
+        grpc_say(q->g, DOING,
+                 "UNIMPLEMENTED: it has no reflection (--protoset FILE or --proto FILE say what "
+                 "messages look like; --hex needs neither)");
+    else
+        grpc_say_status(q->g, DOING, result, "");
+}
+
 static void on_done(struct belay_rpc *rpc, const struct belay_rpc_result *result, void *arg)
 {
     struct grpc_question *q = arg;
-    const char *hint = "";
 
     (void)rpc;
-    if (q->wrong.text[0]) {
-        q->status = EXIT_PROBLEM;
+    if (!q->wrong.text[0] && !q->answered && !q->alpha &&
+        result->status == BELAY_GRPC_UNIMPLEMENTED) {
+        q->alpha = q->g->alpha = true;
+        if (begin(q))
+            return;
+    } else if (q->wrong.text[0] || !q->answered) {
+        q->status = q->wrong.text[0] || result->status == BELAY_GRPC_OK
+                        ? EXIT_PROBLEM
+                        : GRPC_EXIT + result->status;
         if (!q->quiet)
-            grpc_say(q->g, DOING, q->wrong.text);
-    } else if (!q->answered) {
-        if (result->status == BELAY_GRPC_UNIMPLEMENTED && !q->alpha) {
-            q->alpha = q->g->alpha = true;
-            if (begin(q))
-                return;
-        }
-        if (result->status == BELAY_GRPC_UNIMPLEMENTED && !result->error)
-            hint = " (without reflection --protoset FILE or --proto FILE say what messages look "
-                   "like, and --hex needs neither)";
-        q->status = GRPC_EXIT + result->status;
-        if (result->status == BELAY_GRPC_OK) {
-            q->status = EXIT_PROBLEM;
-            if (!q->quiet)
-                grpc_say(q->g, DOING, "reflection ended without an answer");
-        } else if (!q->quiet) {
-            grpc_say_status(q->g, DOING, result, hint);
-        }
+            say_failure(q, result);
     }
     finish(q);
 }

@@ -138,6 +138,12 @@ class Errors(grpc_kit.Case):
         for way in (["--resolve", f"x.belay.test:{secure.port}:127.0.0.1"], ["--connect-to", f"x.belay.test::{secure.host}"]):
             self.assertIn(b"shop.Cart", self.grpc("list", *CA, *way, target=f"grpcs://x.belay.test:{secure.port}").stdout)
 
+    def test_client_certificates_are_shown(self):
+        strict = grpc_kit.Server("--tls", CERTS, "--client-ca")
+        shown = ["--cert", CERTS / "client.pem", "--key", CERTS / "client.key"]
+        self.assertIn(b"shop.Cart", self.grpc("list", *CA, *shown, target=strict.host).stdout)
+        self.refused("list", *CA, target=strict.host, status=grpc_kit.UNAVAILABLE, words=["certificate"])
+
     def test_proxies_lead_there(self):
         asked = []
         ends = threading.Barrier(2)

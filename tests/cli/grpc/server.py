@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """A gRPC server with reflection and health, on gRPC's own library.
 
-    server.py DIR [--tls DIR] [--no-reflection | --v1alpha | --lie HOW] [--token TEXT]
+    server.py DIR [--tls DIR [--client-ca]] [--no-reflection | --v1alpha | --lie HOW] [--token TEXT]
 
 DIR has the Python modules that protoc made of the .proto files beside this one, of health and of reflection. It prints
 its port; a line "health SERVICE STATUS" on standard input changes what health says.
@@ -18,6 +18,7 @@ from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, duration_p
 options = argparse.ArgumentParser()
 options.add_argument("dir")
 options.add_argument("--tls")
+options.add_argument("--client-ca", action="store_true", help="clients need a certificate")
 options.add_argument("--no-reflection", action="store_true")
 options.add_argument("--v1alpha", action="store_true")
 options.add_argument("--lie", choices=["ring", "endless", "other", "gone", "junk", "broken"], help="of reflection")
@@ -217,7 +218,8 @@ if not args.no_reflection:
     for version in ["v1alpha"] if args.v1alpha else ["v1", "v1alpha"]:
         add_service(server, f"grpc.reflection.{version}.ServerReflection", REFLECTION)
 if args.tls:
-    credentials = grpc.ssl_server_credentials([(read("server.key"), read("server.pem"))])
+    credentials = grpc.ssl_server_credentials([(read("server.key"), read("server.pem"))],
+                                              read("ca.pem") if args.client_ca else None, args.client_ca)
     port = server.add_secure_port("127.0.0.1:0", credentials)
 else:
     port = server.add_insecure_port("127.0.0.1:0")
