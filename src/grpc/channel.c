@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "grpc/subchannel.h"
+#include "http/client.h"
 
 /* ---- opening ---- */
 
@@ -107,6 +108,7 @@ static int open_http(struct belay_channel *ch, const struct belay_channel_option
     rc = belay_http_open(ch->loop, &o, &ch->http, error);
     if (rc < 0)
         return rc;
+    ch->http->ours = true;
     rc = belay_http_connector(ch->http, NULL, &ch->connector, error);
     if (rc < 0)
         belay_http_close(ch->http, NULL, NULL);

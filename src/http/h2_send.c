@@ -201,6 +201,31 @@ static ssize_t give(struct bl_exchange *ex, const char *data, size_t have, uint8
     return (ssize_t)n;
 }
 
+/* Straight into the frame, with its end on it if that is known. */
+static ssize_t read_direct(struct bl_h2_stream *st, uint8_t *out, size_t room, uint32_t *flags)
+{
+    struct bl_exchange *ex = st->ex;
+    size_t n = 0;
+
+    while (n < room && !ex->body_ended && !ex->starved) {
+        ptrdiff_t got = ex->ops->read(ex, out + n, room - n);
+
+        BL_ASSERT(got >= 0 || got == BELAY_EAGAIN);
+        ex->starved = got < 0;
+        ex->body_ended = got == 0;
+        n += got > 0 ? (size_t)got : 0;
+    }
+    ex->body_out += (int64_t)n;
+    if (ex->body_ended) {
+        *flags |= NGHTTP2_DATA_FLAG_EOF;
+        ex->body_sent = true;
+    } else if (n == 0) {
+        st->deferred = true;
+        return NGHTTP2_ERR_DEFERRED;
+    }
+    return (ssize_t)n;
+}
+
 /* nghttp2 asks for the body: what is in memory already. */
 static ssize_t read_body(nghttp2_session *nghttp2, int32_t id, uint8_t *out, size_t room,
                          uint32_t *flags, nghttp2_data_source *source, void *arg)
@@ -214,6 +239,8 @@ static ssize_t read_body(nghttp2_session *nghttp2, int32_t id, uint8_t *out, siz
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     if (ex->body_stopped) /* never again: the stream ends with the response */
         return NGHTTP2_ERR_DEFERRED;
+    if (ex->message->direct)
+        return read_direct(st, out, room, flags);
     if (!ex->awaits_continue && ex->message->bytes)
         return give(ex, ex->message->bytes + ex->body_out,
                     (size_t)(ex->message->body - ex->body_out), out, room, true, flags);
@@ -312,8 +339,8 @@ static void feed_hungry(struct bl_h2_session *s, const bool *gone)
         struct bl_h2_stream *st = BL_LIST_OF(node, struct bl_h2_stream, hungry);
 
         s->current = st;
-        if (st->ex && !st->ex->message->bytes && bl_buf_len(&st->ex->piece) == 0 &&
-            !st->ex->body_ended && !st->ex->body_stopped)
+        if (st->ex && !st->ex->message->bytes && !st->ex->message->direct &&
+            bl_buf_len(&st->ex->piece) == 0 && !st->ex->body_ended && !st->ex->body_stopped)
             read_piece(st, gone);
         if (*gone)
             return;

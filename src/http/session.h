@@ -34,6 +34,7 @@ struct bl_message {
     const char *bytes; /* of a body in memory; NULL: the exchange's `read` */
     bool expect_continue;
     bool is_head;
+    bool direct; /* `read` runs no code of the caller's, and fails with nothing but EAGAIN */
 };
 
 struct bl_exchange_ops {
