@@ -17,9 +17,11 @@ static void calm(struct h2_host *h)
     h->refuses = h->resets = h->hangs = h->hurries = 0;
 }
 
-void h2_host_init(struct h2_host *h, struct sim_host *host, const struct h2_app *app, void *arg)
+void h2_host_init(struct h2_host *h, struct sim_host *host, const struct h2_app *app, void *arg,
+                  struct met *met)
 {
     h->host = host;
+    h->met = met;
     h->app = app;
     h->arg = arg;
     host->served = h;
@@ -185,8 +187,11 @@ void h2_goaway(struct h2_conn *c, enum h2_goaway how)
     c->goaway = true;
     c->goaway_final = how != H2_GOAWAY_NOTICE;
     c->last_id = last;
-    if (c->host->on_goaway)
-        c->host->on_goaway(c->host, (int)how, above(c, last));
+    h2_host_did(c->host, how == H2_GOAWAY_NOTICE ? H2_DEED_NOTICE
+                         : how == H2_GOAWAY_NOW  ? H2_DEED_GOAWAY
+                                                 : H2_DEED_GOAWAY_ERROR);
+    if (above(c, last) > 0)
+        h2_host_did(c->host, H2_DEED_ABOVE);
     if (how == H2_GOAWAY_NOTICE)
         nghttp2_submit_shutdown_notice(c->session);
     else
@@ -208,4 +213,25 @@ bool h2_is_still(const struct h2_conn *c)
            !net->rx_reset && bl_list_empty(&net->up.segments) &&
            bl_list_empty(&net->down.segments) && bl_buf_len(&net->rx) == 0 &&
            bl_buf_len(&net->outbox) == 0;
+}
+
+/* After a GOAWAY, and without streams that it leaves, nghttp2 listens no more. */
+static bool is_deaf(const struct h2_conn *c)
+{
+    for (unsigned i = 0; i < c->open_n; i++)
+        if (c->open[i].id <= c->last_id)
+            return false;
+    return c->goaway;
+}
+
+void h2_check_still(struct h2_conn *c)
+{
+    h2_host_did(c->host, H2_DEED_STILL);
+    if (c->goaway && !c->goaway_seen) {
+        c->goaway_seen = true;
+        c->goaway_seen_ns = c->wire->world->now_ns;
+    }
+    if ((c->pings || c->pending_n) && !is_deaf(c))
+        sim_fail(c->wire->world, "%u PINGs and %u SETTINGS of %s are not answered", c->pings,
+                 c->pending_n, c->wire->host->name);
 }

@@ -102,7 +102,7 @@ static void new_host(struct h2_lives *all, int i)
     host->speaks_h2 = !sim_chance(w, 30);
     if (all->tls && !host->speaks_h2)
         h2_did(all, H2_DEED_H1);
-    h2_host_init(h, host, &h2_requests, all);
+    h2_host_init(h, host, &h2_requests, all, all->met);
     if (sim_chance(w, 30))
         host->latency_ns = 0;
     if (sim_chance(w, 50))
@@ -198,7 +198,7 @@ static void step(struct life *life)
     else if (dice < 65)
         resume(all);
     else if (dice < 85)
-        h2_fault(all, some_host(all));
+        h2_fault(some_host(all), life->alloc_fails);
     else if (dice < 94)
         heal(all, some_host(all));
     dice = sim_below(w, 100);

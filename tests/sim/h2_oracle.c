@@ -80,22 +80,6 @@ static void on_stream(struct h2_stream *st)
         h2_did(all, H2_DEED_SEVERAL);
 }
 
-static void on_goaway(struct h2_host *h, int kind, unsigned above)
-{
-    struct h2_lives *all = h->arg;
-
-    h2_did(all, kind == H2_GOAWAY_NOTICE ? H2_DEED_NOTICE
-                : kind == H2_GOAWAY_NOW  ? H2_DEED_GOAWAY
-                                         : H2_DEED_GOAWAY_ERROR);
-    if (above > 0 && kind != H2_GOAWAY_NOTICE)
-        h2_did(all, H2_DEED_ABOVE);
-}
-
-static void on_pinged(struct h2_host *h)
-{
-    h2_did(h->arg, H2_DEED_PINGED);
-}
-
 /* ---- still connections ---- */
 
 static void check_answer(struct h2_lives *all, const struct h2_stream *st,
@@ -157,26 +141,9 @@ static void check_empty(struct h2_lives *all, const struct h2_conn *c)
         sim_fail(all->w, "a connection to %s is empty, and is kept", c->wire->host->name);
 }
 
-/* After a GOAWAY, and without streams that it leaves, nghttp2 listens no more. */
-static bool is_deaf(const struct h2_conn *c)
-{
-    for (unsigned i = 0; i < c->open_n; i++)
-        if (c->open[i].id <= c->last_id)
-            return false;
-    return c->goaway;
-}
-
-/* What was sent was read. */
 static void check_still(struct h2_lives *all, struct h2_conn *c)
 {
-    h2_did(all, H2_DEED_STILL);
-    if (c->goaway && !c->goaway_seen) {
-        c->goaway_seen = true;
-        c->goaway_seen_ns = all->w->now_ns;
-    }
-    if ((c->pings || c->pending_n) && !is_deaf(c))
-        sim_fail(all->w, "%u PINGs and %u SETTINGS of %s are not answered", c->pings, c->pending_n,
-                 c->wire->host->name);
+    h2_check_still(c);
     BL_LIST_EACH(node, &c->streams)
     check_stream(all, BL_LIST_OF(node, struct h2_stream, link));
     check_empty(all, c);
@@ -315,9 +282,6 @@ void h2_oracle_attach(struct h2_lives *all)
 {
     all->rig->hook_arg = all;
     all->w->after_turn = after_turn;
-    for (int i = 0; i < all->n; i++) {
+    for (int i = 0; i < all->n; i++)
         all->hosts[i].on_stream = on_stream;
-        all->hosts[i].on_goaway = on_goaway;
-        all->hosts[i].on_pinged = on_pinged;
-    }
 }

@@ -116,7 +116,7 @@ static void reset(struct h2_stream *st, bool mid)
     struct sim_world *w = st->conn->wire->world;
     const struct request *r = st->state;
 
-    h2_did(lives(st), mid ? H2_DEED_RESETS_MID : H2_DEED_RESETS);
+    h2_host_did(st->conn->host, mid ? H2_DEED_RESETS_MID : H2_DEED_RESETS);
     if (mid || sim_chance(w, 50))
         execute(st);
     if (mid) {
@@ -135,7 +135,7 @@ static void think(struct h2_stream *st)
         answer(st);
         break;
     case REFUSE:
-        h2_did(lives(st), H2_DEED_REFUSES);
+        h2_host_did(st->conn->host, H2_DEED_REFUSES);
         h2_reset(st, NGHTTP2_REFUSED_STREAM);
         break;
     case RESET:
@@ -143,7 +143,7 @@ static void think(struct h2_stream *st)
         reset(st, r->plan == RESET_MID);
         break;
     case HANG:
-        h2_did(lives(st), H2_DEED_HANGS);
+        h2_host_did(st->conn->host, H2_DEED_HANGS);
         if (sim_chance(st->conn->wire->world, 50))
             execute(st);
     }

@@ -29,36 +29,19 @@
     X(REPLAYED_POST, "POST replayed, which nobody had seen")                                       \
     X(RESUMED, "reader resumed")                                                                   \
     X(TIMED_OUT, "request timed out")                                                              \
-    X(REFUSES, "stream refused")                                                                   \
-    X(RESETS, "stream reset before an answer")                                                     \
-    X(RESETS_MID, "stream reset amid an answer")                                                   \
-    X(HANGS, "request never answered")                                                             \
     X(HURRIES, "answer before the body")                                                           \
     X(INFORMATIONAL, "informational response")                                                     \
     X(TRAILERS, "trailers")                                                                        \
-    X(NOTICE, "GOAWAY as a notice")                                                                \
-    X(GOAWAY, "GOAWAY")                                                                            \
-    X(GOAWAY_ERROR, "GOAWAY with an error")                                                        \
-    X(ABOVE, "streams above the last of GOAWAY")                                                   \
-    X(HANGS_UP, "end after GOAWAY")                                                                \
-    X(RAISED, "limit raised")                                                                      \
-    X(LOWERED, "limit lowered")                                                                    \
-    X(ZERO, "limit lowered to 0")                                                                  \
-    X(WINDOWS, "window changed")                                                                   \
-    X(NO_WINDOW, "window of 0")                                                                    \
-    X(LATE_SETTINGS, "first SETTINGS late")                                                        \
-    X(PING, "PING of the server")                                                                  \
-    X(PINGED, "PING of the client")                                                                \
     X(GIVEN_UP, "given up after a PING")                                                           \
     X(SHARED, "connection of several streams")                                                     \
     X(FULL, "connection at its limit")                                                             \
     X(SEVERAL, "several connections of a host in use")                                             \
-    X(STILL, "still connection looked at")                                                         \
     X(LIFETIME, "closed for its age")                                                              \
     X(DRAINING, "closed for GOAWAY")                                                               \
     X(H1, "host that speaks HTTP/1.1 alone")
 
 enum h2_deed {
+    H2_DEED_FIRST = H2_SERVER_DEEDS_N - 1,
 #define X(name, text) H2_DEED_##name,
     H2_DEEDS(X)
 #undef X
@@ -87,9 +70,6 @@ extern const struct h2_app h2_requests; /* its arg is the history */
 /* What remains to be told of the answer to this request; NULL: its server has none. */
 struct h2_stream *h2_stream_of_request(struct h2_lives *all, const struct sim_get *get);
 size_t h2_number_of(const struct h2_stream *st);
-
-/* h2_faults.c */
-void h2_fault(struct h2_lives *all, struct h2_host *h);
 
 /* h2_oracle.c */
 void h2_oracle_attach(struct h2_lives *all);

@@ -214,9 +214,8 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     struct h2_conn *c = arg;
     struct h2_stream *st = stream_of(session, frame->hd.stream_id);
 
-    if (frame->hd.type == NGHTTP2_PING && !(frame->hd.flags & NGHTTP2_FLAG_ACK) &&
-        c->host->on_pinged)
-        c->host->on_pinged(c->host);
+    if (frame->hd.type == NGHTTP2_PING && !(frame->hd.flags & NGHTTP2_FLAG_ACK))
+        h2_host_did(c->host, H2_DEED_PINGED);
     if (frame->hd.type == NGHTTP2_GOAWAY)
         on_goaway(c, frame->goaway.error_code);
     if (!st)

@@ -21,6 +21,34 @@
 #define H2_PATH_MAX     128
 #define H2_OPEN_MAX     512
 
+/* What befalls servers, the first deeds of every family that has them. */
+#define H2_SERVER_DEEDS(X)                                                                         \
+    X(NOTICE, "GOAWAY as a notice")                                                                \
+    X(GOAWAY, "GOAWAY")                                                                            \
+    X(GOAWAY_ERROR, "GOAWAY with an error")                                                        \
+    X(ABOVE, "streams above the last of GOAWAY")                                                   \
+    X(HANGS_UP, "end after GOAWAY")                                                                \
+    X(RAISED, "limit raised")                                                                      \
+    X(LOWERED, "limit lowered")                                                                    \
+    X(ZERO, "limit lowered to 0")                                                                  \
+    X(WINDOWS, "window changed")                                                                   \
+    X(NO_WINDOW, "window of 0")                                                                    \
+    X(LATE_SETTINGS, "first SETTINGS late")                                                        \
+    X(PING, "PING of the server")                                                                  \
+    X(PINGED, "PING of the client")                                                                \
+    X(REFUSES, "stream refused")                                                                   \
+    X(RESETS, "stream reset before an answer")                                                     \
+    X(RESETS_MID, "stream reset amid an answer")                                                   \
+    X(HANGS, "request never answered")                                                             \
+    X(STILL, "still connection looked at")
+
+enum h2_server_deed {
+#define X(name, text) H2_DEED_##name,
+    H2_SERVER_DEEDS(X)
+#undef X
+        H2_SERVER_DEEDS_N
+};
+
 struct h2_stream;
 
 struct h2_app {
@@ -35,6 +63,7 @@ struct h2_app {
 /* What the servers of one host are like. */
 struct h2_host {
     struct sim_host *host;
+    struct met *met;
     const struct h2_app *app;
     void *arg; /* the app's */
     struct bl_list conns;
@@ -42,11 +71,14 @@ struct h2_host {
     uint64_t settings_ns;                     /* how late the first ones are */
     unsigned refuses, resets, hangs, hurries; /* per cent of requests */
     uint64_t lost_ns;                         /* when the client last let go of a connection */
-    /* told as it happens; may be NULL */
+    /* a request's head is whole; may be NULL */
     void (*on_stream)(struct h2_stream *st);
-    void (*on_goaway)(struct h2_host *h, int kind, unsigned above);
-    void (*on_pinged)(struct h2_host *h);
 };
+
+static inline void h2_host_did(struct h2_host *h, enum h2_server_deed deed)
+{
+    h->met->deeds[deed]++;
+}
 
 struct h2_open {
     uint32_t id;
@@ -114,7 +146,8 @@ extern const struct sim_server_ops h2_server;
 /* The same over TLS, where the client agrees (ALPN), else HTTP/1.1. */
 extern const struct sim_server_ops h2_or_http_server;
 
-void h2_host_init(struct h2_host *h, struct sim_host *host, const struct h2_app *app, void *arg);
+void h2_host_init(struct h2_host *h, struct sim_host *host, const struct h2_app *app, void *arg,
+                  struct met *met);
 void h2_host_heal(struct h2_host *h); /* as it was made; connections are told */
 
 /* Of a stream. What is said goes as windows allow. */
@@ -133,6 +166,12 @@ void h2_goaway(struct h2_conn *c, enum h2_goaway how);
 void h2_hang_up(struct h2_conn *c); /* it ends its side */
 /* Nothing is on its way in either direction, and the server is listening. */
 bool h2_is_still(const struct h2_conn *c);
+/* Then all that was sent was read, and answered where it asks for that. */
+void h2_check_still(struct h2_conn *c);
+
+/* h2_faults.c: one more fault, there or on the way; a connection, NULL when there is none. */
+void h2_fault(struct h2_host *h, bool alloc_fails);
+struct h2_conn *h2_some_conn(struct h2_host *h);
 
 #define H2_NV(name_, value_)                                                                       \
     ((nghttp2_nv){(uint8_t *)(uintptr_t)(name_), (uint8_t *)(uintptr_t)(value_), strlen(name_),    \

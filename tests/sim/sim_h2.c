@@ -5,7 +5,7 @@
 
 static const char *const deed_names[] = {
 #define X(name, text) [H2_DEED_##name] = (text),
-    H2_DEEDS(X)
+    H2_SERVER_DEEDS(X) H2_DEEDS(X)
 #undef X
 };
 
