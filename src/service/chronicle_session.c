@@ -32,7 +32,6 @@ struct bl_chronicle_session {
     struct bl_task task; /* tells `error`: of the check, or the end */
     struct belay_error error;
     bool checked; /* nothing was asked: the task says so */
-    bool ended;
     bool freed; /* in one of its callbacks */
     int calls;
 };
@@ -97,18 +96,15 @@ static void leave(struct bl_chronicle_session *s)
 
 static void tell_checked(struct bl_chronicle_session *s, const struct belay_error *error)
 {
-    s->ended = s->ended || error;
     enter(s);
     s->options.on_checked(error, s->options.arg);
     leave(s);
 }
 
+/* Once: nothing that could tell it again is under way any more. */
 static void tell_ended(struct bl_chronicle_session *s, const struct belay_error *error)
 {
-    if (s->ended)
-        return;
     stop(s);
-    s->ended = true;
     enter(s);
     s->options.on_ended(error, s->options.arg);
     leave(s);

@@ -360,6 +360,34 @@ static void the_same_kernel_keeps_its_token_and_another_gives_its_own(void **sta
     close_all();
 }
 
+/* It is no token of the new kernel's that was refused. */
+static void a_refusal_of_the_old_kernel_does_not_renew_the_new_one_s_token(void **state)
+{
+    static const char *const answers[] = {KERNEL_TOKEN("abc"), KERNEL_TOKEN("def"),
+                                          KERNEL_TOKEN("ghi"), NULL};
+    const struct kernel_request *first;
+    struct call_state c, d;
+
+    (void)state;
+    open_with("me:secret@", "", answers);
+    k.ways[KERNEL_OTHER] = KERNEL_SILENT;
+    begin_call(&c);
+    kernel_until_requests(&k, KERNEL_OTHER, 1);
+    first = kernel_last(&k, KERNEL_OTHER);
+    k.ways[KERNEL_OTHER] = KERNEL_WELL;
+    assert_int_equal(bl_chronicle_access_aim(access_, "localhost", (uint16_t)k.tokens.port, NULL),
+                     0);
+    call(&d);
+    assert_string_equal(authorization(), "Bearer def");
+    h2_head(&k.server, first->conn, H2_END_STREAM, first->id,
+            ":status: 200\ncontent-type: application/grpc\ngrpc-status: 16\n");
+    kernel_until(&k, &c.done);
+    assert_int_equal(c.status, BELAY_GRPC_OK);
+    assert_string_equal(authorization(), "Bearer def");
+    assert_int_equal(k.tokens.requests, 2);
+    close_all();
+}
+
 static void who_waits_when_the_kernel_changes_waits_for_the_new_one(void **state)
 {
     static const char *const answers[] = {KERNEL_TOKEN("abc"), NULL};
@@ -448,6 +476,7 @@ int main(void)
         cmocka_unit_test(a_refused_key_is_the_call_s_end),
         cmocka_unit_test(auth_port_takes_the_place_of_the_host_s),
         cmocka_unit_test(the_same_kernel_keeps_its_token_and_another_gives_its_own),
+        cmocka_unit_test(a_refusal_of_the_old_kernel_does_not_renew_the_new_one_s_token),
         cmocka_unit_test(who_waits_when_the_kernel_changes_waits_for_the_new_one),
         cmocka_unit_test(a_kernel_without_an_address_is_refused),
         cmocka_unit_test(calls_that_wait_for_a_token_end_with_the_connection),
