@@ -54,7 +54,7 @@ static bool move_to_block(struct bl_buf *b, struct bl_mem *mem, uint32_t capacit
     return true;
 }
 
-char *bl_buf_reserve(struct bl_buf *b, struct bl_mem *mem, size_t bytes)
+char *bl_buf_reserve_slowly(struct bl_buf *b, struct bl_mem *mem, size_t bytes)
 {
     uint32_t live, needed;
 

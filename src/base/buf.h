@@ -27,7 +27,15 @@ static inline char *bl_buf_head(const struct bl_buf *b)
 
 /* Room for `bytes` more at the end; the place to write them, or NULL when memory is out or past 1
  * GiB. */
-char *bl_buf_reserve(struct bl_buf *b, struct bl_mem *mem, size_t bytes);
+char *bl_buf_reserve_slowly(struct bl_buf *b, struct bl_mem *mem, size_t bytes);
+static inline char *bl_buf_reserve(struct bl_buf *b, struct bl_mem *mem, size_t bytes)
+{
+    if (b->start == b->end)
+        b->start = b->end = 0;
+    if (b->data && b->capacity - b->end >= bytes)
+        return b->data + b->end;
+    return bl_buf_reserve_slowly(b, mem, bytes);
+}
 static inline void bl_buf_commit(struct bl_buf *b, size_t bytes)
 {
     b->end += (uint32_t)bytes;

@@ -36,16 +36,18 @@ void bl_h2_head_free(struct bl_h2_head *h, struct bl_mem *mem)
 static int add_field(struct bl_h2_head *h, struct bl_mem *mem, struct bl_span name,
                      struct bl_span value)
 {
-    struct bl_h2_field f = {
+    char *at = bl_buf_reserve(&h->text, mem, name.len + value.len + 2);
+    struct bl_h2_field *f = (void *)bl_buf_reserve(&h->fields, mem, sizeof *f);
+
+    if (!at || !f)
+        return BELAY_ENOMEM;
+    *f = (struct bl_h2_field){
         .name_at = (uint32_t)bl_buf_len(&h->text),
         .name_len = (uint32_t)name.len,
         .value_at = (uint32_t)(bl_buf_len(&h->text) + name.len + 1),
         .value_len = (uint32_t)value.len,
     };
-    char *at = bl_buf_reserve(&h->text, mem, name.len + value.len + 2);
-
-    if (!at || bl_buf_append(&h->fields, mem, &f, sizeof f) < 0)
-        return BELAY_ENOMEM;
+    bl_buf_commit(&h->fields, sizeof *f);
     memcpy(at, name.data, name.len);
     at[name.len] = '\0';
     memcpy(at + name.len + 1, value.data, value.len);
@@ -76,9 +78,14 @@ static int finish_head(struct bl_h2_head *h, struct bl_mem *mem)
 
 /* ---- inside nghttp2: notes are taken ---- */
 
-static struct bl_h2_stream *stream_of(nghttp2_session *nghttp2, int32_t id)
+/* Mostly the one of the frame that is being read: streams go between frames only. */
+static struct bl_h2_stream *stream_of(struct bl_h2_session *s, int32_t id)
 {
-    return id ? nghttp2_session_get_stream_user_data(nghttp2, id) : NULL;
+    if (s->found_id != id) {
+        s->found = nghttp2_session_get_stream_user_data(s->nghttp2, id);
+        s->found_id = id;
+    }
+    return s->found;
 }
 
 static int on_begin_headers(nghttp2_session *nghttp2, const nghttp2_frame *frame, void *arg)
@@ -94,11 +101,16 @@ static void note_status(struct bl_h2_head *h, struct bl_span value)
 {
     uint64_t status;
 
-    if (bl_field_decimal(value, 999, &status) && status >= 100)
+    if (BL_LIKELY(value.len == 3 && memcmp(value.data, "200", 3) == 0))
+        h->status = 200;
+    else if (bl_field_decimal(value, 999, &status) && status >= 100)
         h->status = (int)status;
     else
         h->failed = BELAY_EPROTO;
 }
+
+#define LENGTH     "content-length"
+#define LENGTH_LEN (sizeof LENGTH - 1)
 
 static int on_header(nghttp2_session *nghttp2, const nghttp2_frame *frame, const uint8_t *name,
                      size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
@@ -122,9 +134,10 @@ static int on_header(nghttp2_session *nghttp2, const nghttp2_frame *frame, const
         h->failed = BELAY_ELIMIT;
     if (h->failed)
         return 0;
-    if (bl_span_equal(n, bl_span_of("content-length")) && bl_field_decimal(v, INT64_MAX, &length))
+    if (name_len == LENGTH_LEN && memcmp(name, LENGTH, LENGTH_LEN) == 0 &&
+        bl_field_decimal(v, INT64_MAX, &length))
         h->content_length = (int64_t)length;
-    if (add_field(h, bl_h2_mem(s), n, v) < 0)
+    if (BL_UNLIKELY(add_field(h, bl_h2_mem(s), n, v) < 0))
         h->failed = BELAY_ENOMEM;
     return 0;
 }
@@ -135,7 +148,7 @@ static int on_data_chunk(nghttp2_session *nghttp2, uint8_t flags, int32_t id, co
     struct bl_h2_session *s = arg;
 
     (void)flags;
-    s->chunk_stream = stream_of(nghttp2, id);
+    s->chunk_stream = stream_of(s, id);
     s->chunk = data;
     s->chunk_len = len;
     /* One who pauses does not hold up the rest. */
@@ -146,10 +159,9 @@ static int on_data_chunk(nghttp2_session *nghttp2, uint8_t flags, int32_t id, co
     return 0;
 }
 
-static void on_headers(struct bl_h2_session *s, nghttp2_session *nghttp2,
-                       const nghttp2_frame *frame)
+static void on_headers(struct bl_h2_session *s, const nghttp2_frame *frame)
 {
-    struct bl_h2_stream *st = stream_of(nghttp2, frame->hd.stream_id);
+    struct bl_h2_stream *st = stream_of(s, frame->hd.stream_id);
 
     s->head_stream = st;
     s->head_done = true;
@@ -171,12 +183,13 @@ static int on_frame(nghttp2_session *nghttp2, const nghttp2_frame *frame, void *
     struct bl_h2_session *s = arg;
     struct bl_h2_stream *st;
 
+    (void)nghttp2;
     switch (frame->hd.type) {
     case NGHTTP2_HEADERS:
-        on_headers(s, nghttp2, frame);
+        on_headers(s, frame);
         break;
     case NGHTTP2_DATA:
-        st = stream_of(nghttp2, frame->hd.stream_id);
+        st = stream_of(s, frame->hd.stream_id);
         if (st && frame->hd.flags & NGHTTP2_FLAG_END_STREAM) {
             st->ended = true;
             bl_list_remove(&st->event);
@@ -204,8 +217,9 @@ static int on_frame(nghttp2_session *nghttp2, const nghttp2_frame *frame, void *
 static int on_stream_close(nghttp2_session *nghttp2, int32_t id, uint32_t code, void *arg)
 {
     struct bl_h2_session *s = arg;
-    struct bl_h2_stream *st = stream_of(nghttp2, id);
+    struct bl_h2_stream *st = stream_of(s, id);
 
+    (void)nghttp2;
     if (!st)
         return 0;
     st->closed = true;
@@ -231,9 +245,10 @@ static int before_frame_sent(nghttp2_session *nghttp2, const nghttp2_frame *fram
     struct bl_h2_session *s = arg;
     struct bl_h2_stream *st;
 
+    (void)nghttp2;
     if (frame->hd.type != NGHTTP2_HEADERS)
         return 0;
-    st = stream_of(nghttp2, frame->hd.stream_id);
+    st = stream_of(s, frame->hd.stream_id);
     if (!st || !st->ex)
         return 0;
     st->framed = true;
@@ -242,9 +257,9 @@ static int before_frame_sent(nghttp2_session *nghttp2, const nghttp2_frame *fram
 }
 
 /* nghttp2 resets streams by itself whose messages are malformed. */
-static void on_reset_sent(nghttp2_session *nghttp2, const nghttp2_frame *frame)
+static void on_reset_sent(struct bl_h2_session *s, const nghttp2_frame *frame)
 {
-    struct bl_h2_stream *st = stream_of(nghttp2, frame->hd.stream_id);
+    struct bl_h2_stream *st = stream_of(s, frame->hd.stream_id);
 
     if (st)
         st->refused = st->ex != NULL;
@@ -255,9 +270,10 @@ static int on_frame_sent(nghttp2_session *nghttp2, const nghttp2_frame *frame, v
 {
     struct bl_h2_session *s = arg;
 
+    (void)nghttp2;
     bl_h2_limits_earn(&s->limits, frame->hd.type, frame->hd.length);
     if (frame->hd.type == NGHTTP2_RST_STREAM)
-        on_reset_sent(nghttp2, frame);
+        on_reset_sent(s, frame);
     if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR &&
         !s->code) {
         s->code = BELAY_EPROTO;
@@ -343,6 +359,7 @@ static bool feed(struct bl_h2_session *s, const uint8_t *data, size_t len, const
 {
     ssize_t n = nghttp2_session_mem_recv(s->nghttp2, data, len);
 
+    s->found_id = 0;
     if (n >= 0)
         return bl_h2_hand_over(s, gone);
     if (n == NGHTTP2_ERR_NOMEM)
@@ -371,17 +388,17 @@ static const char *describe_beginning(const uint8_t *header)
                                              : "the peer does not speak HTTP/2";
 }
 
-static bool is_for_nobody(const struct bl_h2_session *s)
+static bool is_for_nobody(struct bl_h2_session *s)
 {
     const uint8_t *id = s->header + 5;
 
     return s->header[3] == NGHTTP2_HEADERS &&
-           !stream_of(s->nghttp2, (int32_t)((uint32_t)(id[0] & 0x7f) << 24 | (uint32_t)id[1] << 16 |
-                                            (uint32_t)id[2] << 8 | id[3]));
+           !stream_of(s, (int32_t)((uint32_t)(id[0] & 0x7f) << 24 | (uint32_t)id[1] << 16 |
+                                   (uint32_t)id[2] << 8 | id[3]));
 }
 
 /* What was asked for not to be promised never may be: our SETTINGS came before any request. */
-static bool begin_frame(struct bl_h2_session *s, const bool *gone)
+static bool begin_frame(struct bl_h2_session *s)
 {
     const char *why;
 
@@ -405,34 +422,57 @@ static bool begin_frame(struct bl_h2_session *s, const bool *gone)
     }
     s->left = bl_h2_frame_length(s->header);
     s->header_n = 0;
+    return true;
+}
+
+/* A header that lies before `len` bytes: how many of them belong to its frame. */
+static size_t take_payload(struct bl_h2_session *s, size_t len)
+{
+    size_t n = len < s->left ? len : s->left;
+
+    s->left -= (uint32_t)n;
     if (s->left == 0)
         end_frame(s);
+    return n;
+}
+
+/* The header comes in pieces. */
+static bool read_header(struct bl_h2_session *s, const uint8_t **data, size_t *len,
+                        const bool *gone)
+{
+    size_t n = BL_H2_FRAME_HEADER - s->header_n;
+
+    n = *len < n ? *len : n;
+    memcpy(s->header + s->header_n, *data, n);
+    s->header_n = (uint8_t)(s->header_n + n);
+    *data += n;
+    *len -= n;
+    if (s->header_n < BL_H2_FRAME_HEADER)
+        return false;
+    if (!begin_frame(s))
+        return false;
+    take_payload(s, 0);
     return feed(s, s->header, BL_H2_FRAME_HEADER, gone);
 }
 
-/* Whether there is more to be read after this portion. */
+/* Whether there is more to be read after this portion: a frame, or as much of it as there is. */
 static bool read_some(struct bl_h2_session *s, const uint8_t **data, size_t *len, const bool *gone)
 {
-    size_t n;
+    const uint8_t *at = *data;
+    size_t n = 0;
 
-    if (s->left > 0) {
-        n = *len < s->left ? *len : s->left;
-        s->left -= (uint32_t)n;
-        if (s->left == 0)
-            end_frame(s);
-        if (!feed(s, *data, n, gone))
+    if (s->left == 0) {
+        if (s->header_n > 0 || *len < BL_H2_FRAME_HEADER)
+            return read_header(s, data, len, gone) && *len > 0;
+        memcpy(s->header, at, BL_H2_FRAME_HEADER);
+        if (!begin_frame(s))
             return false;
-    } else {
-        n = BL_H2_FRAME_HEADER - s->header_n;
-        n = *len < n ? *len : n;
-        memcpy(s->header + s->header_n, *data, n);
-        s->header_n = (uint8_t)(s->header_n + n);
-        if (s->header_n == BL_H2_FRAME_HEADER && !begin_frame(s, gone))
-            return false;
+        n = BL_H2_FRAME_HEADER;
     }
+    n += take_payload(s, *len - n);
     *data += n;
     *len -= n;
-    return *len > 0;
+    return feed(s, at, n, gone) && *len > 0;
 }
 
 static size_t on_data(struct belay_stream *stream, const char *data, size_t len, void *arg)

@@ -47,9 +47,16 @@ static void add(struct fields *f, struct bl_span name, struct bl_span value, uin
     };
 }
 
+/* A literal, which nghttp2 need not copy. */
 static void add_named(struct fields *f, const char *name, struct bl_span value, uint8_t flags)
 {
-    add(f, bl_span_of(name), value, flags);
+    add(f, bl_span_of(name), value, flags | NGHTTP2_NV_FLAG_NO_COPY_NAME);
+}
+
+/* Both are. */
+static void add_literal(struct fields *f, const char *name, const char *value)
+{
+    add_named(f, name, bl_span_of(value), NGHTTP2_NV_FLAG_NO_COPY_VALUE);
 }
 
 static bool is(const struct belay_header *h, const char *name)
@@ -138,13 +145,13 @@ static void fill(struct fields *f, const struct bl_h2_session *s, const struct b
     bool tls = belay_endpoint_is_tls(belay_conn_endpoint(s->base.conn));
 
     add_named(f, ":method", m->method, 0);
-    add_named(f, ":scheme", bl_span_of(tls ? "https" : "http"), 0);
+    add_literal(f, ":scheme", tls ? "https" : "http");
     add_named(f, ":authority", g->host.data ? g->host : authority_of(line), 0);
     add_named(f, ":path", path_of(line), 0);
     if (http->user_agent && !g->user_agent)
         add_named(f, "user-agent", bl_span_of(http->user_agent), 0);
     if (!g->accept)
-        add_named(f, "accept", bl_span_of("*/*"), 0);
+        add_literal(f, "accept", "*/*");
     if (m->authorization.data && !g->authorization)
         add_named(f, "authorization", m->authorization, NGHTTP2_NV_FLAG_NO_INDEX);
     for (size_t i = 0; i < m->headers_n; i++) {
@@ -154,7 +161,7 @@ static void fill(struct fields *f, const struct bl_h2_session *s, const struct b
     if (m->body >= 0)
         add_length(f, m->body);
     if (m->expect_continue && m->body != BL_H1_NO_BODY && m->body != 0)
-        add_named(f, "expect", bl_span_of("100-continue"), 0);
+        add_literal(f, "expect", "100-continue");
 }
 
 /* As the peer counts them (RFC 9113 section 6.5.2). */
@@ -409,6 +416,7 @@ static void make_frames(struct bl_h2_session *s, const bool *gone)
 
     while (!*gone && !s->broken && !(s->full = !bl_stream_ask_room(s->base.stream, OUTPUT_MAX))) {
         n = nghttp2_session_mem_send(s->nghttp2, &data);
+        s->found_id = 0;
         if (n == 0)
             return;
         if (n < 0) {

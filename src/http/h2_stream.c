@@ -47,10 +47,18 @@ static void forget_held(struct bl_h2_stream *st)
     bl_buf_clear(&st->held);
 }
 
-void bl_h2_stream_release(struct bl_h2_session *s, struct bl_h2_stream *st)
+/* Nobody looks for it any more. */
+static void leave_notes(struct bl_h2_session *s, const struct bl_h2_stream *st)
 {
     if (s->current == st)
         s->current = NULL;
+    if (s->found == st)
+        s->found_id = 0;
+}
+
+void bl_h2_stream_release(struct bl_h2_session *s, struct bl_h2_stream *st)
+{
+    leave_notes(s, st);
     bl_list_remove(&st->link);
     bl_list_remove(&st->event);
     bl_list_remove(&st->hungry);
@@ -68,14 +76,15 @@ void bl_h2_stream_free(struct bl_h2_stream *st)
         bl_h2_stream_release(s, st);
         return;
     }
-    if (s->current == st)
-        s->current = NULL;
+    leave_notes(s, st);
     bl_list_remove(&st->link);
     bl_list_remove(&st->event);
     bl_list_remove(&st->hungry);
     forget_held(st);
-    bl_buf_trim(&st->held, bl_h2_mem(s));
-    bl_h2_head_free(&st->trailers, bl_h2_mem(s));
+    if (BL_UNLIKELY(st->held.data != NULL || st->trailers.text.data != NULL)) {
+        bl_buf_trim(&st->held, bl_h2_mem(s));
+        bl_h2_head_free(&st->trailers, bl_h2_mem(s));
+    }
     *st = (struct bl_h2_stream){.session = s};
     bl_list_init(&st->event);
     bl_list_init(&st->hungry);

@@ -91,8 +91,8 @@ static void recycle(struct belay_http_request *r)
     bl_list_remove(&r->link);
     bl_timer_stop(&r->timer);
     bl_task_cancel(&r->task);
-    bl_buf_clear(&r->ex.piece);
-    bl_buf_trim(&r->ex.piece, &http->loop->mem);
+    if (BL_UNLIKELY(r->ex.piece.data != NULL))
+        bl_buf_free(&r->ex.piece, &http->loop->mem);
     bl_request_clear(r);
     spare(r);
     bl_http_less(http);

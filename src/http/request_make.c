@@ -251,12 +251,15 @@ void bl_request_clear(struct belay_http_request *r)
 {
     struct bl_mem *mem = &r->http->loop->mem;
 
-    bl_free(mem, r->headers);
+    if (r->headers)
+        bl_free(mem, r->headers);
     r->headers = NULL;
     belay_http_target_unref(r->message.target);
-    belay_http_target_unref(r->owner);
-    belay_http_target_unref(r->next);
-    r->owner = r->next = NULL;
+    if (BL_UNLIKELY(r->owner || r->next)) {
+        belay_http_target_unref(r->owner);
+        belay_http_target_unref(r->next);
+        r->owner = r->next = NULL;
+    }
     memset(&r->message, 0, sizeof r->message);
     if (r->location.data)
         bl_buf_free(&r->location, mem);
