@@ -112,10 +112,8 @@ static void perform(struct belay_chronicle *c, unsigned todo)
         bl_chronicle_drop_channel(c);
     if (todo & BL_CHP_DO_TELL_DOWN)
         bl_chronicle_tell(c, BELAY_CHRONICLE_DISCONNECTED);
-    if (todo & BL_CHP_DO_NEW_ID) {
-        c->asks &= ~(unsigned)(BL_CHRONICLE_RECONNECT | BL_CHRONICLE_REGISTER);
+    if (todo & BL_CHP_DO_NEW_ID)
         bl_chronicle_new_id(c);
-    }
     if (todo & BL_CHP_DO_DIAL && c->policy.state == BL_CHP_DIALING)
         bl_chronicle_attempt_begin(c);
     if (todo & BL_CHP_DO_SESSION)

@@ -45,10 +45,12 @@ static void who_waits_for_what_is_there_is_told_in_the_next_turn(void **state)
     (void)state;
     chk_open(&k);
     chk_up(&k);
-    chk_wait(&k, &w, 0);
-    ck_turn(&k.net);
-    assert_int_equal(w.dones, 1);
-    assert_int_equal(w.error.code, 0);
+    for (int forever = 0; forever < 2; forever++) {
+        chk_wait(&k, &w, forever ? BELAY_FOREVER : 0);
+        ck_turn(&k.net);
+        assert_int_equal(w.dones, 1);
+        assert_int_equal(w.error.code, 0);
+    }
     chk_close(&k);
     assert_int_equal(w.dones, 1);
 }
@@ -72,7 +74,38 @@ static void it_tries_until_it_succeeds(void **state)
     assert_int_equal(w.error.code, 0);
     assert_true(belay_chronicle_connected(k.c));
     assert_int_equal(k.dials, 3);
+    memset(&w, 0, sizeof w); /* what is over is not told any more */
+    assert_int_equal(
+        belay_chronicle_wait_until(k.c, BELAY_CHRONICLE_REGISTERED, 0, NULL, chk_done, &w), 0);
+    CHK_UNTIL(&k, w.done);
+    assert_int_equal(w.error.code, BELAY_ETIMEDOUT);
+    assert_null(strstr(w.error.text, "the test refuses"));
     chk_close(&k);
+}
+
+static void a_channel_that_fails_is_dropped_before_the_next(void **state)
+{
+    struct chronicle_kit k;
+    struct chk_waiter w;
+
+    (void)state;
+    chk_open(&k);
+    h2_stop(&k.net.servers[0]); /* nobody is there */
+    k.options.retry_attempts = 3;
+    chk_start(&k);
+    chk_wait(&k, &w, BELAY_FOREVER);
+    CHK_UNTIL(&k, k.dials == 1);
+    for (unsigned n = 1; n <= 3; n++) {
+        CHK_UNTIL(&k, k.disconnected == n);
+        assert_int_equal(k.opened, n);
+        chk_next_dial_ms(&k);
+    }
+    CHK_UNTIL(&k, w.done);
+    assert_int_equal(w.error.code, BELAY_ECONNECT);
+    assert_int_equal(w.error.attempt, 4);
+    h2_start_again(&k.net.servers[0]);
+    chk_close(&k);
+    assert_int_equal(k.opened, 4);
 }
 
 static void it_waits_longer_after_each_failure(void **state)
@@ -362,6 +395,7 @@ int main(void)
         cmocka_unit_test(it_becomes_connected_and_has_a_channel),
         cmocka_unit_test(who_waits_for_what_is_there_is_told_in_the_next_turn),
         cmocka_unit_test(it_tries_until_it_succeeds),
+        cmocka_unit_test(a_channel_that_fails_is_dropped_before_the_next),
         cmocka_unit_test(it_waits_longer_after_each_failure),
         cmocka_unit_test(its_jitter_is_an_option),
         cmocka_unit_test(who_waits_is_told_when_their_time_is_over),
