@@ -92,6 +92,18 @@ static void take_files(struct grpc_question *q, const struct grpc_field *answer)
     q->answered = true;
 }
 
+/* What is printed must not move the cursor. */
+static bool is_name(const char *data, size_t len)
+{
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.";
+
+    for (size_t i = 0; i < len; i++)
+        if (!data[i] || !strchr(letters, data[i]))
+            return false;
+    return len > 0;
+}
+
 static void take_services(struct grpc_question *q, const struct grpc_field *answer)
 {
     struct grpc_wire wire, inner;
@@ -102,9 +114,14 @@ static void take_services(struct grpc_question *q, const struct grpc_field *answ
         if (service.number != 1 || !service.data)
             continue;
         grpc_wire_begin(&inner, service.data, service.len);
-        while (grpc_wire_next(&inner, &name))
-            if (name.number == 1 && name.data && q->services)
+        while (grpc_wire_next(&inner, &name)) {
+            if (name.number != 1 || !name.data)
+                continue;
+            if (!is_name(name.data, name.len))
+                complain(&q->wrong, "it names a service in a way that none can be called");
+            else if (q->services)
                 strings_add(q->services, memory_copy(name.data, name.len));
+        }
     }
     q->answered = q->found = true;
 }

@@ -405,14 +405,19 @@ static string text_of(const pb::DescriptorPool &pool, const char *symbol, const 
     return "";
 }
 
-/* ".shop.Item" is what can be asked about as shop.Item; and a name in JSON is no news where it is the
- * field's. */
+/* ".shop.Item" is what can be asked about as shop.Item; a name in JSON is no news where it is the
+ * field's; and a comment must not move the cursor. */
 static string simpler(const string &text)
 {
     static const std::regex dot("([ (<])\\.(?=[A-Za-z_])"),
         name("(\\w+)( = \\d+) \\[json_name = \"\\1\"\\]");
 
-    return std::regex_replace(std::regex_replace(text, dot, "$1"), name, "$1$2");
+    string out = std::regex_replace(std::regex_replace(text, dot, "$1"), name, "$1$2");
+
+    for (char &c : out)
+        if ((c >= 0 && c < ' ' && c != '\n' && c != '\t') || c == 0x7f)
+            c = ' ';
+    return out;
 }
 
 extern "C" {

@@ -54,6 +54,13 @@ class Schema(grpc_kit.Case):
                 self.refused("shop.Cart/Add", target=liar.target, status=1, words=["asking what it offers", *words])
                 liar.end()
 
+    def test_what_a_server_tells_cannot_move_the_cursor(self):
+        liar = grpc_kit.Server("--lie", "comment")
+        self.refused("list", target=liar.target, status=1, words=["names a service"])
+        out = self.grpc("describe", "shop.Cart", target=liar.target).stdout
+        self.assertIn(b"[31mred", out)
+        self.assertNotIn(b"\x1b", out)
+
     def test_symbols_are_described(self):
         text = "\n".join(self.lines("describe", "shop.Cart.Add"))
         self.assertIn("// shop.Cart.Add is a method of shop.proto\nrpc Add(shop.Item) returns (shop.Total);", text)

@@ -21,7 +21,7 @@ options.add_argument("--tls")
 options.add_argument("--client-ca", action="store_true", help="clients need a certificate")
 options.add_argument("--no-reflection", action="store_true")
 options.add_argument("--v1alpha", action="store_true")
-options.add_argument("--lie", choices=["ring", "endless", "other", "gone", "junk", "broken"], help="of reflection")
+options.add_argument("--lie", choices=["ring", "endless", "other", "gone", "junk", "broken", "comment"], help="of reflection")
 options.add_argument("--token", help="without which reflection is refused, in x-token")
 args = options.parse_args()
 sys.path.insert(0, args.dir)
@@ -148,8 +148,13 @@ def file_of(answer, file):
 def lie(request):
     """What no honest server would say."""
     answer = ServerReflectionResponse()
+    if request.HasField("list_services"):
+        answer.list_services_response.service.add().name = "shop.\x1b[31mCart"
+        return answer
     name = request.file_by_filename or "a.proto"
     file = descriptor_pb2.FileDescriptorProto(name=name, package="shop")
+    if args.lie == "comment":
+        file.source_code_info.location.add(path=[6, 0], span=[1, 1, 1], leading_comments="\x1b[31mred\n")
     if name == "a.proto":
         file.service.add().name = "Cart"
     if args.lie == "ring":
