@@ -181,7 +181,7 @@ static void try_again(struct belay_rpc *rpc, int64_t delay_ms, enum belay_sent s
 static bool may_renew(const struct belay_rpc *rpc)
 {
     return rpc->status == BELAY_GRPC_UNAUTHENTICATED && rpc->mark != 0 && rpc->refused == 0 &&
-           !rpc->committed && (!rpc->pushed_back || rpc->pushback_ms >= 0);
+           !rpc->committed;
 }
 
 /* In how many ms the next attempt is made, or BL_RPC_NO_MORE. */
