@@ -136,10 +136,37 @@ typedef void belay_channel_state_fn(struct belay_channel *channel, enum belay_ch
                                     const struct belay_error *error, void *arg);
 BELAY_API void belay_channel_watch(struct belay_channel *channel, belay_channel_state_fn *fn,
                                    void *arg);
-/* Connects, and waits until it is READY. BELAY_ETIMEDOUT (with the last failure), BELAY_ECLOSED.
- * ANY THREAD, see belay/loop.h. */
+/* Connects, and waits until it is READY; meanwhile it does not go to sleep. BELAY_ETIMEDOUT (with the
+ * last failure), BELAY_ECLOSED. ANY THREAD, see belay/loop.h. */
 BELAY_API int belay_channel_ready_wait(struct belay_channel *channel, int64_t timeout_ms,
                                        struct belay_error *error);
+/* Waits until the state is another than `from`; it does not connect by itself. What came and went
+ * within one turn is not seen; a channel that is closed meanwhile is SHUTDOWN. BELAY_ETIMEDOUT,
+ * BELAY_ECLOSED (it was closed before). ANY THREAD, see belay/loop.h. */
+BELAY_API int belay_channel_change_wait(struct belay_channel *channel,
+                                        enum belay_channel_state from, int64_t timeout_ms,
+                                        enum belay_channel_state *ret_state);
+
+struct belay_channel_stats {
+    size_t size;
+    enum belay_channel_state state;
+    /* At present. */
+    uint32_t addresses;
+    uint32_t connecting;  /* attempts under way */
+    uint32_t connections; /* that take calls */
+    uint32_t ending;      /* connections that take none any more, and still have some */
+    uint32_t calls;       /* accepted, and not ended */
+    uint32_t waiting;     /* of them, for a connection, or for room on one */
+    /* Since it was opened. */
+    uint64_t lookups, lookups_failed;
+    uint64_t connected, connect_failed;
+    uint64_t calls_started;
+    uint64_t calls_ok, calls_failed, calls_cancelled; /* ended so; cancelled: by the caller */
+    uint64_t retries;                                 /* attempts beyond the first of a call */
+};
+BELAY_OPTIONS_INIT(belay_channel_stats)
+BELAY_API void belay_channel_get_stats(const struct belay_channel *channel,
+                                       struct belay_channel_stats *stats);
 
 /* ---- calls ---- */
 

@@ -217,7 +217,7 @@ static void begin_end(struct belay_channel *ch)
     ch->closing = true;
     bl_cp_close(&ch->cp);
     bl_timer_stop(&ch->timer);
-    bl_channel_refuse_waits(ch, BELAY_ECLOSED);
+    bl_channel_end_waits(ch);
     if (ch->query)
         belay_source_cancel(ch->query);
     ch->query = NULL;

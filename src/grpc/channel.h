@@ -10,7 +10,8 @@
  *     subchannel.c       one address and its connections
  *     channel_calls.c    calls: the queue, where each goes, and whether it is attempted again
  *     channel_health.c   what a server says of its health
- *     channel_wait.c     those who wait for READY, and the watch
+ *     channel_wait.c     those who wait for a state, and the watch
+ *     channel_stats.c    what has come of it all
  *     channel_child.c    a channel under a supervisor
  *
  * User code runs from the task alone; what a caller asks for, or a connection tells, is written
@@ -61,7 +62,8 @@ struct belay_channel {
     enum belay_channel_state told;
     belay_channel_state_fn *watch;
     void *watch_arg;
-    struct bl_list blocked; /* who waits for READY */
+    struct bl_list blocked;           /* who waits for a state */
+    struct belay_channel_stats stats; /* what is counted since it was opened */
 
     bool closing, draining;
     bool ended; /* nothing is left of it but its memory */
@@ -138,7 +140,10 @@ void bl_channel_cancel_calls(struct belay_channel *ch);
 
 /* Tells what the state is by now, and those who wait for it. */
 void bl_channel_tell(struct belay_channel *ch);
-void bl_channel_refuse_waits(struct belay_channel *ch, int code);
+/* Somebody waits until it is READY. */
+bool bl_channel_is_awaited(const struct belay_channel *ch);
+/* It is closed: all of them have waited long enough. */
+void bl_channel_end_waits(struct belay_channel *ch);
 
 /* ---- channel_child.c ---- */
 

@@ -130,7 +130,10 @@ static int64_t ended(struct belay_rpc *rpc, const struct bl_rpc_attempt *attempt
     rpc->retry.attempts = rpc->attempts + rpc->unplaced;
     delay_ms =
         bl_retry_decide(&ch->retry, &ch->tokens, &rpc->retry, &end, bl_rand_next(&ch->loop->rand));
-    return ch->closing || delay_ms < 0 ? BL_RPC_NO_MORE : delay_ms;
+    if (ch->closing || delay_ms < 0)
+        return BL_RPC_NO_MORE;
+    ch->stats.retries += !attempt->committed;
+    return delay_ms;
 }
 
 static void left(struct belay_rpc *rpc)
@@ -141,6 +144,12 @@ static void left(struct belay_rpc *rpc)
         return;
     bl_list_remove(&rpc->of_home);
     ch->calls_n--;
+    if (rpc->state == BL_RPC_GONE)
+        ch->stats.calls_cancelled++;
+    else if (rpc->status == BELAY_GRPC_OK)
+        ch->stats.calls_ok++;
+    else
+        ch->stats.calls_failed++;
     bl_cp_call_done(&ch->cp, bl_channel_now(ch));
     if (ch->calls_n == 0)
         bl_channel_run_later(ch); /* the idle limit begins, or the end was waiting */
@@ -187,6 +196,7 @@ static void count(struct belay_channel *ch, struct belay_rpc *rpc)
 {
     bl_list_push_back(&ch->calls, &rpc->of_home);
     ch->calls_n++;
+    ch->stats.calls_started++;
     bl_cp_call(&ch->cp);
 }
 

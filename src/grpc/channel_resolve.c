@@ -42,6 +42,7 @@ static bool build(struct belay_channel *ch, struct bl_list *before,
 
 static void fail(struct belay_channel *ch, const struct belay_error *error)
 {
+    ch->stats.lookups_failed++;
     bl_channel_remember(ch, error);
     bl_cp_unresolved(&ch->cp, bl_channel_now(ch));
 }
@@ -95,6 +96,7 @@ void bl_channel_resolve(struct belay_channel *ch)
     int rc = belay_source_get(ch->source, ch->asked, &ch->query, on_answer, ch);
 
     ch->asked = true;
+    ch->stats.lookups++;
     if (rc == 0)
         return;
     bl_error_set(&error, rc, BELAY_STAGE_RESOLVE, "looking up %.160s: %s", ch->target,

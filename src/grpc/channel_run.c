@@ -49,7 +49,7 @@ static void settle(struct belay_channel *ch)
     while ((todo = bl_cp_next(&ch->cp, bl_channel_now(ch), &sub)) != BL_CP_NONE)
         perform(ch, todo, sub);
     bl_channel_place(ch);
-    if (!bl_list_empty(&ch->blocked) && ch->cp.state == BELAY_CHANNEL_IDLE) {
+    if (ch->cp.state == BELAY_CHANNEL_IDLE && bl_channel_is_awaited(ch)) {
         bl_cp_connect(&ch->cp, bl_channel_now(ch)); /* it slept, or was READY for a moment */
         bl_channel_run_later(ch);
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Those who want to know the state of a channel: its watch, and who waits until it is READY. */
+/* Those who want to know the state of a channel: its watch, and who waits for one. */
 #include "grpc/channel.h"
 
 static const char *const state_names[] = {
@@ -48,11 +48,18 @@ struct blocked {
     struct bl_wait wait;
     struct bl_list link;
     struct belay_channel *channel;
+    enum belay_channel_state from; /* another is waited for; 0: READY is */
+    enum belay_channel_state state;
     int64_t timeout_ms;
     struct belay_error error;
 };
 
-static int start(struct bl_wait *wait)
+static struct blocked *blocked_of(struct bl_list *node)
+{
+    return BL_LIST_OF(node, struct blocked, link);
+}
+
+static int start_ready(struct bl_wait *wait)
 {
     struct blocked *b = BL_CONTAINER(wait, struct blocked, wait);
     struct belay_channel *ch = b->channel;
@@ -66,7 +73,7 @@ static int start(struct bl_wait *wait)
     return 0;
 }
 
-static void cancel(struct bl_wait *wait)
+static void cancel_ready(struct bl_wait *wait)
 {
     struct blocked *b = BL_CONTAINER(wait, struct blocked, wait);
     struct belay_error scratch;
@@ -81,9 +88,10 @@ static void cancel(struct bl_wait *wait)
 int belay_channel_ready_wait(struct belay_channel *channel, int64_t timeout_ms,
                              struct belay_error *error)
 {
-    struct blocked b = {.wait = {.loop = channel->loop, .start = start, .cancel = cancel},
-                        .channel = channel,
-                        .timeout_ms = timeout_ms};
+    struct blocked b = {
+        .wait = {.loop = channel->loop, .start = start_ready, .cancel = cancel_ready},
+        .channel = channel,
+        .timeout_ms = timeout_ms};
     int rc;
 
     bl_list_init(&b.link);
@@ -96,17 +104,78 @@ int belay_channel_ready_wait(struct belay_channel *channel, int64_t timeout_ms,
     return rc;
 }
 
-static struct bl_list *next_blocked(struct belay_channel *ch)
+static int start_change(struct bl_wait *wait)
 {
-    return bl_list_pop_front(&ch->blocked);
+    struct blocked *b = BL_CONTAINER(wait, struct blocked, wait);
+    struct belay_channel *ch = b->channel;
+
+    if (ch->closing)
+        return BELAY_ECLOSED;
+    b->state = ch->cp.state;
+    if (b->state != b->from)
+        return 1;
+    bl_list_push_back(&ch->blocked, &b->link);
+    return 0;
 }
 
-void bl_channel_refuse_waits(struct belay_channel *ch, int code)
+static void cancel_change(struct bl_wait *wait)
+{
+    bl_list_remove(&BL_CONTAINER(wait, struct blocked, wait)->link);
+}
+
+int belay_channel_change_wait(struct belay_channel *channel, enum belay_channel_state from,
+                              int64_t timeout_ms, enum belay_channel_state *ret_state)
+{
+    struct blocked b = {
+        .wait = {.loop = channel->loop, .start = start_change, .cancel = cancel_change},
+        .channel = channel,
+        .from = from};
+    int rc;
+
+    if (from < BELAY_CHANNEL_IDLE || from > BELAY_CHANNEL_SHUTDOWN)
+        return BELAY_EINVAL;
+    bl_list_init(&b.link);
+    rc = bl_wait(&b.wait, timeout_ms);
+    if (rc < 0)
+        return rc;
+    *ret_state = b.state;
+    return 0;
+}
+
+bool bl_channel_is_awaited(const struct belay_channel *ch)
+{
+    BL_LIST_EACH(node, &ch->blocked)
+    {
+        if (!blocked_of(node)->from)
+            return true;
+    }
+    return false;
+}
+
+/* Those who have what they wait for. */
+static void serve_waits(struct belay_channel *ch)
+{
+    enum belay_channel_state state = ch->cp.state;
+
+    BL_LIST_EACH(node, &ch->blocked)
+    {
+        struct blocked *b = blocked_of(node);
+
+        if (b->from ? b->from == state : state != BELAY_CHANNEL_READY)
+            continue;
+        bl_list_remove(node);
+        b->state = state;
+        bl_wait_done(&b->wait, 0);
+    }
+}
+
+void bl_channel_end_waits(struct belay_channel *ch)
 {
     struct bl_list *node;
 
-    while ((node = next_blocked(ch)))
-        bl_wait_done(&BL_LIST_OF(node, struct blocked, link)->wait, code);
+    serve_waits(ch);
+    while ((node = bl_list_pop_front(&ch->blocked)))
+        bl_wait_done(&blocked_of(node)->wait, BELAY_ECLOSED);
 }
 
 /* ---- telling ---- */
@@ -116,8 +185,7 @@ void bl_channel_tell(struct belay_channel *ch)
     struct belay_error scratch;
     enum belay_channel_state before = ch->told;
 
-    if (ch->cp.state == BELAY_CHANNEL_READY)
-        bl_channel_refuse_waits(ch, 0);
+    serve_waits(ch);
     if (ch->cp.state != before) {
         const struct belay_error *last =
             ch->cp.state == BELAY_CHANNEL_TRANSIENT_FAILURE || ch->cp.state == BELAY_CHANNEL_IDLE

@@ -130,12 +130,13 @@ static void lose(struct bl_sub_conn *sc, bool goaway)
     bl_channel_run_later(ch);
 }
 
-static void fail_attempt(struct bl_sub_conn *sc, const struct belay_error *error)
+static void fail_attempt(struct bl_subchannel *sub, const struct belay_error *error)
 {
-    struct belay_channel *ch = sc->sub->channel;
+    struct belay_channel *ch = sub->channel;
 
+    ch->stats.connect_failed++;
     bl_channel_remember(ch, error);
-    bl_cp_failed(&ch->cp, &sc->sub->cp, error && error->final, bl_channel_now(ch));
+    bl_cp_failed(&ch->cp, &sub->cp, error && error->final, bl_channel_now(ch));
     bl_channel_run_later(ch);
 }
 
@@ -148,13 +149,14 @@ static void on_opened(struct belay_conn *conn, void *keeper)
     sc->open = true;
     bl_lease_give(ch->loop, &sc->lessor, &sc->lease); /* its own slot: never fails */
     if (is_going(sc)) {
-        fail_attempt(sc, bl_conn_error(conn, &scratch));
+        fail_attempt(sc->sub, bl_conn_error(conn, &scratch));
         close_conn(sc, BELAY_REASON_OPEN_FAILED);
         return;
     }
     sc->ready = true;
     sc->heard = sc->serving = !ch->options.health_service;
     bl_conn_acquired(conn);
+    ch->stats.connected++;
     bl_cp_opened(&ch->cp, &sc->sub->cp);
     if (ch->options.health_service && bl_health_start(&sc->health, sc) < 0) {
         lose(sc, false);
@@ -180,9 +182,11 @@ static void forget_conn(struct bl_sub_conn *sc)
 
 static void on_failed(struct belay_conn *conn, const struct belay_error *error, void *keeper)
 {
+    struct bl_sub_conn *sc = keeper;
+
     (void)conn;
-    fail_attempt(keeper, error);
-    forget_conn(keeper);
+    fail_attempt(sc->sub, error);
+    forget_conn(sc);
 }
 
 static void on_changed(struct belay_conn *conn, const struct belay_error *lost, void *keeper)
@@ -281,15 +285,13 @@ static int dial(struct bl_subchannel *sub, bool fresh)
 
 void bl_sub_dial(struct bl_subchannel *sub, bool fresh)
 {
-    struct belay_channel *ch = sub->channel;
     struct belay_error error;
 
     if (dial(sub, fresh) == 0)
         return;
     bl_error_set(&error, BELAY_ENOMEM, BELAY_STAGE_CONNECT, "connecting to %.160s: out of memory",
                  belay_endpoint_name(sub->endpoint));
-    bl_channel_remember(ch, &error);
-    bl_cp_failed(&ch->cp, &sub->cp, false, bl_channel_now(ch));
+    fail_attempt(sub, &error);
 }
 
 void bl_sub_cancel(struct bl_subchannel *sub)
@@ -303,15 +305,14 @@ void bl_sub_cancel(struct bl_subchannel *sub)
 
 void bl_sub_give_up(struct bl_subchannel *sub)
 {
-    struct belay_channel *ch = sub->channel;
     struct belay_error error;
 
     bl_sub_cancel(sub);
     bl_error_set(&error, BELAY_ETIMEDOUT, BELAY_STAGE_CONNECT,
                  "connecting to %.160s: not done within %lld ms",
-                 belay_endpoint_name(sub->endpoint), (long long)ch->options.connect_timeout_ms);
-    bl_channel_remember(ch, &error);
-    bl_cp_failed(&ch->cp, &sub->cp, false, bl_channel_now(ch));
+                 belay_endpoint_name(sub->endpoint),
+                 (long long)sub->channel->options.connect_timeout_ms);
+    fail_attempt(sub, &error);
 }
 
 void bl_sub_release(struct bl_subchannel *sub)

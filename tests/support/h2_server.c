@@ -9,35 +9,74 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 #define PREFACE (sizeof preface - 1)
 #define HEADER  9u
 
+static int socket_of(int family)
+{
+    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    assert_true(fd >= 0);
+    return fd;
+}
+
+static void bind_unix(struct h2_server *s)
+{
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+
+    assert_true(strlen(s->at) < sizeof addr.sun_path);
+    strcpy(addr.sun_path, s->at);
+    s->listener = socket_of(AF_UNIX);
+    assert_int_equal(bind(s->listener, (struct sockaddr *)&addr, sizeof addr), 0);
+}
+
+static void bind_ip(struct h2_server *s, struct sockaddr *addr, socklen_t len)
+{
+    int on = 1;
+
+    s->listener = socket_of(addr->sa_family);
+    setsockopt(s->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    setsockopt(s->listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* of what it accepts */
+    assert_int_equal(bind(s->listener, addr, len), 0);
+    assert_int_equal(getsockname(s->listener, addr, &len), 0);
+}
+
 /* On its port again, or any the first time. */
 static void listen_on(struct h2_server *s)
 {
-    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons((uint16_t)s->port)};
-    socklen_t len = sizeof addr;
-    int on = 1;
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)s->port)};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = v4.sin_port};
 
-    addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    s->listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    assert_true(s->listener >= 0);
-    setsockopt(s->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    setsockopt(s->listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* of what it accepts */
-    assert_int_equal(bind(s->listener, (struct sockaddr *)&addr, sizeof addr), 0);
+    v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    v6.sin6_addr = in6addr_loopback;
+    if (s->at && s->at[0] == '/') {
+        bind_unix(s);
+    } else if (s->at) {
+        assert_string_equal(s->at, "::1");
+        bind_ip(s, (struct sockaddr *)&v6, sizeof v6);
+        s->port = ntohs(v6.sin6_port);
+    } else {
+        bind_ip(s, (struct sockaddr *)&v4, sizeof v4);
+        s->port = ntohs(v4.sin_port);
+    }
     assert_int_equal(listen(s->listener, H2_CONNS), 0);
-    assert_int_equal(getsockname(s->listener, (struct sockaddr *)&addr, &len), 0);
-    s->port = ntohs(addr.sin_port);
+}
+
+void h2_start_at(struct h2_server *s, const char *at)
+{
+    memset(s, 0, sizeof *s);
+    s->at = at;
+    s->max = H2_NONE;
+    listen_on(s);
 }
 
 void h2_start(struct h2_server *s)
 {
-    memset(s, 0, sizeof *s);
-    s->max = H2_NONE;
-    listen_on(s);
+    h2_start_at(s, NULL);
 }
 
 static void drop(struct h2_conn *c)

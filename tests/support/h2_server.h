@@ -55,6 +55,7 @@ struct h2_conn {
 };
 
 struct h2_server {
+    const char *at; /* NULL: 127.0.0.1 */
     int listener, port;
     bool silent;  /* says nothing of itself */
     bool no_pong; /* does not answer PING */
@@ -73,6 +74,8 @@ struct h2_server {
 };
 
 void h2_start(struct h2_server *s);
+/* "::1", or the path of a Unix socket, which is the test's to remove; not copied. */
+void h2_start_at(struct h2_server *s, const char *at);
 void h2_stop(struct h2_server *s);
 /* Of one that was stopped: on the same port. */
 void h2_start_again(struct h2_server *s);
