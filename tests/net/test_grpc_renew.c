@@ -12,6 +12,7 @@ struct book { /* of marks that the hook was asked with */
     int n;
     uint64_t refused[8];
     bool unmarked;
+    int marked; /* only so many, if not 0 */
 };
 
 static void give(struct belay_rpc *rpc, const char *method, void *arg)
@@ -24,7 +25,7 @@ static void give(struct belay_rpc *rpc, const char *method, void *arg)
     assert_true(book->n < 8);
     book->refused[book->n++] = bl_rpc_refused(rpc);
     snprintf(text, sizeof text, "Bearer %d", book->n);
-    if (!book->unmarked)
+    if (!book->unmarked && (book->marked == 0 || book->n <= book->marked))
         bl_rpc_mark_credentials(rpc, (uint64_t)(100 + book->n));
     belay_rpc_credentials_done(rpc, &token, 1, NULL);
 }
@@ -234,6 +235,33 @@ static void a_retry_policy_goes_on_beside_it(void **state)
     grpc_close(&k);
 }
 
+static void fail_then_refuse(struct grpc_kit *kit, uint32_t id)
+{
+    if (strstr(kit->fields, "authorization: Bearer 1\n"))
+        grpc_say_head(kit, id, H2_END_STREAM,
+                      GRPC_HEAD "grpc-status: 14\ngrpc-retry-pushback-ms: 1\n");
+    else
+        grpc_say_head(kit, id, H2_END_STREAM, REFUSED);
+}
+
+static void a_mark_is_of_one_attempt(void **state)
+{
+    struct belay_retry_policy policy = belay_retry_policy_init();
+    struct book book;
+    struct belay_channel_options o = giving(&book);
+    struct rpc_call c = {0};
+
+    (void)state;
+    policy.attempts_max = 4;
+    o.retry = &policy;
+    book.marked = 1;
+    open_with(&o, NULL, fail_then_refuse);
+    rpc_unary(&k, &c, NULL);
+    rpc_ends(&c, BELAY_GRPC_UNAUTHENTICATED, "expired");
+    assert_int_equal(book.n, 2);
+    grpc_close(&k);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -246,6 +274,7 @@ int main(void)
         cmocka_unit_test(a_call_whose_answer_has_begun_is_not_sent_again),
         cmocka_unit_test(a_server_may_forbid_it),
         cmocka_unit_test(a_retry_policy_goes_on_beside_it),
+        cmocka_unit_test(a_mark_is_of_one_attempt),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
