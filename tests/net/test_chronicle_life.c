@@ -128,6 +128,32 @@ static void subscribers_may_end_each_other_and_all(void **state)
     chk_close(&k);
 }
 
+static void end_when_down(struct belay_chronicle *c, enum belay_chronicle_phase phase,
+                          const char *connection_id, void *arg)
+{
+    (void)connection_id, (void)arg;
+    if (phase == BELAY_CHRONICLE_DISCONNECTED)
+        belay_chronicle_disconnect(c, NULL, NULL);
+}
+
+static void ending_it_while_it_reconnects_dials_no_more(void **state)
+{
+    struct belay_chronicle_subscription *s;
+    struct chronicle_kit k;
+
+    (void)state;
+    chk_open(&k);
+    chk_up(&k);
+    assert_int_equal(belay_chronicle_subscribe(k.c, end_when_down, NULL, &s), 0);
+    chk_a_while(&k);
+    belay_chronicle_reconnect(k.c);
+    CHK_UNTIL(&k, k.exits == 1);
+    chk_a_while(&k);
+    assert_int_equal(k.dials, 1);
+    k.c = NULL;
+    chk_close(&k);
+}
+
 static void who_waits_for_a_phase_waits_over_losses(void **state)
 {
     struct chk_waiter now = {0}, w = {0};
@@ -495,6 +521,7 @@ int main(void)
         cmocka_unit_test(a_late_subscriber_hears_what_is),
         cmocka_unit_test(it_is_registered_of_its_own_session_only),
         cmocka_unit_test(subscribers_may_end_each_other_and_all),
+        cmocka_unit_test(ending_it_while_it_reconnects_dials_no_more),
         cmocka_unit_test(who_waits_for_a_phase_waits_over_losses),
         cmocka_unit_test(disconnecting_ends_it_normally),
         cmocka_unit_test(it_can_be_ended_at_every_moment),
