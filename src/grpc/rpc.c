@@ -40,8 +40,8 @@ static void rpc_free(struct belay_rpc *rpc)
     bl_rpc_fields_free(&rpc->credentials, mem);
     bl_buf_free(&rpc->out, mem);
     bl_buf_free(&rpc->response, mem);
-    bl_free(mem, rpc->authority);
-    bl_free(mem, rpc->url);
+    if (rpc->authority)
+        bl_free(mem, rpc->authority);
     bl_free(mem, rpc);
 }
 
@@ -370,7 +370,7 @@ int bl_rpc_start(struct bl_rpc_home *home, const char *method,
                  struct belay_error *error)
 {
     struct belay_loop *loop = home->loop;
-    struct belay_rpc *rpc = bl_zalloc(&loop->mem, sizeof *rpc);
+    struct belay_rpc *rpc = bl_zalloc(&loop->mem, bl_rpc_size(home, method));
     int rc;
 
     if (!rpc)

@@ -110,8 +110,7 @@ struct belay_rpc {
     struct belay_rpc_callbacks callbacks;
     void *arg;
 
-    char *url; /* the home's, and the method */
-    char *method;
+    char *method;                       /* in url */
     char *authority;                    /* NULL: the home's */
     struct bl_rpc_fields metadata;      /* as they travel */
     struct bl_rpc_fields credentials;   /* of this attempt */
@@ -155,6 +154,8 @@ struct belay_rpc {
     belay_unary_fn *unary;
     struct bl_buf response;
     bool responded;
+
+    char url[]; /* the home's, and the method */
 };
 
 /*
@@ -220,7 +221,8 @@ void bl_rpc_stop(struct belay_rpc *rpc);
 void bl_rpc_enter(struct belay_rpc *rpc);
 bool bl_rpc_leave(struct belay_rpc *rpc);
 
-/* rpc_make.c. Errors as belay_rpc_start. */
+/* rpc_make.c: how much memory a call takes; it is all zeros at first. Errors as belay_rpc_start. */
+size_t bl_rpc_size(const struct bl_rpc_home *home, const char *method);
 int bl_rpc_make(struct belay_rpc *rpc, const char *method, const struct belay_rpc_options *given,
                 const struct belay_rpc_callbacks *callbacks, struct belay_error *error);
 /* Checked; as it travels. */

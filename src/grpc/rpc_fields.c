@@ -136,6 +136,8 @@ void bl_rpc_fields_wipe(struct bl_rpc_fields *f)
 
 void bl_rpc_fields_free(struct bl_rpc_fields *f, struct bl_mem *mem)
 {
+    if (!f->text.data) /* it is the first to get memory */
+        return;
     bl_buf_free(&f->text, mem);
     bl_buf_free(&f->places, mem);
     bl_buf_free(&f->headers, mem);

@@ -22,10 +22,13 @@ static int refuse(struct belay_error *error, const char *text)
     return bl_error_set(error, BELAY_EINVAL, BELAY_STAGE_NONE, "%s", text);
 }
 
+/* Letters, digits and "/_.-~+:$@!*"; a bit for each character. */
 static bool is_path_character(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '/' ||
-           (c >= '0' && c <= '9') || (c && strchr("_-~+:$@!*", c));
+    static const uint32_t bits[4] = {0, 0x07ffec12, 0x87ffffff, 0x47fffffe};
+    unsigned char u = (unsigned char)c;
+
+    return u < 128 && (bits[u / 32] >> u % 32 & 1);
 }
 
 static int check_method(const char *method, struct belay_error *error)
@@ -101,19 +104,22 @@ int bl_rpc_add_metadata(struct bl_rpc_fields *f, struct bl_mem *mem,
 
 static int copy_names(struct belay_rpc *rpc, const char *method, const char *authority)
 {
-    struct bl_mem *mem = &rpc->loop->mem;
-    size_t at = strlen(rpc->home->url), len = strlen(method);
+    size_t at = strlen(rpc->home->url);
 
-    rpc->url = bl_alloc(mem, at + len + 1);
-    if (!rpc->url)
-        return BELAY_ENOMEM;
     memcpy(rpc->url, rpc->home->url, at);
-    memcpy(rpc->url + at, method, len + 1);
+    memcpy(rpc->url + at, method, strlen(method) + 1);
     rpc->method = rpc->url + at;
     if (!authority)
         return 0;
-    rpc->authority = bl_strdup(mem, authority);
+    rpc->authority = bl_strdup(&rpc->loop->mem, authority);
     return rpc->authority ? 0 : BELAY_ENOMEM;
+}
+
+size_t bl_rpc_size(const struct bl_rpc_home *home, const char *method)
+{
+    size_t len = method ? strnlen(method, METHOD_MAX + 1) : 0;
+
+    return sizeof(struct belay_rpc) + strlen(home->url) + len + 1;
 }
 
 static int take_callbacks(struct belay_rpc *rpc, const struct belay_rpc_callbacks *callbacks,

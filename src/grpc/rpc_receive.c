@@ -12,26 +12,45 @@
 
 #define INFLATED_KEPT 65536u
 
-/* The first field of that name (all are in lower case, by HTTP/2); NULL data: there is none. */
-static struct bl_span find(const struct belay_header *headers, size_t n, const char *text)
-{
-    struct bl_span name = bl_span_of(text);
+/* ---- the head ---- */
 
-    for (size_t i = 0; i < n; i++) {
-        if (bl_span_equal(bl_span(headers[i].name, headers[i].name_len), name))
-            return bl_span(headers[i].value, headers[i].value_len);
-    }
-    return bl_span(NULL, 0);
+/* What is looked for in it; NULL data: there is none. */
+struct head {
+    struct bl_span type, encoding, status;
+};
+
+#define LEN(name) (sizeof(name) - 1)
+
+/* The first field of a name counts. All names are in lower case, by HTTP/2. */
+static void note(struct bl_span *at, const struct belay_header *h, const char *name)
+{
+    if (!at->data && memcmp(h->name, name, h->name_len) == 0)
+        *at = bl_span(h->value, h->value_len);
 }
 
-/* ---- the head ---- */
+static struct head look(const struct belay_header *headers, size_t n)
+{
+    struct head head = {0};
+
+    for (const struct belay_header *h = headers; h < headers + n; h++) {
+        if (h->name_len == LEN("content-type"))
+            note(&head.type, h, "content-type");
+        else if (h->name_len == LEN("grpc-encoding"))
+            note(&head.encoding, h, "grpc-encoding");
+        else if (h->name_len == LEN("grpc-status"))
+            note(&head.status, h, "grpc-status");
+    }
+    return head;
+}
 
 static bool is_grpc(struct bl_span type)
 {
     static const char prefix[] = "application/grpc";
     size_t n = sizeof prefix - 1;
 
-    return type.len >= n && bl_span_equal_nocase(bl_span(type.data, n), bl_span_of(prefix)) &&
+    return type.len >= n &&
+           (memcmp(type.data, prefix, n) == 0 ||
+            bl_span_equal_nocase(bl_span(type.data, n), bl_span(prefix, n))) &&
            (type.len == n || type.data[n] == '+' || type.data[n] == ';');
 }
 
@@ -107,15 +126,15 @@ static enum belay_http_action on_headers(const struct belay_http_response *respo
     struct belay_rpc *rpc = arg;
     const struct belay_header *h = response->headers;
     size_t n = response->headers_n;
-    struct bl_span type = find(h, n, "content-type");
+    struct head head = look(h, n);
 
-    if (find(h, n, "grpc-status").data) { /* "Trailers-Only" */
+    if (head.status.data) { /* "Trailers-Only" */
         rpc->trailers_only = true;
         bl_rpc_take_trailers(rpc, h, n);
-    } else if (response->status != 200 || !is_grpc(type)) {
-        refuse_head(rpc, response->status, type);
+    } else if (response->status != 200 || !is_grpc(head.type)) {
+        refuse_head(rpc, response->status, head.type);
     } else {
-        take_encoding(rpc, find(h, n, "grpc-encoding"));
+        take_encoding(rpc, head.encoding);
         bl_rpc_commit(rpc);
         give_headers(rpc, response);
     }
@@ -283,10 +302,13 @@ void bl_rpc_receive_reset(struct belay_rpc *rpc)
 
     bl_grpc_frames_free(&rpc->frames, mem);
     rpc->frames = (struct bl_grpc_frames){.limit = (uint32_t)rpc->max_receive};
-    bl_buf_free(&rpc->left, mem);
-    bl_buf_free(&rpc->inflated, mem);
+    if (rpc->left.data)
+        bl_buf_free(&rpc->left, mem);
+    if (rpc->inflated.data)
+        bl_buf_free(&rpc->inflated, mem);
     bl_rpc_fields_free(&rpc->trailers, mem);
-    bl_free(mem, rpc->message);
+    if (rpc->message)
+        bl_free(mem, rpc->message);
     rpc->message = NULL;
     rpc->trailers_only = rpc->held = rpc->gzip_in = false;
     rpc->status_seen = rpc->pushed_back = rpc->failed = false;
