@@ -4,9 +4,11 @@
  *
  * URL ends in a slash and CA is a file, "-" without TLS; under URL are `hello` ("hello") and `big` (1 MiB, byte
  * i is i % 256). WHAT: get, head, big, post (any body is taken), echo (and given back), many, slow, cancel, one
- * (all of that went over one connection, or as many as follow the colon: "one:3").
+ * (all of that went over one connection, or as many as follow the colon: "one:3"), several (over at least as many as
+ * follow the colon), through (gets without end until standard input ends; says when it is under way).
  */
 #include <belay/belay.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -239,13 +241,59 @@ static void cancel(void)
     get();
 }
 
-static void one(unsigned most)
+static void some(int rounds)
+{
+    struct call calls[10];
+
+    for (int round = 0; round < rounds; round++) {
+        memset(calls, 0, sizeof calls);
+        for (int i = 0; i < 10; i++)
+            begin(&calls[i], "hello");
+        for (int i = 0; i < 10; i++) {
+            wait_for(&calls[i]);
+            check("through", is_hello(&calls[i]), &calls[i]);
+        }
+    }
+}
+
+static bool input_ended(void)
+{
+    struct pollfd fd = {.fd = 0, .events = POLLIN};
+
+    return poll(&fd, 1, 0) != 0;
+}
+
+/* Whatever becomes of the server meanwhile. */
+static void through(void)
+{
+    some(20);
+    puts("under way");
+    fflush(stdout);
+    while (!input_ended() && !failures)
+        some(1);
+    some(20);
+}
+
+static uint64_t opened(void)
 {
     struct belay_pool_stats stats = belay_pool_stats_init();
 
     belay_pool_get_stats(belay_http_pool(http), &stats);
-    if (stats.opened > most) {
-        printf("FAILED one: %llu connections were opened\n", (unsigned long long)stats.opened);
+    return stats.opened;
+}
+
+static void several(unsigned least)
+{
+    if (opened() < least) {
+        printf("FAILED several: %llu connections were opened\n", (unsigned long long)opened());
+        failures++;
+    }
+}
+
+static void one(unsigned most)
+{
+    if (opened() > most) {
+        printf("FAILED one: %llu connections were opened\n", (unsigned long long)opened());
         failures++;
     }
 }
@@ -268,6 +316,10 @@ static void run(const char *what)
         slow();
     else if (strcmp(what, "cancel") == 0)
         cancel();
+    else if (strcmp(what, "through") == 0)
+        through();
+    else if (strncmp(what, "several:", 8) == 0)
+        several((unsigned)strtoul(what + 8, NULL, 10));
     else if (strncmp(what, "one", 3) == 0)
         one(what[3] ? (unsigned)strtoul(what + 4, NULL, 10) : 1);
     else
@@ -276,6 +328,7 @@ static void run(const char *what)
 
 int main(int argc, char **argv)
 {
+    struct belay_pool_options pool = belay_pool_options_init();
     struct belay_http_options o = belay_http_options_init();
     struct belay_tls_options t = belay_tls_options_init();
     struct belay_tls *tls = NULL;
@@ -289,6 +342,8 @@ int main(int argc, char **argv)
         printf("%s\n", error.text);
         return 2;
     }
+    pool.connect_retry_count = 30; /* a server may be gone for a while */
+    o.pool = &pool;
     o.tls = tls;
     o.versions = tls ? BELAY_HTTP_ANY : BELAY_HTTP_2_ONLY;
     if (belay_http_open(loop, &o, &http, &error) < 0) {
