@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Servers that want HTTP/1.1 in place of HTTP/2, which both sides could speak. */
+/* Servers with which both versions could be spoken, over TLS: what is agreed on, and those that want
+ * HTTP/1.1 in place of HTTP/2 after all. */
 #include "h2_kit.h"
 
 #include <stdio.h>
@@ -86,6 +87,90 @@ static void good(struct call *call, const char *body, int major)
     assert_int_equal(call->facts.major, major);
     h2_good(call, body);
 }
+
+/* ---- what is agreed on ---- */
+
+enum { BURST = 60 };
+
+static void begin_burst(struct scene *s, struct call *calls)
+{
+    for (int i = 0; i < BURST; i++)
+        begin(s, &calls[i], NULL);
+}
+
+/* One dial, and one more for each 50 ms that it takes. */
+static void a_burst_to_a_new_endpoint_waits_for_its_protocol(void **state)
+{
+    struct call calls[BURST] = {{0}};
+    struct scene s = {0};
+    int64_t began;
+
+    (void)state;
+    open_scene(&s, BELAY_HTTP_ANY, NULL);
+    began = belay_loop_now_ms(s.k.kit.loop);
+    begin_burst(&s, calls);
+    until_requests(&s, BURST);
+    assert_in_range(s.front.h2, 1, 2 + (belay_loop_now_ms(s.k.kit.loop) - began) / 50);
+    assert_int_equal(s.front.http1, 0);
+    for (unsigned c = 0; c < s.k.server.accepted; c++) {
+        for (unsigned i = 0; i < s.k.server.conns[c].requests; i++)
+            h2_answer(&s.k.server, c, s.k.server.conns[c].ids[i], "x");
+    }
+    for (int i = 0; i < BURST; i++) {
+        until_done(&s, &calls[i]);
+        good(&calls[i], "x", 2);
+    }
+    close_scene(&s);
+}
+
+static void one_that_turns_out_to_be_of_http1_gets_its_connections(void **state)
+{
+    struct call calls[BURST] = {{0}};
+    struct scene s = {0};
+
+    (void)state;
+    open_scene(&s, BELAY_HTTP_ANY, NULL);
+    s.front.http1_alone = true;
+    begin_burst(&s, calls);
+    for (int i = 0; i < BURST; i++) {
+        until_done(&s, &calls[i]);
+        good(&calls[i], "in HTTP/1.1", 1);
+    }
+    assert_int_equal(s.front.requests, BURST);
+    assert_true(s.front.http1 > 1);
+    assert_int_equal(s.front.h2, 0);
+    close_scene(&s);
+}
+
+static void frames_of_a_turn_leave_in_one_write(void **state)
+{
+    struct call first = {0}, calls[BURST] = {{0}};
+    struct scene s = {0};
+    unsigned before;
+
+    (void)state;
+    open_scene(&s, BELAY_HTTP_ANY, NULL);
+    begin(&s, &first, NULL);
+    until_requests(&s, 1);
+    for (int i = 0; i < 20; i++)
+        turn(&s);
+    before = s.front.records;
+    begin_burst(&s, calls);
+    belay_http_request_cancel(first.request); /* RST_STREAM */
+    until_requests(&s, 1 + BURST);
+    assert_int_equal(s.k.server.conns[0].reset_id, 1);
+    assert_int_equal(s.front.records, before + 1); /* a record each write */
+    for (int i = 0; i < BURST; i++)
+        belay_http_request_cancel(calls[i].request);
+    for (int i = 0; s.k.server.conns[0].reset_id != 2 * BURST + 1; i++) {
+        assert_true(i < 10000);
+        turn(&s);
+    }
+    assert_int_equal(s.front.records, before + 2);
+    close_scene(&s);
+}
+
+/* ---- HTTP_1_1_REQUIRED ---- */
 
 static void ask_for_http1(struct h2_server *server, unsigned conn, uint32_t id)
 {
@@ -249,6 +334,9 @@ static void where_it_may_not_be_spoken_the_request_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_burst_to_a_new_endpoint_waits_for_its_protocol),
+        cmocka_unit_test(one_that_turns_out_to_be_of_http1_gets_its_connections),
+        cmocka_unit_test(frames_of_a_turn_leave_in_one_write),
         cmocka_unit_test(one_that_is_reset_for_it_goes_again_in_http1),
         cmocka_unit_test(it_is_remembered),
         cmocka_unit_test(one_that_is_not_idempotent_is_told_and_the_next_goes_in_http1),

@@ -17,10 +17,12 @@ static int choose(SSL *ssl, const unsigned char **out, unsigned char *out_len,
 {
     static const unsigned char ours[] = "\x02h2\x08http/1.1";
     struct tls_front *f = arg;
+    unsigned skipped = f->http1_alone ? 3 : 0;
 
     (void)ssl;
     f->h2_was_offered = in_len >= 3 && memcmp(in, ours, 3) == 0;
-    if (SSL_select_next_proto((unsigned char **)(uintptr_t)out, out_len, ours, sizeof ours - 1, in,
+    if (SSL_select_next_proto((unsigned char **)(uintptr_t)out, out_len, ours + skipped,
+                              (unsigned)(sizeof ours - 1) - skipped, in,
                               in_len) != OPENSSL_NPN_NEGOTIATED)
         return SSL_TLSEXT_ERR_ALERT_FATAL;
     return SSL_TLSEXT_ERR_OK;
@@ -169,8 +171,9 @@ static void answer(struct tls_front *f, struct tls_front_leg *leg)
 static void from_client(struct tls_front *f, struct tls_front_leg *leg)
 {
     char data[16384];
-    int n = SSL_read(leg->ssl, data, sizeof data);
+    int n = SSL_read(leg->ssl, data, sizeof data); /* at most one record */
 
+    f->records += n > 0 ? 1 : 0;
     if (n > 0 && leg->h2) {
         if (send(leg->back, data, (size_t)n, MSG_NOSIGNAL) != n)
             end_leg(leg);

@@ -11,7 +11,7 @@
 #include <openssl/ssl.h>
 #include <stdbool.h>
 
-#define TLS_FRONT_LEGS 8
+#define TLS_FRONT_LEGS 16
 
 struct tls_front_leg {
     int fd, back; /* -1: closed; there is no server behind HTTP/1.1 */
@@ -26,7 +26,9 @@ struct tls_front {
     SSL_CTX *ctx;
     unsigned h2, http1;  /* connections */
     unsigned requests;   /* in HTTP/1.1 */
+    unsigned records;    /* with what clients say behind the handshake */
     const char *body;    /* of answers to them */
+    bool http1_alone;    /* it does not agree to h2 */
     char method[16];     /* of the last */
     bool h2_was_offered; /* by the last connection */
     struct tls_front_leg legs[TLS_FRONT_LEGS];
