@@ -249,6 +249,40 @@ BELAY_API int belay_channel_unary_wait(struct belay_channel *channel, const char
                                        struct belay_error *error);
 
 /*
+ * A call of any kind, for those who block: one may read while another writes. All are ANY THREAD,
+ * see belay/loop.h, with BELAY_EDEADLK and BELAY_ENOTRUNNING as there; what has to wait ends with
+ * BELAY_ECLOSED when the loop is closed. A stream is freed by belay_rpc_stream_close_wait alone, also
+ * after its channel has ended, and its loop.
+ */
+struct belay_rpc_stream;
+
+/* Errors as of belay_rpc_start. Does not wait for a connection: the first read does. */
+BELAY_API int belay_rpc_stream_open_wait(struct belay_channel *channel, const char *method,
+                                         const struct belay_rpc_options *options,
+                                         struct belay_rpc_stream **ret_stream,
+                                         struct belay_error *error);
+/* Waits for room. Errors as of belay_rpc_write; BELAY_EAGAIN: another waits to write. */
+BELAY_API int belay_rpc_stream_write_wait(struct belay_rpc_stream *stream, const void *message,
+                                          size_t len);
+/* No more messages come. */
+BELAY_API int belay_rpc_stream_end_wait(struct belay_rpc_stream *stream);
+/*
+ * The next message, malloc's, to be freed by the caller. BELAY_EEOF: the call is over, and how says
+ * belay_rpc_stream_close_wait. BELAY_ETIMEDOUT: none came in that time; the call goes on.
+ * BELAY_EAGAIN: another waits to read.
+ */
+BELAY_API int belay_rpc_stream_read_wait(struct belay_rpc_stream *stream, int64_t timeout_ms,
+                                         void **ret_message, size_t *ret_len);
+/*
+ * Ends the call, if it is not over: that is CANCELLED. What it came to is in *ret_result (NULL: nobody
+ * wants to know), without a response. Who still waits to read or write hears BELAY_ECLOSED; nobody may
+ * begin to. After an error it is open still (BELAY_EDEADLK, BELAY_ENOTRUNNING, BELAY_ENOMEM). NULL is
+ * closed already.
+ */
+BELAY_API int belay_rpc_stream_close_wait(struct belay_rpc_stream *stream,
+                                          struct belay_unary_result *ret_result);
+
+/*
  * A child spec: the supervisor opens a channel with these options (copied, but that `route` and what
  * it points to must outlive the spec) and drains it when told to stop. `on_open` (may be NULL) is
  * given each channel as it is opened. BELAY_EINVAL, BELAY_ENOMEM.

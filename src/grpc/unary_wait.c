@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* belay_channel_unary_wait: what it returns is from malloc, as it may outlive the loop. */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "grpc/channel.h"
+#include "grpc/rpc_wait.h"
 
 struct blocked {
     struct bl_wait wait;
@@ -18,6 +18,22 @@ struct blocked {
     struct belay_unary_result result;
     struct belay_error error;
 };
+
+void bl_unary_result_set(struct belay_unary_result *r, int status, const char *message)
+{
+    size_t len = bl_text_cut(message, strlen(message), sizeof r->message - 1);
+
+    *r = (struct belay_unary_result){.size = sizeof *r, .status = status};
+    memcpy(r->message, message, len);
+}
+
+void bl_unary_result_give(struct belay_unary_result *out, struct belay_unary_result *r)
+{
+    size_t size = out->size && out->size < sizeof *r ? out->size : sizeof *r;
+
+    r->size = size;
+    memcpy(out, r, size);
+}
 
 static int keep_response(struct belay_unary_result *r, const void *response, size_t len)
 {
@@ -37,11 +53,7 @@ static void on_result(const void *response, size_t len, const struct belay_rpc_r
     struct blocked *b = arg;
     int rc = 0;
 
-    b->result.status = result->status;
-    snprintf(
-        b->result.message, sizeof b->result.message, "%.*s",
-        (int)bl_text_cut(result->message, strlen(result->message), sizeof b->result.message - 1),
-        result->message);
+    bl_unary_result_set(&b->result, result->status, result->message);
     if (response)
         rc = keep_response(&b->result, response, len);
     bl_wait_done(&b->wait, rc);
@@ -60,15 +72,6 @@ static void cancel(struct bl_wait *wait)
     belay_rpc_cancel(BL_CONTAINER(wait, struct blocked, wait)->rpc);
 }
 
-/* The caller's struct may be an older one, or a newer. */
-static void hand_over(struct belay_unary_result *out, struct belay_unary_result *r)
-{
-    size_t size = out->size && out->size < sizeof *r ? out->size : sizeof *r;
-
-    r->size = size;
-    memcpy(out, r, size);
-}
-
 int belay_channel_unary_wait(struct belay_channel *channel, const char *method, const void *request,
                              size_t len, const struct belay_rpc_options *options,
                              struct belay_unary_result *ret_result, struct belay_error *error)
@@ -82,7 +85,7 @@ int belay_channel_unary_wait(struct belay_channel *channel, const char *method, 
     int rc = bl_wait(&b.wait, BELAY_FOREVER);
 
     if (rc == 0) {
-        hand_over(ret_result, &b.result);
+        bl_unary_result_give(ret_result, &b.result);
         return 0;
     }
     free(b.result.response);
