@@ -253,7 +253,6 @@ void bl_chronicle_attempt_cancel(struct belay_chronicle *c)
 
     a->step = BL_CHRONICLE_NOTHING;
     a->failed = false;
-    c->asks &= ~(unsigned)BL_CHRONICLE_KEPT;
     bl_chronicle_resolve_cancel(c);
     bl_chronicle_probe_cancel(c); /* before its places */
     bl_chronicle_places_free(&a->places, &c->loop->mem);

@@ -183,6 +183,29 @@ static void an_answer_to_another_question_is_a_failure(void **state)
     chk_close(&k);
 }
 
+static void a_channel_that_comes_with_an_error_is_disconnected(void **state)
+{
+    struct belay_channel_options o = ck_options();
+    struct belay_channel *channel;
+    struct chronicle_kit k;
+    struct chk_waiter w;
+
+    (void)state;
+    chk_open(&k);
+    k.holds = true;
+    k.options.retry_attempts = BELAY_NONE;
+    chk_start(&k);
+    chk_wait(&k, &w, BELAY_FOREVER);
+    CHK_UNTIL(&k, k.held_n == 1);
+    assert_int_equal(belay_channel_open(k.net.loop, "ipv4:127.0.0.1:1", &o, &channel, NULL), 0);
+    k.opened++;
+    belay_chronicle_opened(k.held[0], channel, &k.refusal);
+    CHK_UNTIL(&k, w.done);
+    assert_string_equal(w.error.text, "the test refuses");
+    chk_close(&k);
+    assert_int_equal(k.disconnected, 1);
+}
+
 static void a_channel_that_is_closed_already_is_a_failure(void **state)
 {
     struct belay_channel_options o = ck_options();
@@ -498,6 +521,7 @@ int main(void)
         cmocka_unit_test(an_error_that_comes_late_harms_no_channel),
         cmocka_unit_test(the_first_answer_counts),
         cmocka_unit_test(an_answer_to_another_question_is_a_failure),
+        cmocka_unit_test(a_channel_that_comes_with_an_error_is_disconnected),
         cmocka_unit_test(a_channel_that_is_closed_already_is_a_failure),
         cmocka_unit_test(addresses_may_come_from_the_caller),
         cmocka_unit_test(a_failed_look_up_is_tried_again),

@@ -62,9 +62,12 @@ static void a_late_subscriber_hears_what_is(void **state)
     chk_subscribe(&k, &s);
     chk_a_while(&k);
     assert_string_equal(k.phases, "registered 1 ");
+    chk_subscribe(&k, NULL); /* which the other does not hear */
+    chk_a_while(&k);
+    assert_string_equal(k.phases, "registered 1 registered 1 ");
     belay_chronicle_unsubscribe(s);
     chk_close(&k);
-    assert_string_equal(k.phases, "registered 1 ");
+    assert_string_equal(k.phases, "registered 1 registered 1 disconnected 1 ");
 }
 
 static void it_is_registered_of_its_own_session_only(void **state)
@@ -125,6 +128,76 @@ static void subscribers_may_end_each_other_and_all(void **state)
     assert_int_equal(b.told, 1);
     assert_string_equal(k.phases, "disconnected 1 connected 1 disconnected 1 ");
     k.c = NULL;
+    chk_close(&k);
+}
+
+struct order {
+    struct belay_chronicle *c;
+    char told[8];
+    struct belay_chronicle_subscription *late;
+    int late_told;
+};
+
+static void first_done(const struct belay_error *error, void *arg)
+{
+    (void)error;
+    strcat(((struct order *)arg)->told, "1");
+}
+
+static void second_done(const struct belay_error *error, void *arg)
+{
+    (void)error;
+    strcat(((struct order *)arg)->told, "2");
+}
+
+static void count_phases(struct belay_chronicle *c, enum belay_chronicle_phase phase,
+                         const char *connection_id, void *arg)
+{
+    (void)c, (void)phase, (void)connection_id;
+    ((struct order *)arg)->late_told++;
+}
+
+static void ask_more(const struct belay_error *error, void *arg)
+{
+    struct order *o = arg;
+
+    (void)error;
+    assert_int_equal(belay_chronicle_wait_until(o->c, BELAY_CHRONICLE_REGISTERED, BELAY_FOREVER,
+                                                NULL, second_done, o),
+                     0);
+}
+
+static void subscribe_more(struct belay_chronicle *c, enum belay_chronicle_phase phase,
+                           const char *connection_id, void *arg)
+{
+    struct order *o = arg;
+
+    (void)connection_id;
+    if (phase == BELAY_CHRONICLE_REGISTERED && !o->late)
+        assert_int_equal(belay_chronicle_subscribe(c, count_phases, o, &o->late), 0);
+}
+
+static void who_comes_while_others_are_told_comes_after_them(void **state)
+{
+    struct belay_chronicle_subscription *s;
+    struct chronicle_kit k;
+    struct order o = {0};
+
+    (void)state;
+    chk_open(&k);
+    chk_start(&k);
+    o.c = k.c;
+    assert_int_equal(belay_chronicle_subscribe(k.c, subscribe_more, &o, &s), 0);
+    assert_int_equal(belay_chronicle_connect(k.c, BELAY_FOREVER, NULL, ask_more, &o), 0);
+    assert_int_equal(belay_chronicle_wait_until(k.c, BELAY_CHRONICLE_REGISTERED, BELAY_FOREVER,
+                                                NULL, first_done, &o),
+                     0);
+    CHK_UNTIL(&k, belay_chronicle_connected(k.c));
+    chk_a_while(&k);
+    belay_chronicle_registered(k.c, NULL);
+    chk_a_while(&k);
+    assert_string_equal(o.told, "12");
+    assert_int_equal(o.late_told, 1);
     chk_close(&k);
 }
 
@@ -521,6 +594,7 @@ int main(void)
         cmocka_unit_test(a_late_subscriber_hears_what_is),
         cmocka_unit_test(it_is_registered_of_its_own_session_only),
         cmocka_unit_test(subscribers_may_end_each_other_and_all),
+        cmocka_unit_test(who_comes_while_others_are_told_comes_after_them),
         cmocka_unit_test(ending_it_while_it_reconnects_dials_no_more),
         cmocka_unit_test(who_waits_for_a_phase_waits_over_losses),
         cmocka_unit_test(disconnecting_ends_it_normally),
