@@ -31,7 +31,23 @@ extern "C" {
 struct belay_channel;
 struct belay_rpc; /* one call under way */
 
-/* What a call came to. What it points to lives until the callback returns. */
+/*
+ * What a call came to. What it points to lives until the callback returns. The statuses that belay
+ * makes by itself; what the server says is told as it was said.
+ *
+ * CANCELLED           the channel was closed; or the server reset the call with CANCEL
+ * DEADLINE_EXCEEDED   deadline_ms, in whatever phase: the message says which
+ * UNAVAILABLE         no connection, without wait_for_ready; a connection that was lost; a refused
+ *                     call; HTTP 429, 502, 503, 504; credentials that fail for a while
+ * UNAUTHENTICATED     no credentials; HTTP 401
+ * PERMISSION_DENIED   HTTP 403; RST_STREAM with INADEQUATE_SECURITY
+ * UNIMPLEMENTED       HTTP 404; a unary answer of none or more than one message
+ * RESOURCE_EXHAUSTED  max_receive_bytes, max_metadata_bytes; memory; RST_STREAM with
+ *                     ENHANCE_YOUR_CALM
+ * INTERNAL            what is no gRPC within an answer: half messages, bad gzip or base64, an
+ *                     encoding that was not offered; other codes of RST_STREAM; HTTP 400, 431
+ * UNKNOWN             no status, one that is no code, another HTTP status or content-type
+ */
 struct belay_rpc_result {
     size_t size;
     int status;          /* enum belay_grpc_status; a number that is none of them is UNKNOWN */
@@ -46,11 +62,12 @@ struct belay_rpc_result {
 /* ---- channels ---- */
 
 enum belay_channel_state {
-    BELAY_CHANNEL_IDLE = 1,
-    BELAY_CHANNEL_CONNECTING,
-    BELAY_CHANNEL_READY,
-    BELAY_CHANNEL_TRANSIENT_FAILURE,
-    BELAY_CHANNEL_SHUTDOWN,
+    BELAY_CHANNEL_IDLE = 1,          /* no connection, and nobody wants one */
+    BELAY_CHANNEL_CONNECTING,        /* calls wait */
+    BELAY_CHANNEL_READY,             /* they go */
+    BELAY_CHANNEL_TRANSIENT_FAILURE, /* all addresses failed: they fail, but those with wait_for_ready;
+                                        it goes on trying, and stays so until it is READY */
+    BELAY_CHANNEL_SHUTDOWN,          /* closed */
 };
 BELAY_API const char *belay_channel_state_name(enum belay_channel_state state);
 
@@ -59,7 +76,9 @@ enum belay_lb_policy {
     BELAY_ROUND_ROBIN,    /* one to each address, in turn */
 };
 
-/* Retries of calls that failed (gRFC A6); all zero: none but transparent ones. */
+/* Retries of calls that failed (gRFC A6), also for want of a connection, before a byte of the answer
+ * was seen and while what was written is kept (262,144 bytes); all zero: none but transparent ones. A
+ * server may say when, or never, by grpc-retry-pushback-ms. */
 struct belay_retry_policy {
     size_t size;
     int32_t attempts_max;   /* BELAY_NONE; else 2 to 5, the first one included */
@@ -85,8 +104,8 @@ struct belay_channel_options {
     const char *user_agent; /* NULL: none; before belay's own */
     const struct belay_endpoint_options *route; /* as of belay_http_options; NULL: plainly */
     enum belay_lb_policy lb_policy;
-    const struct belay_backoff_options *backoff; /* NULL: as gRPC says, 1,000 ms,
- x 160 % up to 120,000, +-20 % */
+    const struct belay_backoff_options *backoff; /* NULL: as gRPC says, 1,000 ms, x 160 % up to
+                                                    120,000, +-20 % */
     int64_t connect_timeout_ms;                  /* 20,000, of one attempt */
     int64_t idle_timeout_ms;                     /* 1,800,000 without a call; then it disconnects */
     int64_t keepalive_ms;                   /* BELAY_FOREVER: a PING after so long without a byte */
@@ -117,9 +136,13 @@ BELAY_OPTIONS_INIT(belay_channel_options)
 BELAY_API int belay_channel_open(struct belay_loop *loop, const char *target,
                                  const struct belay_channel_options *options,
                                  struct belay_channel **ret_channel, struct belay_error *error);
-/* Calls under way end with CANCELLED; with drain they finish first. */
+/* Calls under way end with CANCELLED; with drain they finish first. No further ones are accepted. May be
+ * called again. on_closed (may be NULL) runs once, and the channel is freed, unless there are
+ * references to it. NULL is closed already. */
 BELAY_API void belay_channel_close(struct belay_channel *channel, belay_fn *on_closed, void *arg);
 BELAY_API void belay_channel_drain(struct belay_channel *channel, belay_fn *on_closed, void *arg);
+/* It may be asked whether it is closed as long as there is a reference; all are given back before the
+ * loop ends. */
 BELAY_API struct belay_channel *belay_channel_ref(struct belay_channel *channel);
 BELAY_API void belay_channel_unref(struct belay_channel *channel);
 BELAY_API bool belay_channel_is_closed(const struct belay_channel *channel);
@@ -187,7 +210,7 @@ struct belay_rpc_callbacks {
     void (*on_headers)(struct belay_rpc *rpc, const struct belay_header *headers, size_t n,
                        void *arg);
     /* One message, whole; the next comes after this returns, or, after belay_rpc_pause,
-     * belay_rpc_resume. */
+     * belay_rpc_resume. A paused call may end all the same: by its deadline, or with its connection. */
     void (*on_message)(struct belay_rpc *rpc, const void *data, size_t len, void *arg);
     /* There is room to write again, after BELAY_EAGAIN. */
     void (*on_writable)(struct belay_rpc *rpc, void *arg);
@@ -214,7 +237,7 @@ BELAY_API int belay_rpc_set_gzip(struct belay_rpc *rpc, bool on);
 BELAY_API void belay_rpc_end(struct belay_rpc *rpc);
 BELAY_API void belay_rpc_pause(struct belay_rpc *rpc);
 BELAY_API void belay_rpc_resume(struct belay_rpc *rpc);
-/* The server is told; on_done does not run. */
+/* The server is told; on_done does not run, and the call is gone. NULL: nothing. */
 BELAY_API void belay_rpc_cancel(struct belay_rpc *rpc);
 /* Of the credentials hook: metadata to be added (copied), or an error (kind retry: UNAVAILABLE, else
  * UNAUTHENTICATED). */
