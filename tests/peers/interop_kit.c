@@ -19,7 +19,7 @@ static int open_channel(void **state, bool gzip)
     struct belay_error error;
 
     (void)state;
-    o.plain = true;
+    o.plain = strncmp(ik_target, "ipv4:", 5) == 0;
     o.gzip = gzip;
     assert_int_equal(belay_loop_new(NULL, &ik_loop, NULL), 0);
     if (belay_channel_open(ik_loop, ik_target, &o, &ik_channel, &error) < 0)

@@ -2,9 +2,14 @@
 // The server of gRPC's interoperability cases, on gRPC's own library: with the compressed ones, which
 // the one of ruby-grpc lacks. Written from the descriptions of the cases.
 //
-//     interop_server HOST:PORT      says "listening on PORT" when it does; ends with standard input
+//     interop_server HOST:PORT CERT KEY
+//
+// Listens there without TLS, and with it on another port; says "listening on PORT and PORT" when it
+// does, and ends with its standard input.
 #include <algorithm>
 #include <cstdio>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <string>
 
@@ -205,25 +210,41 @@ class Service final : public TestService::Service
 
 } // namespace
 
+static std::string read_file(const char *path)
+{
+    std::ifstream file(path, std::ios::binary);
+
+    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+static std::shared_ptr<grpc::ServerCredentials> with_tls(const char *cert, const char *key)
+{
+    grpc::SslServerCredentialsOptions options;
+
+    options.pem_key_cert_pairs.push_back({read_file(key), read_file(cert)});
+    return grpc::SslServerCredentials(options);
+}
+
 int main(int argc, char **argv)
 {
     grpc::ServerBuilder builder;
     Service service;
-    int port = 0;
+    int plain = 0, tls = 0;
     char byte;
 
-    if (argc != 2) {
-        fprintf(stderr, "usage: interop_server HOST:PORT\n");
+    if (argc != 4) {
+        fprintf(stderr, "usage: interop_server HOST:PORT CERT KEY\n");
         return 2;
     }
-    builder.AddListeningPort(argv[1], grpc::InsecureServerCredentials(), &port);
+    builder.AddListeningPort(argv[1], grpc::InsecureServerCredentials(), &plain);
+    builder.AddListeningPort("127.0.0.1:0", with_tls(argv[2], argv[3]), &tls);
     builder.RegisterService(&service);
     std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
-    if (!server || port == 0) {
+    if (!server || plain == 0 || tls == 0) {
         fprintf(stderr, "%s: cannot listen there\n", argv[1]);
         return 1;
     }
-    printf("listening on %d\n", port);
+    printf("listening on %d and %d\n", plain, tls);
     fflush(stdout);
     while (read(STDIN_FILENO, &byte, 1) > 0)
         continue;
