@@ -126,4 +126,28 @@ struct bl_cp_sub *bl_cp_pick(struct bl_cp *cp, bool (*has_room)(const struct bl_
 /* No address will be tried again, until somebody says otherwise. */
 bool bl_cp_is_final(const struct bl_cp *cp);
 
+/* ---- between channel_policy.c, which hears, and channel_policy_next.c, which says what to do ---- */
+
+/* The channel's state, from what is known. */
+void bl_cp_settle(struct bl_cp *cp);
+
+#define BL_CP_EACH_SUB(sub, cp)                                                                    \
+    for (struct bl_cp_sub *sub = bl_cp_sub_of((cp)->subs.next); &sub->link != &(cp)->subs;         \
+         sub = bl_cp_sub_of(sub->link.next))
+
+static inline struct bl_cp_sub *bl_cp_sub_of(struct bl_list *node)
+{
+    return BL_LIST_OF(node, struct bl_cp_sub, link);
+}
+
+static inline uint64_t bl_cp_later(uint64_t at, uint64_t span)
+{
+    return span >= BELAY_NEVER - at ? BELAY_NEVER : at + span;
+}
+
+static inline bool bl_cp_may_grow(const struct bl_cp *cp, const struct bl_cp_sub *sub)
+{
+    return sub->ready + sub->ending < cp->limits.connections_max;
+}
+
 #endif
