@@ -22,11 +22,11 @@ if(CMAKE_CXX_COMPILER AND GRPC_CPP_INCLUDE AND GRPC_CPP_PROTOS AND NOT "${GRPC_C
   endif()
 endif()
 
-# grpc_cpp_program(NAME SOURCES...): it and its library are what Debian built, so no sanitizer sees
-# them; built when it is asked for.
-function(grpc_cpp_program name)
+# grpc_cpp_program(NAME OPTIMISE SOURCES...), with -O0 or -O2: no sanitizer sees it, as its libraries
+# have none; built when it is asked for.
+function(grpc_cpp_program name optimise)
   add_executable(${name} EXCLUDE_FROM_ALL ${ARGN})
-  set_target_properties(${name} PROPERTIES COMPILE_OPTIONS "-O2;-Wall;-Wextra" LINK_OPTIONS "" CXX_EXTENSIONS OFF)
+  set_target_properties(${name} PROPERTIES COMPILE_OPTIONS "${optimise};-Wall;-Wextra" LINK_OPTIONS "" CXX_EXTENSIONS OFF)
   target_link_libraries(${name} PRIVATE grpc_cpp)
 endfunction()
 
