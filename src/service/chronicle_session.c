@@ -32,7 +32,7 @@ struct bl_chronicle_session {
     struct bl_task task; /* tells `error`: of the check, or the end */
     struct belay_error error;
     bool checked; /* nothing was asked: the task says so */
-    bool freed; /* in one of its callbacks */
+    bool freed;   /* in one of its callbacks */
     int calls;
 };
 
