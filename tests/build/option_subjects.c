@@ -15,6 +15,10 @@
 #ifdef TEST_HTTP
 #include "http/request.h"
 #endif
+#ifdef TEST_GRPC
+#include "grpc/channel.h"
+#include "service/chronicle.h"
+#endif
 
 static struct belay_loop *loop;
 static struct belay_endpoint *endpoint;
@@ -314,6 +318,84 @@ static int take_check(const void *given, void *effective, struct belay_error *er
 }
 #endif
 
+#ifdef TEST_GRPC
+static void turn_thrice(void)
+{
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(belay_loop_turn(loop, 0), 0);
+}
+
+static int take_channel(const void *given, void *effective, struct belay_error *error)
+{
+    struct belay_channel *channel;
+    int rc = belay_channel_open(loop, "ipv4:127.0.0.1:1", given, &channel, error);
+
+    if (rc < 0)
+        return rc;
+    memcpy(effective, &channel->options, sizeof channel->options);
+    belay_channel_close(channel, NULL, NULL);
+    turn_thrice();
+    return 0;
+}
+
+static int take_retry(const void *given, void *effective, struct belay_error *error)
+{
+    struct belay_retry_policy *p = effective;
+    struct bl_retry_limits limits;
+    int rc = bl_retry_resolve(&limits, given, error);
+
+    if (rc < 0)
+        return rc;
+    p->attempts_max = limits.attempts_max;
+    p->delay_ms = limits.delay_ms;
+    p->delay_max_ms = limits.delay_max_ms;
+    p->factor_percent = limits.factor_percent;
+    p->statuses = limits.statuses;
+    p->tokens_max = limits.tokens_max;
+    return 0;
+}
+
+static void on_rpc_done(struct belay_rpc *rpc, const struct belay_rpc_result *result, void *arg)
+{
+    (void)rpc;
+    (void)result;
+    (void)arg;
+}
+
+static int take_rpc(const void *given, void *effective, struct belay_error *error)
+{
+    static const struct belay_rpc_callbacks callbacks = {.size = sizeof callbacks,
+                                                         .on_done = on_rpc_done};
+    struct belay_rpc_options *o = effective;
+    struct belay_channel *channel;
+    struct belay_rpc *rpc;
+    int rc;
+
+    assert_int_equal(belay_channel_open(loop, "ipv4:127.0.0.1:1", NULL, &channel, NULL), 0);
+    rc = belay_rpc_start(channel, "/s/M", given, &callbacks, NULL, &rpc, error);
+    if (rc == 0) {
+        o->deadline_ms = rpc->deadline_ms;
+        belay_rpc_cancel(rpc);
+    }
+    belay_channel_close(channel, NULL, NULL);
+    turn_thrice();
+    return rc;
+}
+
+static int take_chronicle(const void *given, void *effective, struct belay_error *error)
+{
+    struct belay_chronicle *chronicle;
+    int rc = belay_chronicle_start(loop, given, &chronicle, error);
+
+    if (rc < 0)
+        return rc;
+    memcpy(effective, &chronicle->options, sizeof chronicle->options);
+    belay_chronicle_disconnect(chronicle, NULL, NULL);
+    turn_thrice();
+    return 0;
+}
+#endif
+
 const struct subject subjects[SUBJECTS] = {
     [BACKOFF] = {.name = "belay_backoff_options",
                  .file = "src/conn/backoff.c",
@@ -375,5 +457,23 @@ const struct subject subjects[SUBJECTS] = {
                .file = "src/http/http_check.c",
                .size = sizeof(struct belay_http_check),
                .take = take_check},
+#endif
+#ifdef TEST_GRPC
+    [CHANNEL] = {.name = "belay_channel_options",
+                 .file = "src/grpc/channel_options.c",
+                 .size = sizeof(struct belay_channel_options),
+                 .take = take_channel},
+    [RETRY] = {.name = "belay_retry_policy",
+               .file = "src/grpc/retry_policy.c",
+               .size = sizeof(struct belay_retry_policy),
+               .take = take_retry},
+    [RPC] = {.name = "belay_rpc_options",
+             .file = "src/grpc/rpc_make.c",
+             .size = sizeof(struct belay_rpc_options),
+             .take = take_rpc},
+    [CHRONICLE] = {.name = "belay_chronicle_options",
+                   .file = "src/service/chronicle_options.c",
+                   .size = sizeof(struct belay_chronicle_options),
+                   .take = take_chronicle},
 #endif
 };

@@ -49,6 +49,10 @@ enum {
     HTTP,
     REQUEST,
     CHECK,
+    CHANNEL,
+    RETRY,
+    RPC,
+    CHRONICLE,
     SUBJECTS
 };
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/assert.h"
 #include "build/option_subjects.h"
 #include "support/test.h"
 
@@ -39,6 +40,9 @@ struct promise {
 #define H(...)  P(HTTP, belay_http_options, __VA_ARGS__)
 #define R(...)  P(REQUEST, belay_http_request_options, __VA_ARGS__)
 #define K(...)  P(CHECK, belay_http_check, __VA_ARGS__)
+#define CH(...) P(CHANNEL, belay_channel_options, __VA_ARGS__)
+#define RT(...) P(RETRY, belay_retry_policy, __VA_ARGS__)
+#define CR(...) P(CHRONICLE, belay_chronicle_options, __VA_ARGS__)
 
 static const struct promise promises[] = {
     /* field, default, none, forever, least, most */
@@ -151,6 +155,40 @@ static const struct promise promises[] = {
     K(status_min, 200, NO, NO, 200, 599),
     K(status_max, 399, NO, NO, 200, 599),
     K(timeout_ms, 5000, NO, I64, 1, HOUR),
+#endif
+#ifdef TEST_GRPC
+    CH(lb_policy, BELAY_PICK_FIRST, NO, NO, BELAY_PICK_FIRST, BELAY_ROUND_ROBIN),
+    CH(connect_timeout_ms, 20000, NO, I64, 1, YEAR),
+    CH(idle_timeout_ms, 1800000, NO, I64, 1, YEAR),
+    CH(keepalive_ms, I64, NO, I64, 1000, YEAR),
+    CH(keepalive_timeout_ms, 20000, NO, NO, 1, YEAR),
+    CH(max_receive_bytes, 4194304, NO, I32, 1, 1 << 30),
+    CH(max_send_bytes, I32, NO, I32, 1, 1 << 30),
+    CH(max_metadata_bytes, 16384, NO, NO, 256, 16777216),
+    CH(max_connections, 8, NO, NO, 1, 1024),
+    CH(max_calls, 10000, NO, I32, 1, I32),
+
+    RT(attempts_max, 0, 0, NO, 2, 5),
+    RT(delay_ms, 1000, NO, NO, 1, DAY),
+    RT(delay_max_ms, 10000, NO, NO, 1, DAY),
+    RT(factor_percent, 150, NO, NO, 1, 10000),
+    RT(statuses, 1 << BELAY_GRPC_UNAVAILABLE, NO, NO, 2, (1 << 17) - 1),
+    RT(tokens_max, 10, NO, I32, 1, 1000),
+
+    P(RPC, belay_rpc_options, deadline_ms, I64, NO, I64, 1, YEAR),
+
+    CR(retry_attempts, 5, 0, I32, 1, 1000000),
+    CR(reconnect_base_delay_ms, 1000, 0, NO, 1, DAY),
+    CR(reconnect_max_delay_ms, 10000, NO, DAY, 1, DAY),
+    CR(reconnect_spread_percent, 0, 0, NO, 1, 100),
+    CR(balancer, BELAY_CHRONICLE_BALANCER_DEFAULT, NO, NO, BELAY_CHRONICLE_LEAST_CONNECTIONS,
+       BELAY_CHRONICLE_RANDOM),
+    CR(skip_tls_validation, BELAY_CHOICE_DEFAULT, NO, NO, BELAY_CHOICE_YES, BELAY_CHOICE_NO),
+    CR(skip_compatibility_check, BELAY_CHOICE_DEFAULT, NO, NO, BELAY_CHOICE_YES, BELAY_CHOICE_NO),
+    CR(attempt_timeout_ms, 30000, NO, I64, 1, YEAR),
+    CR(session_timeout_ms, 5000, NO, I64, 1, YEAR),
+    CR(stale_ms, 5000, NO, I64, 1, YEAR),
+    CR(max_waiters, 10000, NO, I32, 1, I32),
 #endif
 };
 
@@ -348,6 +386,10 @@ static void every_row_of_every_table_is_here(void **state)
         const char *file = found.gl_pathv[i] + strlen(root) + 1;
 #ifndef TEST_HTTP
         if (strncmp(file, "src/http/", 9) == 0)
+            continue;
+#endif
+#ifndef TEST_GRPC
+        if (strncmp(file, "src/grpc/", 9) == 0 || strncmp(file, "src/service/", 12) == 0)
             continue;
 #endif
         rows += scan(found.gl_pathv[i], file);
