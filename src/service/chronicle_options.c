@@ -169,7 +169,6 @@ static int make_policy(struct belay_chronicle *c, struct belay_error *error)
 
     b.delay_ms = o->reconnect_base_delay_ms ? o->reconnect_base_delay_ms : BELAY_NONE;
     b.delay_max_ms = o->reconnect_max_delay_ms;
-    b.jitter = o->reconnect_spread_percent ? BELAY_JITTER_PROPORTIONAL : BELAY_JITTER_NONE;
     b.spread_percent = o->reconnect_spread_percent ? o->reconnect_spread_percent : BELAY_NONE;
     if (belay_backoff_init(&limits.backoff, &b) < 0)
         return refuse(error, "reconnect_base_delay_ms", "is out of range");

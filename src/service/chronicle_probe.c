@@ -24,7 +24,6 @@ struct probe {
     int status;
     size_t body_len;
     char body[BODY_MAX];
-    bool answered;
 };
 
 struct bl_chronicle_probes {
@@ -174,9 +173,8 @@ void bl_chronicle_probe_answer(struct belay_chronicle *c, size_t place, int64_t 
 {
     struct bl_chronicle_probes *probes = c->attempt.probes;
 
-    if (!probes || probes->list[place].answered)
+    if (!probes)
         return;
-    probes->list[place].answered = true;
     probes->counts[place] = count;
     if (probes->missing > 0 && --probes->missing == 0)
         bl_chronicle_run_later(c);

@@ -388,6 +388,26 @@ static void an_attempt_has_its_time(void **state)
     chk_close(&k);
 }
 
+static void an_attempt_s_time_is_the_only_limit_of_its_channel(void **state)
+{
+    struct chronicle_kit k;
+
+    (void)state;
+    chk_open(&k);
+    k.net.servers[0].silent = true;
+    k.options.retry_attempts = BELAY_NONE;
+    k.options.attempt_timeout_ms = 600000;
+    chk_start(&k);
+    CHK_UNTIL(&k, k.net.servers[0].accepted == 1);
+    for (int i = 0; i < 59; i++)
+        chk_forward(&k, 10000);
+    assert_int_equal(k.exits, 0);
+    chk_forward(&k, 11000);
+    assert_int_equal(k.exits, 1);
+    assert_non_null(strstr(k.exit_error.text, "within 600000 ms"));
+    chk_close(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -410,6 +430,7 @@ int main(void)
         cmocka_unit_test(reconnect_without_a_channel_does_nothing),
         cmocka_unit_test(another_network_is_tried_at_once),
         cmocka_unit_test(an_attempt_has_its_time),
+        cmocka_unit_test(an_attempt_s_time_is_the_only_limit_of_its_channel),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

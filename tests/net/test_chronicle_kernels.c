@@ -197,6 +197,13 @@ static void records_are_looked_up(void **state)
     fake_dns_answer(q, 0, records, 2);
     CHK_UNTIL(&k, belay_chronicle_connected(k.c));
     assert_int_equal(ck_accepted(&k.net), 1);
+    chk_forward(&k, 1500);
+    belay_chronicle_reconnect(k.c); /* looks up anew, though they are known */
+    CHK_UNTIL(&k, (q = fake_dns_find(&k.net.dns, SRV_NAME, BELAY_DNS_SRV)) != NULL);
+    records[0].port = (uint16_t)k.net.servers[2].port;
+    fake_dns_answer(q, 0, records, 1);
+    CHK_UNTIL(&k, belay_chronicle_connected(k.c));
+    assert_int_equal(k.net.servers[2].accepted, 1);
     chk_close(&k);
 }
 
