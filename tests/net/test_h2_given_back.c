@@ -146,6 +146,40 @@ static void it_waits_before_all_others_where_there_is_no_other(void **state)
     close_scene(&s);
 }
 
+static void begin_c(struct call *call)
+{
+    h2_begin(call->extra, (struct call *)call + 2, "POST");
+}
+
+/* It had a lease before the pool heard that there is no room for it. */
+static void what_begins_while_the_limit_falls_is_given_back(void **state)
+{
+    struct call calls[3] = {{0}};
+    struct h2_kit k;
+
+    (void)state;
+    calls[0].in_done = begin_c;
+    calls[0].extra = &k;
+    h2_open(&k, NULL);
+    h2_begin(&k, &calls[0], "POST");
+    h2_begin(&k, &calls[1], "POST");
+    h2_until_requests(&k, 2);
+    h2_setting(&k.server, 0, MAX_CONCURRENT_STREAMS, 1);
+    h2_answer(&k.server, 0, 1, "a"); /* both in one portion */
+    h2_until(&k, &calls[0].done);
+    h2_until_requests(&k, 3);
+    assert_int_equal(k.server.conns[1].requests, 1);
+    h2_answer(&k.server, 1, 1, "c");
+    h2_until(&k, &calls[2].done);
+    assert_int_equal(calls[2].facts.replays, 0);
+    h2_good(&calls[2], "c");
+    h2_answer(&k.server, 0, 3, "b");
+    h2_until(&k, &calls[1].done);
+    h2_good(&calls[1], "b");
+    h2_good(&calls[0], "a");
+    h2_close(&k);
+}
+
 /* As many as are wanted are dialled one by one, and further and further apart. */
 static void one_that_opens_with_a_limit_of_0_teaches_nothing(void **state)
 {
@@ -218,6 +252,7 @@ int main(void)
         cmocka_unit_test(what_waits_inside_goes_elsewhere_in_order_when_the_limit_falls),
         cmocka_unit_test(it_goes_to_one_that_is_there),
         cmocka_unit_test(it_waits_before_all_others_where_there_is_no_other),
+        cmocka_unit_test(what_begins_while_the_limit_falls_is_given_back),
         cmocka_unit_test(one_that_opens_with_a_limit_of_0_teaches_nothing),
         cmocka_unit_test(nor_does_one_make_forget_what_was_learned),
     };

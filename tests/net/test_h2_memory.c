@@ -131,7 +131,72 @@ static void run_requests(struct belay_loop *loop, struct belay_http *http, struc
     }
 }
 
-static size_t run_scenario(size_t n)
+/* ---- a request that is given back ---- */
+
+/* The second makes the limit fall, and the first end: what begins then has a lease that is one too
+ * many. */
+static void cross(struct h2_server *s, unsigned conn, uint32_t id)
+{
+    if (s->requests == 2) {
+        h2_setting(s, conn, 3, 1); /* MAX_CONCURRENT_STREAMS */
+        h2_answer(s, conn, s->conns[conn].ids[0], "x");
+    } else if (s->requests > 2) {
+        h2_answer(s, conn, id, "x");
+    }
+}
+
+struct crossing {
+    struct outcome *outcome;
+    struct belay_http *http;
+    const struct belay_http_request_options *options;
+    bool begun;
+};
+
+static void begin_another(struct belay_http_request *request, const struct belay_error *error,
+                          void *arg)
+{
+    struct crossing *c = arg;
+
+    (void)request, (void)error;
+    c->outcome->dones++;
+    if (c->begun)
+        return;
+    c->begun = true;
+    if (belay_http_request(c->http, c->options, c, NULL, NULL) == 0)
+        c->outcome->started++;
+}
+
+static void run_crossing(struct belay_loop *loop, struct belay_http *http, struct h2_server *server,
+                         struct outcome *outcome)
+{
+    static const struct belay_http_callbacks crossing = {.size = sizeof crossing,
+                                                         .on_done = begin_another};
+    struct belay_http_request_options o = belay_http_request_options_init();
+    struct crossing c = {.outcome = outcome, .http = http, .options = &o};
+
+    server->on_request = cross;
+    o.method = "POST";
+    o.callbacks = &crossing;
+    o.url = h2_url(server, "/");
+    for (int i = 0; i < 2; i++) {
+        if (belay_http_request(http, &o, &c, NULL, NULL) == 0)
+            outcome->started++;
+    }
+    for (int i = 0; outcome->dones < outcome->started; i++) {
+        assert_true(i < 8000);
+        h2_step(server);
+        assert_int_equal(belay_loop_turn(loop, 1), 0);
+        for (unsigned n = 0; i == 40 && n < server->accepted; n++) {
+            if (server->conns[n].fd >= 0 && server->conns[n].requests > 0)
+                h2_hang_up(server, n); /* with the one that is left */
+        }
+    }
+}
+
+typedef void run_fn(struct belay_loop *loop, struct belay_http *http, struct h2_server *server,
+                    struct outcome *outcome);
+
+static size_t run_scenario(size_t n, run_fn *run)
 {
     struct belay_loop_options o = belay_loop_options_init();
     struct belay_pool_options pool = belay_pool_options_init();
@@ -157,7 +222,7 @@ static size_t run_scenario(size_t n)
     assert_int_equal(belay_loop_new(&o, &loop, &error), 0);
     failing_alloc_once(&failing, n);
     if (belay_http_open(loop, &h, &http, &error) == 0)
-        run_requests(loop, http, &server, &outcome);
+        run(loop, http, &server, &outcome);
     else
         assert_int_equal(error.code, BELAY_ENOMEM);
     belay_loop_free(loop);
@@ -172,14 +237,27 @@ static void every_failing_allocation_is_survived(void **state)
     size_t n = 1;
 
     (void)state;
-    while (run_scenario(n) > 0)
+    while (run_scenario(n, run_requests) > 0)
         n++;
     assert_true(n > 100); /* nghttp2's among them */
 }
 
+static void so_it_is_where_a_request_is_given_back(void **state)
+{
+    size_t n = 1;
+
+    (void)state;
+    while (run_scenario(n, run_crossing) > 0)
+        n++;
+    assert_true(n > 50);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_failing_allocation_is_survived)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_failing_allocation_is_survived),
+        cmocka_unit_test(so_it_is_where_a_request_is_given_back),
+    };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
