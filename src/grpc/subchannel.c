@@ -91,9 +91,11 @@ bool bl_sub_conn_is_good(const struct bl_sub_conn *sc)
 
 void bl_sub_conn_freed(struct bl_sub_conn *sc)
 {
+    const struct bl_conn_facts *facts = sc->conn ? bl_conn_facts(sc->conn) : NULL;
+
     sc->running--;
-    if (sc->open && !sc->ready && sc->running == 0)
-        close_conn(sc, BELAY_REASON_DRAINING);
+    if (facts && sc->open && !sc->ready && sc->running == 0)
+        close_conn(sc, facts->lost ? (enum belay_reason)facts->lost_reason : BELAY_REASON_DRAINING);
     conn_free_if_done(sc);
 }
 
@@ -199,7 +201,7 @@ static void on_changed(struct belay_conn *conn, const struct belay_error *lost, 
         if (sc->ready)
             bl_channel_remember(ch, lost);
         lose(sc, false);
-        close_conn(sc, (enum belay_reason)facts->lost_reason);
+        retire(sc, (enum belay_reason)facts->lost_reason); /* what has come in full may be held */
     } else if (facts->draining) {
         lose(sc, sc->running > 0);
         retire(sc, BELAY_REASON_DRAINING);
