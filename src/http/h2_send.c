@@ -150,7 +150,7 @@ static void fill(struct fields *f, const struct bl_h2_session *s, const struct b
     add_named(f, ":path", path_of(line), 0);
     if (http->user_agent && !g->user_agent)
         add_named(f, "user-agent", bl_span_of(http->user_agent), 0);
-    if (!g->accept)
+    if (!g->accept && !http->ours) /* gRPC's content-type says it all */
         add_literal(f, "accept", "*/*");
     if (m->authorization.data && !g->authorization)
         add_named(f, "authorization", m->authorization, NGHTTP2_NV_FLAG_NO_INDEX);

@@ -369,17 +369,31 @@ static void remember(struct belay_http *http, struct belay_http_target *t, const
                BL_LIST_OF(bl_list_last(&http->targets_by_use), struct belay_http_target, by_use));
 }
 
+/* Mostly the one that was asked for last. */
+static struct belay_http_target *find(struct belay_http *http, const char *url, size_t len)
+{
+    struct bl_list *last = bl_list_first(&http->targets_by_use);
+    struct belay_http_target *t = last ? BL_LIST_OF(last, struct belay_http_target, by_use) : NULL;
+    struct bl_map_node *node;
+
+    if (t && strncmp(t->given, url, len) == 0 && t->given[len] == '\0')
+        return t;
+    node = bl_map_find(&http->targets, url, len);
+    if (!node)
+        return NULL;
+    t = BL_CONTAINER(node, struct belay_http_target, node);
+    bl_list_remove(&t->by_use);
+    bl_list_push_front(&http->targets_by_use, &t->by_use);
+    return t;
+}
+
 int bl_target_get(struct belay_http *http, const char *url, size_t len,
                   struct belay_http_target **ret, struct belay_error *error)
 {
-    struct bl_map_node *node = bl_map_find(&http->targets, url, len);
+    struct belay_http_target *t = find(http, url, len);
     int rc;
 
-    if (BL_LIKELY(node != NULL)) {
-        struct belay_http_target *t = BL_CONTAINER(node, struct belay_http_target, node);
-
-        bl_list_remove(&t->by_use);
-        bl_list_push_front(&http->targets_by_use, &t->by_use);
+    if (BL_LIKELY(t != NULL)) {
         *ret = belay_http_target_ref(t);
         return 0;
     }
