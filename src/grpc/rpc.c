@@ -113,12 +113,27 @@ static void tell(struct belay_rpc *rpc)
     bl_rpc_leave(rpc);
 }
 
+/* What became of it until now. */
+static enum belay_sent sent_so_far(const struct belay_rpc *rpc)
+{
+    struct belay_http_facts facts = belay_http_facts_init();
+
+    if (rpc->state == BL_RPC_RUNNING)
+        belay_http_request_facts(rpc->request, &facts);
+    return rpc->previous > 0 && facts.sent == BELAY_NOT_SENT ? BELAY_MAYBE_SENT : facts.sent;
+}
+
 void bl_rpc_fail(struct belay_rpc *rpc, int status, const struct belay_error *error)
 {
+    enum belay_sent sent;
+
     if (rpc->state >= BL_RPC_POSTED)
         return;
+    sent = sent_so_far(rpc);
     withdraw(rpc);
     bl_rpc_set_error(rpc, status, error);
+    if (sent > rpc->error.sent)
+        rpc->error.sent = sent;
     bl_rpc_step(rpc, BL_RPC_POSTED, belay_error_name(error->code));
     bl_task_post(rpc->loop, &rpc->task);
 }
@@ -215,6 +230,8 @@ void bl_rpc_attempt_over(struct belay_rpc *rpc, enum belay_sent sent)
         .pushback_ms = rpc->pushback_ms,
     };
 
+    if (rpc->failed && rpc->error.sent < sent)
+        rpc->error.sent = sent;
     bl_rpc_step(rpc, BL_RPC_BACKING_OFF, "");
     rpc->home->ops->freed(rpc);
     if (!go_again(rpc, &attempt))

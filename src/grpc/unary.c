@@ -66,7 +66,7 @@ int bl_unary_start(struct bl_rpc_home *home, const char *method, const void *req
         return rc;
     rpc->unary = fn;
     rc = belay_rpc_write(rpc, request, len);
-    if (rc < 0) {
+    if (rc < 0 && rc != BELAY_ECLOSED) { /* else it has failed already, and will say so */
         belay_rpc_cancel(rpc);
         return bl_error_set(error, rc, BELAY_STAGE_NONE, "the request of %s: %s", method,
                             belay_strerror(rc));

@@ -219,6 +219,7 @@ static void on_unary(const void *response, size_t len, const struct belay_rpc_re
     call->dones++;
     call->status = result->status;
     call->attempts = result->attempts;
+    call->sent = result->error ? result->error->sent : BELAY_ANSWERED;
     snprintf(call->message, sizeof call->message, "%s", result->message);
     snprintf(call->response, sizeof call->response, "%.*s", (int)len,
              response ? (const char *)response : "");

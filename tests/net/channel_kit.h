@@ -36,6 +36,7 @@ struct ck_call {
     bool done;
     int dones, status;
     int32_t attempts;
+    enum belay_sent sent; /* of its error */
     char message[512];
     char response[64];
 };

@@ -73,7 +73,9 @@ static void calls_that_are_under_way_end_with_the_channel(void **state)
     ck_until(&k, &running.done);
     ck_until(&k, &waiting.done);
     ck_bad(&running, BELAY_GRPC_CANCELLED);
+    assert_int_equal(running.sent, BELAY_MAYBE_SENT);
     ck_bad(&waiting, BELAY_GRPC_CANCELLED);
+    assert_int_equal(waiting.sent, BELAY_NOT_SENT);
     ck_until_state(&k, BELAY_CHANNEL_SHUTDOWN);
     assert_true(belay_channel_is_closed(k.channel));
     ck_a_while(&k);
