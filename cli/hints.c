@@ -61,6 +61,8 @@ static bool starts(const char *url, const char *scheme)
 /* One port, one protocol: which may it be, if not this one? */
 static const char *for_plain(const struct belay_error *error)
 {
+    if (strstr(error->text, "it speaks HTTP/2 without it"))
+        return " (http:// with --http2-prior-knowledge)";
     if (strstr(error->text, "it speaks plain HTTP"))
         return " (is it http://?)";
     if (strstr(error->text, "it sent 'HTTP/"))

@@ -69,7 +69,9 @@ static int refuse_unknown(const char *name)
     for (size_t i = 0; i < COMMANDS_N; i++)
         if (text_is_nearer(name, commands[i].name, &best))
             nearest = commands[i].name;
-    if (strstr(name, "://"))
+    if (strncmp(name, "grpc://", 7) == 0 || strncmp(name, "grpcs://", 8) == 0)
+        say("\"%s\" is a target, not a command (belay grpc %s list)", shown, shown);
+    else if (strstr(name, "://"))
         say("\"%s\" is a URL, not a command (belay get URL)", shown);
     else if (name[0] == '-')
         say("%s: there is no such option before a command (belay help)", shown);

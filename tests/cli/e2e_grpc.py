@@ -118,6 +118,8 @@ class Calls(grpc_kit.Case):
     def test_compressed_messages_go_and_come(self):
         item = json.dumps({"sku": "a" * 100000, "count": 2})
         self.assertEqual(self.answers("shop.Cart/Add", "--gzip", "-d", item), [{"count": "2"}])
+        run = self.grpc("shop.Cart/Items", "-v", "-d", '{"like": "gzip%s", "limit": 2}' % ("a" * 1000))
+        self.assertEqual([json.loads(line)["sku"] for line in run.stdout.splitlines()], ["gzip" + "a" * 1000 + n for n in "01"])
 
     def test_longer_messages_are_allowed_on_demand(self):
         query = json.dumps({"like": "a" * 5000000, "limit": 1})

@@ -2,8 +2,11 @@
 """`belay grpc`: what fails, with which status, and what it says of it."""
 import http.server
 import json
+import os
 import socket
+import subprocess
 import threading
+import unittest
 
 import grpc_kit
 import harness
@@ -65,6 +68,26 @@ BAD_USE = [
     (["T", "list", "--proto", "missing"], "missing"),
     (["T", "health", "--proto", "x"], "needs no schema"),
 ]
+
+
+NGINX = """
+daemon off;
+master_process off;
+error_log stderr;
+pid {dir}/pid;
+events {{ }}
+http {{
+    access_log off;
+    server {{
+        listen 127.0.0.1:{port} http2;
+        location /text. {{ return 200 hello; }}
+        location /gone. {{ return 404; }}
+        location /busy. {{ return 503; }}
+        location /login. {{ return 401; }}
+        location / {{ return 404; }}
+    }}
+}}
+"""
 
 
 class Errors(grpc_kit.Case):
@@ -171,6 +194,23 @@ class Errors(grpc_kit.Case):
             proxy = f"http://127.0.0.1:{listener.getsockname()[1]}"
             self.assertIn(b"shop.Cart", self.grpc("list", "-x", proxy, target="grpc://shop.test:7").stdout)
         self.assertEqual(asked, ["CONNECT shop.test:7 HTTP/1.1"])
+
+    @unittest.skipUnless(os.path.exists("/usr/sbin/nginx"), "nginx is not installed")
+    def test_servers_of_the_web_are_told(self):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        (self.dir / "conf").write_text(NGINX.format(dir=self.dir, port=port))
+        nginx = subprocess.Popen(["/usr/sbin/nginx", "-p", self.dir, "-c", self.dir / "conf"],
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(self.stop, nginx)
+        target = f"grpc://127.0.0.1:{port}"
+        self.assertEqual(self.belay("watch", "--until-up", "-m", "10s", "-q", f"127.0.0.1:{port}").returncode, 0)
+        for service, status, words in (("text", 66, ["UNKNOWN", "content-type text/plain", "is it a server of gRPC"]),
+                                       ("gone", grpc_kit.UNIMPLEMENTED, ["404"]), ("busy", grpc_kit.UNAVAILABLE, ["503"]),
+                                       ("login", 80, ["401"])):
+            self.refused(service + ".S/M", "--hex", target=target, status=status, words=words)
+        self.refused("list", target=target, status=grpc_kit.UNIMPLEMENTED, words=["404"])
 
     def test_http_1_is_told(self):
         class Handler(http.server.BaseHTTPRequestHandler):

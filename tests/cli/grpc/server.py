@@ -54,6 +54,8 @@ def add_many(items, context):
 
 
 def list_items(query, context):
+    if query.like.startswith("gzip"):
+        context.set_compression(grpc.Compression.Gzip)
     for i in range(query.limit):
         yield goods_pb2.Item(sku=f"{query.like}{i}", count=i)
 
