@@ -59,6 +59,7 @@ static void a_request_says_what_the_protocol_wants(void **state)
     assert_null(strstr(k.fields, "grpc-timeout"));
     assert_null(strstr(k.fields, "grpc-encoding"));
     assert_null(strstr(k.fields, "content-length"));
+    assert_null(strstr(k.fields, "\naccept:"));
     assert_true(k.ended);
     assert_int_equal(k.data_len, 10);
     assert_memory_equal(k.data, "\0\0\0\0\5hello", 10);
