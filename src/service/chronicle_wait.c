@@ -56,22 +56,29 @@ void bl_chronicle_answer(struct belay_chronicle *c, const struct belay_error *er
 
 /* ---- limits ---- */
 
+static void describe_limit(const struct belay_chronicle *c, enum belay_chronicle_phase phase,
+                           int64_t timeout_ms, struct belay_error *ret)
+{
+    struct belay_error scratch;
+    const struct belay_error *last = bl_chronicle_last(c, &scratch);
+
+    bl_error_set(ret, BELAY_ETIMEDOUT, BELAY_STAGE_QUEUE,
+                 "waiting for a connection to %s: not %s within %lld ms%s%s", c->label,
+                 belay_chronicle_phase_name(phase), (long long)timeout_ms, last ? "; " : "",
+                 last ? last->text : "");
+    ret->attempt = last ? last->attempt : 0;
+}
+
 static void on_limit(void *arg)
 {
     struct belay_chronicle_waiter *w = arg;
-    const struct belay_chronicle *c = w->of;
-    struct belay_error scratch, error;
-    const struct belay_error *last = bl_chronicle_last(c, &scratch);
+    struct belay_error error;
 
-    if (bl_chp_is_in(&c->policy, w->phase)) {
+    if (bl_chp_is_in(&w->of->policy, w->phase)) {
         tell(w, NULL);
         return;
     }
-    bl_error_set(&error, BELAY_ETIMEDOUT, BELAY_STAGE_QUEUE,
-                 "waiting for a connection to %s: not %s within %lld ms%s%s", c->label,
-                 belay_chronicle_phase_name(w->phase), (long long)w->timeout_ms, last ? "; " : "",
-                 last ? last->text : "");
-    error.attempt = last ? last->attempt : 0;
+    describe_limit(w->of, w->phase, w->timeout_ms, &error);
     tell(w, &error);
 }
 
@@ -172,20 +179,23 @@ static int start(struct bl_wait *wait)
     return rc;
 }
 
+/* Its time may be over before the loop, which has much to do, sees that of the waiter. */
 static void cancel(struct bl_wait *wait)
 {
-    belay_chronicle_waiter_cancel(BL_CONTAINER(wait, struct blocked, wait)->waiter);
+    struct blocked *b = BL_CONTAINER(wait, struct blocked, wait);
+
+    describe_limit(b->chronicle, b->phase, b->timeout_ms, &b->error);
+    belay_chronicle_waiter_cancel(b->waiter);
 }
 
 int belay_chronicle_wait_until_wait(struct belay_chronicle *chronicle,
                                     enum belay_chronicle_phase phase, int64_t timeout_ms,
                                     struct belay_error *error)
 {
-    /* The waiter's own limit has the better error. */
     struct blocked b = {.wait = {.loop = chronicle->loop, .start = start, .cancel = cancel},
                         .chronicle = chronicle,
                         .phase = phase,
-                        .timeout_ms = timeout_ms > 0 ? timeout_ms : BELAY_FOREVER};
+                        .timeout_ms = timeout_ms < 0 ? BELAY_FOREVER : timeout_ms};
     int rc = bl_wait(&b.wait, timeout_ms);
 
     if (rc == 0)

@@ -66,7 +66,7 @@ static void it_tries_until_it_succeeds(void **state)
     chk_start(&k);
     chk_wait(&k, &w, BELAY_FOREVER);
     CHK_UNTIL(&k, k.dials == 1);
-    assert_in_range(chk_next_dial_ms(&k), 1000, 1300);
+    assert_in_range(chk_next_dial_ms(&k), 1000, 1900);
     k.refuses = false;
     assert_false(w.done);
     chk_next_dial_ms(&k);
@@ -120,7 +120,7 @@ static void it_waits_longer_after_each_failure(void **state)
     chk_start(&k);
     CHK_UNTIL(&k, k.dials == 1);
     for (size_t i = 0; i < BL_COUNT(delays); i++)
-        assert_in_range(chk_next_dial_ms(&k), delays[i], delays[i] + 300);
+        assert_in_range(chk_next_dial_ms(&k), delays[i], delays[i] + 900);
     chk_close(&k);
 }
 
@@ -137,10 +137,10 @@ static void its_jitter_is_an_option(void **state)
     k.options.reconnect_spread_percent = 50;
     chk_start(&k);
     CHK_UNTIL(&k, k.dials == 1);
-    for (int i = 0; i < 10; i++) {
+    for (int i = 0; i < 40; i++) {
         int64_t ms = chk_next_dial_ms(&k);
 
-        assert_in_range(ms, 500, 1800);
+        assert_in_range(ms, 500, 2400);
         other |= ms < 950;
     }
     assert_true(other);
@@ -264,7 +264,7 @@ static void its_retries_are_counted_anew_after_each_success(void **state)
     for (int i = 0; i < 3; i++) {
         k.refuses = false;
         /* A loss was waited for, too. */
-        assert_in_range(chk_next_dial_ms(&k), i ? 2000 : 1000, i ? 2300 : 1300);
+        assert_in_range(chk_next_dial_ms(&k), i ? 2000 : 1000, i ? 2900 : 1900);
         CHK_UNTIL(&k, belay_chronicle_connected(k.c));
         k.refuses = true;
         chk_hang_up(&k, 0);
@@ -291,7 +291,7 @@ static void a_lost_channel_is_dropped_and_dialled_again(void **state)
     assert_int_equal(k.dials, 1);
     lost_ms = chk_now_ms(&k);
     chk_next_dial_ms(&k);
-    assert_in_range(k.dialled_ms[1] - lost_ms, 500, 1300); /* not at once */
+    assert_in_range(k.dialled_ms[1] - lost_ms, 500, 1900); /* not at once */
     CHK_UNTIL(&k, belay_chronicle_connected(k.c));
     assert_non_null(belay_chronicle_channel(k.c));
     chk_close(&k);
@@ -343,7 +343,7 @@ static void reconnect_without_a_channel_does_nothing(void **state)
     belay_chronicle_reconnect(k.c);
     chk_a_while(&k);
     assert_int_equal(k.dials, 1);
-    assert_in_range(chk_next_dial_ms(&k), 1000, 1300);
+    assert_in_range(chk_next_dial_ms(&k), 1000, 1900);
     chk_close(&k);
 }
 
