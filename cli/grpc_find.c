@@ -238,6 +238,29 @@ static int describe_all(struct grpc *g)
     return status;
 }
 
+/* What may stand behind -d: the message with every field of its own at its default value. */
+static void add_template(struct grpc *g, const char *symbol, struct bytes *text)
+{
+    static const struct grpc_style style = {.defaults = true};
+    const char *dot = strrchr(symbol, '.'), *unknown;
+    struct grpc_method method;
+    struct complaint why;
+    struct bytes json = {0};
+    char *service;
+
+    if (!dot)
+        return;
+    service = memory_copy(symbol, (size_t)(dot - symbol));
+    if (grpc_schema_method(g->schema, service, dot + 1, &method) &&
+        grpc_schema_write(g->schema, method.input, "", 0, &style, &json, &unknown, &why)) {
+        bytes_add(text, "\n// -d '", 8);
+        bytes_add(text, json.data, json.len);
+        bytes_add(text, "'\n", 2);
+    }
+    bytes_free(&json);
+    free(service);
+}
+
 int grpc_describe(struct grpc *g)
 {
     struct bytes text = {0};
@@ -254,10 +277,12 @@ int grpc_describe(struct grpc *g)
     if (slash)
         *slash = '.';
     status = look_up(g, symbol, &found);
-    if (status == EXIT_FINE && grpc_schema_describe(g->schema, symbol, &text))
+    if (status == EXIT_FINE && grpc_schema_describe(g->schema, symbol, &text)) {
+        add_template(g, symbol, &text);
         grpc_print(g, &text);
-    else if (status == EXIT_FINE)
+    } else if (status == EXIT_FINE) {
         status = refuse_symbol(g, symbol);
+    }
     free(symbol);
     bytes_free(&text);
     return status;

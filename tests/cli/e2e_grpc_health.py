@@ -53,9 +53,9 @@ class Health(grpc_kit.Case):
         self.assertEqual(run.wait(harness.LIMIT), 143)
 
     def test_watching_may_have_a_limit(self):
-        self.assertEqual(self.grpc("health", "--watch", "-m", "300ms").stdout, b"SERVING\n")
+        self.assertEqual(self.grpc("health", "--watch", "-m", "2s").stdout, b"SERVING\n")
         self.mine.health("", 2)
-        self.grpc("health", "--watch", "-m", "300ms", target=self.mine.target, status=1)
+        self.grpc("health", "--watch", "-m", "2s", target=self.mine.target, status=1)
 
     # ---- belay watch ----
 

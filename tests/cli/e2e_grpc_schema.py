@@ -66,6 +66,7 @@ class Schema(grpc_kit.Case):
         self.assertIn("// shop.Cart.Add is a method of shop.proto\nrpc Add(shop.Item) returns (shop.Total);", text)
         self.assertIn("message Item {", text)
         self.assertIn("message Total {", text)
+        self.assertTrue(text.endswith("""\n\n// -d '{"sku":"","count":0,"colour":"NONE","picture":""}'"""), text)
         self.assertEqual(text, "\n".join(self.lines("describe", "shop.Cart/Add")))
         self.assertIn("enum Colour {", "\n".join(self.lines("describe", "shop.Colour")))
         self.assertIn("service Stock {", "\n".join(self.lines("describe")))
