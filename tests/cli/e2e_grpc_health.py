@@ -111,7 +111,7 @@ class Etcd(grpc_kit.Case):
         self.addCleanup(self.stop, etcd)
         port = None
         for line in etcd.stderr:
-            entry = json.loads(line)
+            entry = json.loads(line) if line.startswith("{") else {"msg": ""}  # warnings come before its log
             if "client" in entry["msg"] and "insecure" in entry["msg"]:
                 port = entry["address"].rsplit(":", 1)[1]
                 break
