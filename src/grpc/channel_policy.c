@@ -220,13 +220,13 @@ void bl_cp_lost(struct bl_cp *cp, struct bl_cp_sub *sub, bool goaway, bool usefu
     sub->ready--;
     sub->ending += goaway;
     cp->want_resolve = true;
-    if (sub->ready > 0)
-        return;
     if (!useful)
         sub->next_at = bl_cp_later(sub->started_at, (uint64_t)cp->limits.backoff.options.delay_ms *
                                                         UINT64_C(1000000));
     if (sub->next_at <= now)
         sub->next_at = 0;
+    if (sub->ready > 0)
+        return;
     sub->state = sub->opening ? BELAY_CHANNEL_CONNECTING : BELAY_CHANNEL_IDLE;
     if (cp->chosen == sub) {
         cp->chosen = NULL;

@@ -112,6 +112,7 @@ static void sleep_if_due(struct bl_cp *cp, uint64_t now)
     cp->active = false;
     cp->chosen = NULL;
     cp->idle_at = BELAY_NEVER;
+    cp->want_resolve = true; /* addresses age: when it wakes they are asked for again */
     bl_cp_settle(cp);
 }
 

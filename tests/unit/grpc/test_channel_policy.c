@@ -262,6 +262,29 @@ static void a_connection_that_was_of_no_use_is_not_opened_again_at_once(void **s
     expect(&r, BL_CP_DIAL, 0);
 }
 
+static void nor_is_one_beside_another(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    rig_open(&r, BELAY_PICK_FIRST);
+    begin(&r, 1);
+    bl_cp_call(&r.cp);
+    expect(&r, BL_CP_DIAL, 0);
+    bl_cp_opened(&r.cp, &r.subs[0]);
+    r.now += MS(5000);
+    bl_cp_full(&r.cp, &r.subs[0]);
+    expect(&r, BL_CP_DIAL, 0);
+    bl_cp_opened(&r.cp, &r.subs[0]);
+    bl_cp_lost(&r.cp, &r.subs[0], false, false, r.now);
+    bl_cp_full(&r.cp, &r.subs[0]);
+    expect(&r, BL_CP_RESOLVE, -1);
+    expect_nothing(&r);
+    expect_state(&r, BELAY_CHANNEL_READY);
+    wake(&r, 1000);
+    expect(&r, BL_CP_DIAL, 0);
+}
+
 static void a_name_is_looked_up_once_a_second_at_most(void **state)
 {
     struct rig r;
@@ -449,6 +472,7 @@ static void it_sleeps_when_there_was_no_call_for_long(void **state)
     expect_nothing(&r);
     expect_state(&r, BELAY_CHANNEL_IDLE);
     bl_cp_connect(&r.cp, r.now);
+    expect(&r, BL_CP_RESOLVE, -1); /* who knows what has become of them meanwhile */
     expect(&r, BL_CP_DIAL, 0);
 }
 
@@ -555,6 +579,7 @@ int main(void)
         cmocka_unit_test(an_attempt_has_its_limit),
         cmocka_unit_test(a_lost_connection_leaves_pick_first_idle),
         cmocka_unit_test(a_connection_that_was_of_no_use_is_not_opened_again_at_once),
+        cmocka_unit_test(nor_is_one_beside_another),
         cmocka_unit_test(a_name_is_looked_up_once_a_second_at_most),
         cmocka_unit_test(look_ups_that_fail_back_off_and_keep_what_is_known),
         cmocka_unit_test(round_robin_is_as_good_as_its_best_address),
