@@ -102,12 +102,10 @@ static void answer_one(struct history *h)
         chk_answer(&h->k, n);
 }
 
+/* It lets nobody stay, for a time. */
 static void toggle_server(struct history *h)
 {
-    if (h->deaf)
-        h2_start_again(&h->k.net.servers[0]);
-    else
-        h2_stop(&h->k.net.servers[0]);
+    h->k.net.servers[0].on_open = h->deaf ? NULL : h2_hang_up;
     h->deaf = !h->deaf;
 }
 
