@@ -159,6 +159,7 @@ static void close_session(struct bl_session *base)
         *s->gone = true;
     say_goodbye(s);
     nghttp2_session_del(s->nghttp2); /* streams are ours: it calls nobody */
+    bl_h2_memory_fini(&s->memory);
     bl_task_cancel(&s->flush);
     bl_task_cancel(&s->end);
     bl_timer_fini(&s->timer, loop);
@@ -352,27 +353,9 @@ static const struct bl_session_ops ops = {
     .close = close_session,
 };
 
-/* nghttp2's memory is the loop's. */
-static void *mem_malloc(size_t size, void *mem)
-{
-    return bl_alloc(mem, size);
-}
-static void mem_free(void *ptr, void *mem)
-{
-    bl_free(mem, ptr);
-}
-static void *mem_calloc(size_t n, size_t size, void *mem)
-{
-    return size && n > SIZE_MAX / size ? NULL : bl_zalloc(mem, n * size);
-}
-static void *mem_realloc(void *ptr, size_t size, void *mem)
-{
-    return bl_realloc(mem, ptr, size);
-}
-
 static int make_nghttp2(struct bl_h2_session *s)
 {
-    nghttp2_mem mem = {bl_h2_mem(s), mem_malloc, mem_free, mem_calloc, mem_realloc};
+    nghttp2_mem mem = bl_h2_memory_init(&s->memory, bl_h2_mem(s));
     nghttp2_session_callbacks *callbacks;
     nghttp2_option *option;
     int rc;
@@ -432,6 +415,7 @@ int bl_h2_session_new(struct belay_http *http, struct belay_conn *conn, struct b
     if (bl_timer_init(&s->timer, http->loop, on_timer, s) < 0 || make_nghttp2(s) < 0 ||
         say_hello(s) < 0) {
         nghttp2_session_del(s->nghttp2);
+        bl_h2_memory_fini(&s->memory);
         bl_timer_fini(&s->timer, http->loop);
         bl_free(&http->loop->mem, s);
         return BELAY_ENOMEM;

@@ -15,6 +15,7 @@
 #include <nghttp2/nghttp2.h>
 
 #include "http/client.h"
+#include "http/h2_memory.h"
 #include "http/session.h"
 #include "http/target.h"
 #include "net/stream.h"
@@ -85,6 +86,7 @@ struct bl_h2_session {
     struct bl_task end;    /* it never came up: frees it */
     struct bl_timer timer; /* PING */
     struct bl_h2_limits limits;
+    struct bl_h2_memory memory; /* nghttp2's */
 
     /* The frame that comes in. */
     uint8_t header[BL_H2_FRAME_HEADER];
@@ -107,7 +109,7 @@ struct bl_h2_session {
     bool pinging;  /* a PING waits for its answer */
     bool checking; /* ... and the keeper for what comes of it */
     uint32_t goaway_code;
-    bool calm; /* a GOAWAY said that there were too many PINGs */
+    bool calm;                   /* a GOAWAY said that there were too many PINGs */
     uint64_t heard_at, whole_at; /* when bytes last came, and something whole */
     uint64_t pinged_at;          /* when the last PING went */
     int code;                    /* of a failure where none can be told; 0: none */
