@@ -212,8 +212,10 @@ void bl_chronicle_take_channel(struct belay_chronicle *c, struct belay_channel *
 /* By the task: the caller's function may be called. */
 void bl_chronicle_drop_channel(struct belay_chronicle *c);
 void bl_chronicle_close_channel(struct belay_chronicle *c, struct belay_channel *channel);
-/* Its calls are answered no more by what is about to be freed. */
+/* Calls of the one there is get no credentials any more: those of the connection may be of another
+ * kernel by now, or are about to be freed. The caller's own stay. */
 void bl_chronicle_disown_channel(struct belay_chronicle *c);
+belay_rpc_credentials_fn bl_chronicle_refuse_call; /* what they are told */
 
 /* ---- chronicle_resolve.c ---- */
 
@@ -245,6 +247,8 @@ enum bl_chronicle_query_kind { BL_CHRONICLE_Q_RESOLVE, BL_CHRONICLE_Q_PROBE, BL_
 struct belay_chronicle_query *bl_chronicle_query_new(struct belay_chronicle *c,
                                                      enum bl_chronicle_query_kind kind,
                                                      size_t place);
+/* The caller's function is asked for a channel. */
+void bl_chronicle_query_open(struct belay_chronicle *c, const char *target);
 /* By the task: one that was answered; false: there was none. */
 bool bl_chronicle_query_heed(struct belay_chronicle *c);
 

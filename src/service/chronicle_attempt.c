@@ -156,20 +156,21 @@ void bl_chronicle_close_channel(struct belay_chronicle *c, struct belay_channel 
         belay_channel_close(channel, NULL, NULL);
 }
 
-static void refuse_credentials(struct belay_rpc *rpc, const char *method, void *arg)
+void bl_chronicle_refuse_call(struct belay_rpc *rpc, const char *method, void *arg)
 {
     struct belay_error error;
 
     (void)method, (void)arg;
     bl_error_set(&error, BELAY_ECLOSED, BELAY_STAGE_USE,
-                 "the connection to Chronicle was disconnected");
+                 "the channel is the connection's no more, which was lost or disconnected");
+    error.kind = BELAY_KIND_RETRY; /* elsewhere it may be made */
     belay_rpc_credentials_done(rpc, NULL, 0, &error);
 }
 
 void bl_chronicle_disown_channel(struct belay_chronicle *c)
 {
     if (c->channel && c->access && c->channel->options.credentials_arg == c->access)
-        bl_channel_set_credentials(c->channel, refuse_credentials, NULL);
+        bl_channel_set_credentials(c->channel, bl_chronicle_refuse_call, NULL);
 }
 
 void bl_chronicle_drop_channel(struct belay_chronicle *c)
@@ -178,6 +179,7 @@ void bl_chronicle_drop_channel(struct belay_chronicle *c)
 
     bl_chronicle_session_free(c->session);
     c->session = NULL;
+    bl_chronicle_disown_channel(c);
     c->channel = NULL;
     if (!channel)
         return;
@@ -210,7 +212,6 @@ static void open_channel(struct belay_chronicle *c)
 {
     const struct bl_chronicle_host *place = &c->attempt.places.list[c->attempt.place];
     char target[BL_CHRONICLE_PLACE_SIZE + 8];
-    struct belay_chronicle_query *query;
     struct belay_channel *channel;
     struct belay_error error;
     int rc = bl_chronicle_access_aim(c->access, place->name, place->port, &error);
@@ -218,9 +219,7 @@ static void open_channel(struct belay_chronicle *c)
     c->attempt.step = BL_CHRONICLE_OPENING;
     target_of(place, target, sizeof target);
     if (rc == 0 && c->functions.connect) {
-        query = bl_chronicle_query_new(c, BL_CHRONICLE_Q_OPEN, 0);
-        if (query)
-            c->functions.connect(query, target, &c->channel_options, c->functions.arg);
+        bl_chronicle_query_open(c, target);
         return;
     }
     if (rc == 0)

@@ -4,6 +4,7 @@
  * and the end of the connection waits for it: one whose attempt is over is dropped, and the channel
  * that it brought is disconnected. Answers are written down, for the task.
  */
+#include "grpc/channel.h"
 #include "service/chronicle.h"
 
 struct belay_chronicle_query {
@@ -46,6 +47,46 @@ static void query_free(struct belay_chronicle_query *q)
     bl_chronicle_places_free(&q->places, mem);
     bl_error_copy_clear(&q->error, mem);
     bl_free(mem, q);
+}
+
+static bool is_current(const struct belay_chronicle_query *q)
+{
+    static const enum bl_chronicle_step steps[] = {
+        [BL_CHRONICLE_Q_RESOLVE] = BL_CHRONICLE_RESOLVING,
+        [BL_CHRONICLE_Q_PROBE] = BL_CHRONICLE_PROBING,
+        [BL_CHRONICLE_Q_OPEN] = BL_CHRONICLE_OPENING,
+    };
+    const struct bl_chronicle_attempt *a = &q->of->attempt;
+
+    return a->number == q->attempt && a->step == steps[q->kind] && !a->failed;
+}
+
+/* ---- asking for a channel ---- */
+
+/* Calls on a channel that has not been handed over: the connection may be gone before that. */
+static void ask_through(struct belay_rpc *rpc, const char *method, void *arg)
+{
+    const struct belay_chronicle_query *q = arg;
+    const struct belay_channel_options *o = &q->of->channel_options;
+
+    if (is_current(q))
+        o->credentials(rpc, method, o->credentials_arg);
+    else
+        bl_chronicle_refuse_call(rpc, method, NULL);
+}
+
+void bl_chronicle_query_open(struct belay_chronicle *c, const char *target)
+{
+    struct belay_channel_options o = c->channel_options;
+    struct belay_chronicle_query *q = bl_chronicle_query_new(c, BL_CHRONICLE_Q_OPEN, 0);
+
+    if (!q)
+        return;
+    if (o.credentials && o.credentials_arg == c->access) {
+        o.credentials = ask_through;
+        o.credentials_arg = q;
+    }
+    c->functions.connect(q, target, &o, c->functions.arg);
 }
 
 /* ---- answers ---- */
@@ -117,7 +158,7 @@ void belay_chronicle_opened(struct belay_chronicle_query *query, struct belay_ch
     struct belay_error own;
     bool is_answer = begin(query, BL_CHRONICLE_Q_OPEN);
 
-    if (is_answer && !channel && !error) {
+    if (is_answer && !channel && (!error || !error->code)) {
         bl_error_set(&own, BELAY_EINVAL, BELAY_STAGE_CONNECT,
                      "connecting to %s: neither a channel nor an error", query->of->label);
         error = &own;
@@ -130,16 +171,12 @@ void belay_chronicle_opened(struct belay_chronicle_query *query, struct belay_ch
 
 /* ---- heeding them ---- */
 
-static bool is_current(const struct belay_chronicle_query *q)
+/* From now on its calls ask that; nothing where its credentials are not those of the question. */
+static void give_credentials(const struct belay_chronicle_query *q, belay_rpc_credentials_fn *fn,
+                             void *arg)
 {
-    static const enum bl_chronicle_step steps[] = {
-        [BL_CHRONICLE_Q_RESOLVE] = BL_CHRONICLE_RESOLVING,
-        [BL_CHRONICLE_Q_PROBE] = BL_CHRONICLE_PROBING,
-        [BL_CHRONICLE_Q_OPEN] = BL_CHRONICLE_OPENING,
-    };
-    const struct bl_chronicle_attempt *a = &q->of->attempt;
-
-    return a->number == q->attempt && a->step == steps[q->kind] && !a->failed;
+    if (q->channel && q->channel->options.credentials_arg == q)
+        bl_channel_set_credentials(q->channel, fn, arg);
 }
 
 static void use(struct belay_chronicle *c, struct belay_chronicle_query *q)
@@ -154,6 +191,7 @@ static void use(struct belay_chronicle *c, struct belay_chronicle_query *q)
         bl_chronicle_probe_answer(c, q->place, q->count);
         break;
     case BL_CHRONICLE_Q_OPEN:
+        give_credentials(q, c->channel_options.credentials, c->channel_options.credentials_arg);
         bl_chronicle_take_channel(c, q->channel);
         break;
     }
@@ -175,6 +213,7 @@ bool bl_chronicle_query_heed(struct belay_chronicle *c)
         bl_chronicle_attempt_fail(c, bl_error_copy_get(&q->error, &scratch, NULL));
     else if (current)
         use(c, q);
+    give_credentials(q, bl_chronicle_refuse_call, NULL);
     if (!current || q->error.code)
         late = q->channel;
     else

@@ -163,24 +163,28 @@ static void the_first_answer_counts(void **state)
     chk_close(&k);
 }
 
-static void an_answer_to_another_question_is_a_failure(void **state)
+static void an_answer_that_is_none_is_a_failure(void **state)
 {
-    struct chronicle_kit k;
-    struct chk_waiter w;
+    const struct belay_error nothing = {0};
 
     (void)state;
-    chk_open(&k);
-    k.holds = true;
-    k.options.retry_attempts = 1;
-    chk_start(&k);
-    chk_wait(&k, &w, BELAY_FOREVER);
-    CHK_UNTIL(&k, k.held_n == 1);
-    belay_chronicle_probed(k.held[0], 5);
-    chk_next_dial_ms(&k);
-    belay_chronicle_opened(k.held[1], NULL, NULL); /* neither ... nor */
-    CHK_UNTIL(&k, w.done);
-    assert_int_equal(w.error.code, BELAY_EINVAL);
-    chk_close(&k);
+    for (int i = 0; i < 2; i++) {
+        struct chronicle_kit k;
+        struct chk_waiter w;
+
+        chk_open(&k);
+        k.holds = true;
+        k.options.retry_attempts = 1;
+        chk_start(&k);
+        chk_wait(&k, &w, BELAY_FOREVER);
+        CHK_UNTIL(&k, k.held_n == 1);
+        belay_chronicle_probed(k.held[0], 5); /* to another question */
+        chk_next_dial_ms(&k);
+        belay_chronicle_opened(k.held[1], NULL, i ? &nothing : NULL); /* neither ... nor */
+        CHK_UNTIL(&k, w.done);
+        assert_int_equal(w.error.code, BELAY_EINVAL);
+        chk_close(&k);
+    }
 }
 
 static void a_channel_that_comes_with_an_error_is_disconnected(void **state)
@@ -520,7 +524,7 @@ int main(void)
         cmocka_unit_test(a_channel_that_comes_after_its_attempt_is_disconnected),
         cmocka_unit_test(an_error_that_comes_late_harms_no_channel),
         cmocka_unit_test(the_first_answer_counts),
-        cmocka_unit_test(an_answer_to_another_question_is_a_failure),
+        cmocka_unit_test(an_answer_that_is_none_is_a_failure),
         cmocka_unit_test(a_channel_that_comes_with_an_error_is_disconnected),
         cmocka_unit_test(a_channel_that_is_closed_already_is_a_failure),
         cmocka_unit_test(addresses_may_come_from_the_caller),
