@@ -201,7 +201,7 @@ static const struct option_row limit_rows[] = {
 static const struct option_row connect_rows[] = {
     TEXT(0, "cacert", "FILE", tls.ca_file, "trust these authorities (PEM) and no others"),
     TEXT(0, "capath", "DIR", tls.ca_dir, "the same, a directory of hashed PEM files"),
-    TEXT(0, "cert", "FILE", tls.cert_file, "client certificate and its chain (PEM)"),
+    TEXT(0, "cert", "FILE", tls.cert_file, "client certificate and its chain (PEM, PKCS#12)"),
     TEXT(0, "key", "FILE", tls.key_file, "its key, if it is in another file"),
     TEXT(0, "pass", "PHRASE", tls.key_passphrase, "passphrase of the key"),
     FLAG('k', "insecure", tls.no_verify, "believe whoever answers"),
