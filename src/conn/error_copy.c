@@ -29,7 +29,7 @@ void bl_error_copy_set(struct bl_error_copy *copy, struct bl_mem *mem,
 void bl_error_copy_clear(struct bl_error_copy *copy, struct bl_mem *mem)
 {
     bl_free(mem, copy->whole);
-    copy->whole = NULL;
+    *copy = (struct bl_error_copy){0};
 }
 
 const struct belay_error *bl_error_copy_get(const struct bl_error_copy *copy,

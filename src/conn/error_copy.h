@@ -23,6 +23,7 @@ struct bl_error_copy {
  */
 void bl_error_copy_set(struct bl_error_copy *copy, struct bl_mem *mem,
                        const struct belay_error *error);
+/* There is none any more: its code is 0. */
 void bl_error_copy_clear(struct bl_error_copy *copy, struct bl_mem *mem);
 
 /* What was kept, or, made up in *scratch from the code, a sentence about the endpoint

@@ -123,7 +123,6 @@ static void on_opened(struct belay_conn *conn, void *keeper)
     if (c->pp.state != BL_PP_DIALING)
         return; /* it is about to be closed */
     bl_error_copy_clear(&peer->last_error, &pool->loop->mem);
-    peer->last_error.code = 0;
     c->pp.checkable = bl_conn_can_check(conn) || pool->callbacks.health_check;
     c->pp.addr = address_number(conn);
     bl_pp_opened(&c->pp, bl_conn_facts(conn), bl_pool_now(pool));
