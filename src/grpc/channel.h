@@ -60,8 +60,8 @@ struct belay_channel {
     struct bl_timer timer;
     struct bl_error_copy error; /* the last failure or loss */
     enum belay_channel_state told;
-    belay_channel_state_fn *watch;
-    void *watch_arg;
+    belay_channel_state_fn *watch, *keep;
+    void *watch_arg, *keep_arg;
     struct bl_list blocked;           /* who waits for a state */
     struct belay_channel_stats stats; /* what is counted since it was opened */
 
@@ -140,6 +140,9 @@ void bl_channel_cancel_calls(struct belay_channel *ch);
 
 /* Tells what the state is by now, and those who wait for it. */
 void bl_channel_tell(struct belay_channel *ch);
+/* For whoever lends the channel to others, whose watch is theirs: told before it, and may close the
+ * channel. fn NULL: nobody does. */
+void bl_channel_keep(struct belay_channel *ch, belay_channel_state_fn *fn, void *arg);
 /* Somebody waits until it is READY. */
 bool bl_channel_is_awaited(const struct belay_channel *ch);
 /* It is closed: all of them have waited long enough. */

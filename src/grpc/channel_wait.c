@@ -26,6 +26,12 @@ void belay_channel_watch(struct belay_channel *ch, belay_channel_state_fn *fn, v
     ch->watch_arg = arg;
 }
 
+void bl_channel_keep(struct belay_channel *ch, belay_channel_state_fn *fn, void *arg)
+{
+    ch->keep = fn;
+    ch->keep_arg = arg;
+}
+
 void belay_channel_connect(struct belay_channel *ch)
 {
     if (ch->closing || ch->draining)
@@ -197,7 +203,9 @@ void bl_channel_tell(struct belay_channel *ch)
                  belay_channel_state_name(ch->told), last ? last->text : "");
         if (ch->told == BELAY_CHANNEL_READY)
             bl_channel_remember(ch, NULL);
-        if (ch->watch)
+        if (ch->keep)
+            ch->keep(ch, ch->told, last, ch->keep_arg);
+        if (ch->watch && ch->cp.state == ch->told) /* else it hears of what came of it */
             ch->watch(ch, ch->told, last, ch->watch_arg);
     }
 }

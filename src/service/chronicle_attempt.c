@@ -139,7 +139,7 @@ void bl_chronicle_take_channel(struct belay_chronicle *c, struct belay_channel *
 {
     c->channel = belay_channel_ref(channel);
     c->attempt.step = BL_CHRONICLE_READYING;
-    belay_channel_watch(channel, on_state, c);
+    bl_channel_keep(channel, on_state, c);
     if (belay_channel_is_closed(channel))
         on_state(channel, BELAY_CHANNEL_SHUTDOWN, NULL, c);
     else if (belay_channel_get_state(channel) == BELAY_CHANNEL_READY)
@@ -183,7 +183,7 @@ void bl_chronicle_drop_channel(struct belay_chronicle *c)
     c->channel = NULL;
     if (!channel)
         return;
-    belay_channel_watch(channel, NULL, NULL);
+    bl_channel_keep(channel, NULL, NULL);
     bl_chronicle_close_channel(c, channel);
     belay_channel_unref(channel);
 }

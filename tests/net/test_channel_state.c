@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "grpc/channel.h"
+
 static void say_nothing(struct h2_server *s, unsigned conn, uint32_t id)
 {
     (void)s, (void)conn, (void)id;
@@ -93,6 +95,44 @@ static void failures_and_retries_are_counted(void **state)
     ck_close(&k);
 }
 
+/* ---- two who watch ---- */
+
+static void keep(struct belay_channel *channel, enum belay_channel_state state,
+                 const struct belay_error *error, void *arg)
+{
+    unsigned *ready = arg;
+
+    (void)error;
+    if (state == BELAY_CHANNEL_READY)
+        ++*ready;
+    else if (state == BELAY_CHANNEL_IDLE)
+        belay_channel_close(channel, NULL, NULL);
+}
+
+/* Who lends the channel hears of it before the one who has it. */
+static void a_watch_is_not_the_keeper_s(void **state)
+{
+    struct channel_kit k;
+    unsigned ready = 0;
+
+    (void)state;
+    ck_open(&k, "ipv4:127.0.0.1:%1", NULL);
+    belay_channel_ref(k.channel);
+    bl_channel_keep(k.channel, keep, &ready);
+    belay_channel_connect(k.channel);
+    ck_until_state(&k, BELAY_CHANNEL_READY);
+    assert_int_equal(ready, 1);
+    assert_int_equal(k.states[k.states_n - 1], BELAY_CHANNEL_READY);
+    h2_hang_up(&k.servers[0], 0);
+    ck_until_state(&k, BELAY_CHANNEL_SHUTDOWN);
+    ck_a_while(&k);
+    assert_int_equal(k.states[k.states_n - 1], BELAY_CHANNEL_SHUTDOWN);
+    assert_int_equal(k.states[k.states_n - 2], BELAY_CHANNEL_READY);
+    belay_channel_unref(k.channel);
+    k.channel = NULL;
+    ck_close(&k);
+}
+
 /* ---- waiting ---- */
 
 static void close_it(void *arg)
@@ -132,12 +172,42 @@ static void who_waits_for_a_change_hears_of_each(void **state)
     ck_close(&k);
 }
 
+/* ---- what its watch is told ---- */
+
+static void a_failure_that_is_over_is_not_told_when_it_falls_asleep(void **state)
+{
+    struct belay_backoff_options backoff = belay_backoff_options_init();
+    struct belay_channel_options o = ck_options();
+    struct channel_kit k;
+
+    (void)state;
+    backoff.delay_ms = 5;
+    o.backoff = &backoff;
+    o.idle_timeout_ms = 60000;
+    ck_open(&k, "ipv4:127.0.0.1:%1", &o);
+    h2_stop(&k.servers[0]);
+    belay_channel_connect(k.channel);
+    ck_until_state(&k, BELAY_CHANNEL_TRANSIENT_FAILURE);
+    assert_int_equal(k.error.code, BELAY_ECONNECT);
+    h2_start_again(&k.servers[0]);
+    ck_until_state(&k, BELAY_CHANNEL_READY);
+    k.error.code = 0;
+    ck_forward(&k, 60000);
+    ck_until_state(&k, BELAY_CHANNEL_IDLE);
+    ck_a_while(&k);
+    assert_int_equal(k.states[k.states_n - 1], BELAY_CHANNEL_IDLE);
+    assert_int_equal(k.error.code, 0);
+    ck_close(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(calls_and_connections_are_counted),
         cmocka_unit_test(failures_and_retries_are_counted),
+        cmocka_unit_test(a_watch_is_not_the_keeper_s),
         cmocka_unit_test(who_waits_for_a_change_hears_of_each),
+        cmocka_unit_test(a_failure_that_is_over_is_not_told_when_it_falls_asleep),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
