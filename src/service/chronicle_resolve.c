@@ -5,6 +5,7 @@
  * of the system's.
  */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "net/resolver.h"
 #include "service/chronicle.h"
@@ -95,6 +96,21 @@ struct bl_chronicle_lookup {
     struct bl_lookup_at *of_server;
 };
 
+/* The same order after each look-up, as round-robin counts on it: they come as they were drawn by
+ * weight, which is for those who take the first. */
+static int compare(const void *x, const void *y)
+{
+    const struct bl_srv *a = x, *b = y;
+    int names;
+
+    if (a->priority != b->priority)
+        return a->priority < b->priority ? -1 : 1;
+    if (a->weight != b->weight)
+        return a->weight > b->weight ? -1 : 1;
+    names = strcmp(a->target, b->target);
+    return names ? names : (int)a->port - b->port;
+}
+
 static int take_record(struct belay_chronicle *c, const struct bl_srv *record)
 {
     struct bl_chronicle_places *places = &c->attempt.places;
@@ -113,6 +129,7 @@ static int take_record(struct belay_chronicle *c, const struct bl_srv *record)
 static void on_records(const struct bl_srv *records, size_t n, const struct belay_error *error,
                        void *arg)
 {
+    struct bl_srv sorted[BL_CHRONICLE_HOSTS_MAX];
     struct belay_chronicle *c = arg;
     int rc;
 
@@ -122,9 +139,11 @@ static void on_records(const struct bl_srv *records, size_t n, const struct bela
         return;
     }
     n = n < BL_CHRONICLE_HOSTS_MAX ? n : BL_CHRONICLE_HOSTS_MAX;
+    memcpy(sorted, records, n * sizeof *records);
+    qsort(sorted, n, sizeof *sorted, compare);
     rc = make_places(c, n);
     for (size_t i = 0; i < n && rc == 0; i++)
-        rc = take_record(c, &records[i]);
+        rc = take_record(c, &sorted[i]);
     if (rc < 0)
         bl_chronicle_attempt_no_memory(c, "its addresses");
     else

@@ -207,6 +207,37 @@ static void records_are_looked_up(void **state)
     chk_close(&k);
 }
 
+static void records_are_taken_in_turn_however_they_come(void **state)
+{
+    struct belay_dns_record records[CK_SERVERS];
+    struct chronicle_kit k;
+    struct fake_query *q;
+
+    (void)state;
+    chk_open(&k);
+    k.functions = (struct belay_chronicle_functions){.size = sizeof k.functions};
+    chk_string(&k, "chronicle+srv://kernels.test?disableTls=true&loadBalancer=round-robin");
+    for (unsigned i = 0; i < CK_SERVERS; i++)
+        records[i] = (struct belay_dns_record){.ttl_s = 1,
+                                               .target = "127.0.0.1",
+                                               .priority = 1,
+                                               .weight = 5,
+                                               .port = (uint16_t)k.net.servers[i].port};
+    chk_start(&k);
+    for (unsigned n = 1; n <= 4 * CK_SERVERS; n++) {
+        CHK_UNTIL(&k, (q = fake_dns_find(&k.net.dns, SRV_NAME, BELAY_DNS_SRV)) != NULL);
+        fake_dns_answer(q, 0, records, CK_SERVERS);
+        CHK_UNTIL(&k, belay_chronicle_connected(k.c));
+        assert_int_equal(ck_accepted(&k.net), n);
+        for (unsigned i = 0; i < CK_SERVERS; i++)
+            assert_in_range(k.net.servers[i].accepted, n / CK_SERVERS, n / CK_SERVERS + 1);
+        chk_forward(&k, 2000);
+        belay_chronicle_reconnect(k.c);
+        CHK_UNTIL(&k, !belay_chronicle_connected(k.c));
+    }
+    chk_close(&k);
+}
+
 static void no_records_are_a_failure_that_is_tried_again(void **state)
 {
     struct chronicle_kit k;
@@ -446,6 +477,7 @@ int main(void)
         cmocka_unit_test(where_no_kernel_answers_one_is_taken_by_chance),
         cmocka_unit_test(they_are_asked_again_for_each_attempt),
         cmocka_unit_test(records_are_looked_up),
+        cmocka_unit_test(records_are_taken_in_turn_however_they_come),
         cmocka_unit_test(no_records_are_a_failure_that_is_tried_again),
         cmocka_unit_test(it_can_end_while_names_are_looked_up),
         cmocka_unit_test(the_string_s_own_name_server_is_asked),
