@@ -156,6 +156,14 @@ void h2_ping(struct h2_conn *c)
         ping(c, "a ping!!");
 }
 
+void h2_ping_unfit(struct h2_conn *c)
+{
+    if (!c->spoken || c->wire->net->server_ended)
+        return;
+    c->unfit_pings++;
+    ping(c, H2_UNFIT_PING);
+}
+
 static unsigned above(const struct h2_conn *c, uint32_t last)
 {
     unsigned n = 0;

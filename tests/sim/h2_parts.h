@@ -6,6 +6,7 @@
 #include "sim/h2_server.h"
 
 #define H2_GOAWAY_PING "goaway!!" /* follows each GOAWAY */
+#define H2_UNFIT_PING  "unfit!!!"
 
 /* h2_server.c */
 void h2_stream_free(struct h2_stream *st);

@@ -50,6 +50,7 @@ enum h2_server_deed {
 };
 
 struct h2_stream;
+struct h2_conn;
 
 struct h2_app {
     void (*head)(struct h2_stream *st);
@@ -71,7 +72,7 @@ struct h2_host {
     uint64_t settings_ns;                     /* how late the first ones are */
     unsigned refuses, resets, hangs, hurries; /* per cent of requests */
     uint64_t lost_ns;                         /* when the client last let go of a connection */
-    /* a request's head is whole; may be NULL */
+    /* may be NULL; a request's head is whole */
     void (*on_stream)(struct h2_stream *st);
 };
 
@@ -114,6 +115,8 @@ struct h2_conn {
     uint64_t goaway_seen_ns;
     uint32_t last_id; /* of the last GOAWAY */
     unsigned pings;   /* unanswered */
+    unsigned unfit_pings;
+    bool unfit; /* h2_ping_unfit was answered: its server has taken back what was said */
 
     /* the eye */
     uint8_t head[9];
@@ -162,6 +165,7 @@ void h2_done(struct h2_stream *st); /* it is acted upon */
 enum h2_goaway { H2_GOAWAY_NOTICE, H2_GOAWAY_NOW, H2_GOAWAY_ERROR };
 void h2_settings(struct h2_conn *c); /* as its host says now */
 void h2_ping(struct h2_conn *c);
+void h2_ping_unfit(struct h2_conn *c); /* its answer sets c->unfit */
 void h2_goaway(struct h2_conn *c, enum h2_goaway how);
 void h2_hang_up(struct h2_conn *c); /* it ends its side */
 /* Nothing is on its way in either direction, and the server is listening. */

@@ -78,7 +78,7 @@ void met_print(const struct met *m)
            (unsigned long long)m->events_least, (unsigned long long)m->peers_least,
            (unsigned long long)m->faults_least);
     for (size_t i = 0; i < m->steps_n; i++) {
-        char name[40];
+        char name[56];
 
         snprintf(name, sizeof name, "%s -> %s", m->steps[i].from[0] ? m->steps[i].from : "(new)",
                  m->steps[i].to[0] ? m->steps[i].to : "(gone)");

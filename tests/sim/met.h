@@ -12,7 +12,7 @@
 #define MET_DEEDS_MAX 96
 
 struct met_step {
-    char noun[16], from[16], to[16];
+    char noun[16], from[24], to[24];
     uint64_t n;
 };
 

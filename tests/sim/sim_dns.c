@@ -71,6 +71,7 @@ static void answer(void *arg)
             records[n].addr = name->addrs[i];
             records[n++].addr.port = 0;
         }
+    sim_note(q->world, "name %s: %zu addresses", name->name, n);
     status = name->fails ? BELAY_EDNS : name->missing || n == 0 ? BELAY_ENONAME : 0;
     if (name->fails)
         sim_did(q->world, SIM_FAULT_DNS_FAIL, NULL);
