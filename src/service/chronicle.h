@@ -260,8 +260,8 @@ void bl_chronicle_answer(struct belay_chronicle *c, const struct belay_error *er
 /* ---- chronicle_phases.c ---- */
 
 void bl_chronicle_tell(struct belay_chronicle *c, enum belay_chronicle_phase phase);
-/* Those who have not been told yet; false: there were none. */
-bool bl_chronicle_greet(struct belay_chronicle *c);
+/* Those up to number `last` who have not been told yet; false: there were none. */
+bool bl_chronicle_greet(struct belay_chronicle *c, uint64_t last);
 void bl_chronicle_free_subscriptions(struct belay_chronicle *c);
 
 /* ---- chronicle_child.c ---- */

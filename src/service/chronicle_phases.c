@@ -42,14 +42,14 @@ void bl_chronicle_tell(struct belay_chronicle *c, enum belay_chronicle_phase pha
     tell(c, 1, c->greeted, phase);
 }
 
-bool bl_chronicle_greet(struct belay_chronicle *c)
+bool bl_chronicle_greet(struct belay_chronicle *c, uint64_t last)
 {
     uint64_t first = c->greeted + 1;
 
-    if (c->greeted == c->subscribed)
+    if (c->greeted >= last)
         return false;
-    c->greeted = c->subscribed;
-    tell(c, first, c->greeted, c->policy.phase);
+    c->greeted = last;
+    tell(c, first, last, c->policy.phase);
     return true;
 }
 

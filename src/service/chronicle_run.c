@@ -245,7 +245,8 @@ static bool heed_time(struct belay_chronicle *c)
 
 /* ---- the task ---- */
 
-static bool advance(struct belay_chronicle *c)
+/* Who subscribes meanwhile, after number `last`, is told in another round. */
+static bool advance(struct belay_chronicle *c, uint64_t last)
 {
     unsigned todo = c->todo;
 
@@ -254,7 +255,7 @@ static bool advance(struct belay_chronicle *c)
         perform(c, todo);
         return true;
     }
-    if (bl_chronicle_query_heed(c) || bl_chronicle_greet(c))
+    if (bl_chronicle_query_heed(c) || bl_chronicle_greet(c, last))
         return true;
     if (c->policy.state == BL_CHP_CLOSED) {
         bl_chronicle_drop_channel(c); /* one that gave up may have one */
@@ -274,10 +275,12 @@ static bool advance(struct belay_chronicle *c)
 /* Time moves once a turn, lest attempts that fail at once fill one. */
 static void run(struct belay_chronicle *c)
 {
-    while (advance(c))
+    uint64_t last = c->subscribed;
+
+    while (advance(c, last))
         ;
     if (heed_time(c))
-        while (advance(c))
+        while (advance(c, last))
             ;
 }
 
