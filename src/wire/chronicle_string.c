@@ -174,11 +174,25 @@ static int write_params(const struct bl_chronicle_string *s, bool redacted, stru
     return rc;
 }
 
+/* Bytes that it has at most. */
+static size_t room_for(const struct bl_chronicle_string *s)
+{
+    size_t room = 64 + s->hosts_n * 320;
+
+    room += 3 * ((s->user ? strlen(s->user) : 0) + (s->password ? strlen(s->password) : 0));
+    for (size_t i = 0; i < s->params_n; i++)
+        room += 2 + sizeof REDACTED + 3 * (strlen(s->params[i].key) + strlen(s->params[i].value));
+    return room;
+}
+
+/* There is room for all of it at once: what grows leaves secrets behind that nobody wipes. */
 static int write_all(const struct bl_chronicle_string *s, bool redacted, struct bl_buf *out)
 {
     size_t before = bl_buf_len(out);
-    int rc = write_text(s, out, s->srv ? "chronicle+srv://" : "chronicle://");
+    int rc = bl_buf_reserve(out, s->mem, room_for(s)) ? 0 : BELAY_ENOMEM;
 
+    if (rc == 0)
+        rc = write_text(s, out, s->srv ? "chronicle+srv://" : "chronicle://");
     if (rc == 0)
         rc = write_userinfo(s, redacted, out);
     if (rc == 0)
@@ -202,18 +216,13 @@ int bl_chronicle_string_write_redacted(const struct bl_chronicle_string *s, stru
 
 /* ---- changed ones ---- */
 
-/* Written and read again. There is room for all of it at once, so that what holds it is wiped. */
+/* Written and read again. */
 static int reread(const struct bl_chronicle_string *s, struct bl_chronicle_string **ret,
                   struct belay_error *error)
 {
-    size_t room = 64 + s->hosts_n * 320;
     struct bl_buf text = {0};
-    int rc;
+    int rc = bl_chronicle_string_write(s, &text);
 
-    room += 3 * ((s->user ? strlen(s->user) : 0) + (s->password ? strlen(s->password) : 0));
-    for (size_t i = 0; i < s->params_n; i++)
-        room += 2 + 3 * (strlen(s->params[i].key) + strlen(s->params[i].value));
-    rc = bl_buf_reserve(&text, s->mem, room) ? bl_chronicle_string_write(s, &text) : BELAY_ENOMEM;
     if (rc < 0)
         bl_error_set(error, rc, BELAY_STAGE_NONE, "no memory for a connection string");
     else

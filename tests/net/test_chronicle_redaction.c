@@ -200,6 +200,29 @@ static void a_failure_to_start_does_not_say_them(void **state)
     assert_int_equal(k.memory.spilt, 0);
 }
 
+/* Those that are options are written, and read again. */
+static void a_string_that_was_parsed_is_wiped(void **state)
+{
+    struct belay_chronicle_options o = belay_chronicle_options_init();
+    struct belay_chronicle_string *string;
+    struct kernel_kit k;
+    struct belay_chronicle *c;
+    char text[2000];
+
+    (void)state;
+    kernel_open(&k, NULL);
+    k.memory.secret = "hushhush";
+    snprintf(text, sizeof text, "chronicle://user:hushhush@localhost?disableTls=true&more=%01000d",
+             1);
+    assert_int_equal(belay_chronicle_string_parse(text, &string, NULL), 0);
+    o.string = string;
+    assert_int_equal(belay_chronicle_start(k.loop, &o, &c, NULL), 0);
+    belay_chronicle_string_free(string);
+    belay_chronicle_disconnect(c, NULL, NULL);
+    kernel_close(&k);
+    assert_int_equal(k.memory.spilt, 0);
+}
+
 static void count(const void *response, size_t len, const struct belay_rpc_result *result,
                   void *arg)
 {
@@ -256,6 +279,7 @@ int main(void)
         cmocka_unit_test(a_password_is_nowhere),
         cmocka_unit_test(a_token_is_nowhere),
         cmocka_unit_test(a_failure_to_start_does_not_say_them),
+        cmocka_unit_test(a_string_that_was_parsed_is_wiped),
         cmocka_unit_test(what_was_not_sent_is_wiped),
     };
 
