@@ -181,19 +181,22 @@ static int start(struct bl_wait *wait)
     return rc;
 }
 
+/* Who sleeps elsewhere wakes before the loop sees that the waiter's limit has passed. */
 static void cancel(struct bl_wait *wait)
 {
-    belay_link_waiter_cancel(BL_CONTAINER(wait, struct blocked, wait)->waiter);
+    struct blocked *b = BL_CONTAINER(wait, struct blocked, wait);
+
+    describe_limit(b->waiter, &b->error);
+    belay_link_waiter_cancel(b->waiter);
 }
 
 static int wait_for(struct belay_link *link, int64_t timeout_ms, bool or_failed,
                     struct belay_lease *ret_lease, struct belay_error *error)
 {
-    /* The waiter's own limit has the better error. */
     struct blocked b = {.wait = {.loop = link->loop, .start = start, .cancel = cancel},
                         .link = link,
                         .or_failed = or_failed,
-                        .timeout_ms = timeout_ms > 0 ? timeout_ms : BELAY_FOREVER};
+                        .timeout_ms = timeout_ms < 0 ? BELAY_FOREVER : timeout_ms};
     int rc = bl_wait(&b.wait, timeout_ms);
 
     if (rc == 0) {

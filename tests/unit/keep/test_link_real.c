@@ -341,6 +341,7 @@ static void other_threads_block_until_it_is_up_or_fails(void **state)
     } while (error.code == 0); /* until it has heard of the end */
     assert_int_equal(error.code, BELAY_ECONNECT);
     assert_int_equal(belay_link_connected_wait(other.link, 50, &lease, &error), BELAY_ETIMEDOUT);
+    assert_non_null(strstr(error.text, "none within 50 ms"));
     listen_again(&server);
     assert_int_equal(belay_link_connected_wait(other.link, 10000, &lease, &error), 0);
     assert_int_equal(belay_lease_release(lease, BELAY_REUSE), 0);
