@@ -241,6 +241,11 @@ ROWS += tuple(
                    None)], (500, 5000, 50000))))
 
 
+def port_of(row, mode):
+    """The name of the port that a client talks to."""
+    return row.at or ("h2" if mode.startswith("h2-") else "tls" if row.tls else "plain")
+
+
 def find_program(build, how):
     """The path of a client, or None where it was not built or installed."""
     if how in ("wrk", "h2load", "elixir"):
@@ -290,9 +295,7 @@ class Runner:
             self.child = None
 
     def _own(self, path, row, mode, inflight):
-        port = (getattr(self.server, row.at) if row.at else
-                self.server.h2 if mode.startswith("h2-") else
-                self.server.tls if row.tls else self.server.plain)
+        port = getattr(self.server, port_of(row, mode))
         argv = [path, "--host", "127.0.0.1", "--port", str(port), "--mode", mode,
                 "--inflight", str(inflight), "--warmup", str(self.warmup), "--seconds",
                 str(min(self.seconds, GROWTH_SECONDS) if row.series else self.seconds)]

@@ -15,7 +15,7 @@ import tempfile
 import time
 
 import report
-from rows import BYTES, KEPT, ROWS, STORM, ClientError, Runner, find_program
+from rows import BYTES, KEPT, ROWS, STORM, ClientError, Runner, find_program, port_of
 from server import Servers, ServerError
 
 
@@ -139,9 +139,12 @@ class Progress:
 def run_all(options, runner, nofile, progress):
     results = report.Results()
     for row in options.rows:
-        for name, how, _ in row.clients:
+        for name, how, mode in row.clients:
+            server = runner.server.absent.get(port_of(row, mode))
             if find_program(runner.build, how) is None:
                 results.fail(row, name, "%s is not there" % how)
+            elif server is not None:
+                results.fail(row, name, "the server %s is not there" % server)
     for number in range(options.rounds):
         for row in options.rows:
             opens_many = row.unit in (BYTES, KEPT, STORM)

@@ -131,6 +131,12 @@ class Servers:
         self.plain = self.tls = self.h2 = self.h2c = self.grpc = 0
         self.process = None
         self.others = []
+        self.nghttpd = shutil.which("nghttpd", path=os.environ.get("PATH", "") + ":/usr/sbin")
+        self.absent = {}  # who is missing, by port
+        if self.nghttpd is None:
+            self.absent.update(h2="nghttpd", h2c="nghttpd")
+        if grpc_server is None:
+            self.absent["grpc"] = "grpc_server"
 
     def start(self):
         make_certificates(self.directory)
@@ -167,9 +173,8 @@ class Servers:
 
     def _spawn_others(self):
         """nghttpd puts several responses into a TLS record: what is measured is the client."""
-        program = shutil.which("nghttpd", path=os.environ.get("PATH", "") + ":/usr/sbin")
-        if program is not None:
-            common = (program, "-a", "127.0.0.1", "-d", self.www, "-m", "1000")
+        if self.nghttpd is not None:
+            common = (self.nghttpd, "-a", "127.0.0.1", "-d", self.www, "-m", "1000")
             self._spawn_other(*common, str(self.h2), "server.key", "server.pem")
             self._spawn_other(*common, "--no-tls", "--trailer", "grpc-status: 0", "--mime-types-file",
                               os.path.join(self.www, "types"), str(self.h2c))
