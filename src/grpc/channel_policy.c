@@ -99,6 +99,15 @@ void bl_cp_settle(struct bl_cp *cp)
     }
 }
 
+/* That it failed, long ago, is forgotten: it may be tried. */
+static void forget_failure(struct bl_cp_sub *sub, uint64_t now)
+{
+    if (sub->next_at > now || sub->opening || sub->ready > 0)
+        return;
+    sub->failing = false;
+    sub->state = BELAY_CHANNEL_IDLE;
+}
+
 static void begin_pass(struct bl_cp *cp, uint64_t now)
 {
     cp->passed = false;
@@ -106,6 +115,8 @@ static void begin_pass(struct bl_cp *cp, uint64_t now)
     BL_CP_EACH_SUB(sub, cp)
     {
         sub->tried = false;
+        if (cp->limits.lb == BELAY_PICK_FIRST)
+            forget_failure(sub, now);
     }
 }
 
@@ -118,16 +129,6 @@ static void begin_idle_limit(struct bl_cp *cp, uint64_t now)
     cp->idle_at = idle ? bl_cp_later(now, cp->limits.idle_ns) : BELAY_NEVER;
 }
 
-/* That it failed, long ago, is forgotten. */
-static void wake(struct bl_cp_sub *sub, uint64_t now)
-{
-    sub->final = false;
-    if (sub->next_at > now || sub->opening || sub->ready > 0)
-        return;
-    sub->failing = false;
-    sub->state = BELAY_CHANNEL_IDLE;
-}
-
 void bl_cp_connect(struct bl_cp *cp, uint64_t now)
 {
     if (cp->closing || cp->active)
@@ -137,7 +138,8 @@ void bl_cp_connect(struct bl_cp *cp, uint64_t now)
     begin_idle_limit(cp, now);
     BL_CP_EACH_SUB(sub, cp)
     {
-        wake(sub, now);
+        sub->final = false;
+        forget_failure(sub, now);
     }
     begin_pass(cp, now);
     bl_cp_settle(cp);

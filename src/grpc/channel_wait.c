@@ -186,6 +186,19 @@ void bl_channel_end_waits(struct belay_channel *ch)
 
 /* ---- telling ---- */
 
+/* What failed before it was READY is forgotten; addresses that failed then may be left alone. */
+static const struct belay_error *why(const struct belay_channel *ch, struct belay_error *scratch)
+{
+    const struct belay_error *last = bl_channel_last(ch, scratch);
+
+    if (last || ch->cp.state != BELAY_CHANNEL_TRANSIENT_FAILURE)
+        return last;
+    bl_error_set(scratch, BELAY_ECONNECT, BELAY_STAGE_CONNECT,
+                 "connecting to %.160s: its addresses have failed, and are tried again later",
+                 ch->target);
+    return scratch;
+}
+
 void bl_channel_tell(struct belay_channel *ch)
 {
     struct belay_error scratch;
@@ -195,7 +208,7 @@ void bl_channel_tell(struct belay_channel *ch)
     if (ch->cp.state != before) {
         const struct belay_error *last =
             ch->cp.state == BELAY_CHANNEL_TRANSIENT_FAILURE || ch->cp.state == BELAY_CHANNEL_IDLE
-                ? bl_channel_last(ch, &scratch)
+                ? why(ch, &scratch)
                 : NULL;
 
         ch->told = ch->cp.state;
