@@ -115,7 +115,9 @@ typedef void belay_chronicle_probe_fn(struct belay_chronicle_query *query, const
 BELAY_API void belay_chronicle_probed(struct belay_chronicle_query *query, int64_t count);
 
 /* A channel to "ipv4:1.2.3.4:35000", "ipv6:[::1]:35000" or "dns:name:35000", with options that the
- * function may change. The channel becomes the connection's. */
+ * function may change. The channel becomes the connection's. Its calls have the connection's
+ * credentials until it is lost, or belay_chronicle_disconnect; who opens one with these options hands
+ * it over by the answer, or has closed it by then. */
 typedef void belay_chronicle_connect_fn(struct belay_chronicle_query *query, const char *target,
                                         const struct belay_channel_options *options, void *arg);
 BELAY_API void belay_chronicle_opened(struct belay_chronicle_query *query,
@@ -166,7 +168,8 @@ struct belay_chronicle_options {
     enum belay_choice skip_tls_validation;
     enum belay_choice skip_compatibility_check;
     bool no_session; /* a channel alone: no Connect stream, no keep-alives; connected when READY */
-    int64_t attempt_timeout_ms; /* 30,000: from an attempt's begin to its channel being READY */
+    int64_t attempt_timeout_ms; /* 30,000: from an attempt's begin to a channel that is READY, and a
+                                   kernel that understands */
     int64_t session_timeout_ms; /* 5,000: ... and from there to the first keep-alive */
     int64_t stale_ms;           /* 5,000 without a keep-alive: it is lost; looked at each second */
     const char *client_type;    /* told to the kernel; NULL: "belay" */
@@ -176,7 +179,8 @@ struct belay_chronicle_options {
     const struct belay_chronicle_functions *functions; /* NULL: belay's own */
     int32_t max_waiters;                               /* 10,000 */
     /* It has ended: NORMAL after disconnect, ERROR with BELAY_EGIVENUP (its text has the last
-     * failure) when retries are spent. Runs once. May be NULL. */
+     * failure) when retries are spent, or with the failure itself where that is final, as of a kernel
+     * that does not understand this client. Runs once. May be NULL. */
     void (*on_exit)(struct belay_chronicle *chronicle, struct belay_exit why, void *arg);
     void *exit_arg;
 };
@@ -186,7 +190,8 @@ BELAY_OPTIONS_INIT(belay_chronicle_options)
  * Starts it; the first attempt begins in the loop's next turn. BELAY_EINVAL: `error` names the
  * option, or the part of the string; contradictions (two ways to authenticate, a client certificate
  * without TLS) are found here, before anything is dialled. BELAY_EEXISTS (the name is taken),
- * BELAY_EFILE (the certificate), BELAY_ENOMEM, BELAY_ECLOSED.
+ * BELAY_EFILE (the certificate), BELAY_ENOTSUP (srvNameServer, on a loop whose world looks names up by
+ * itself), BELAY_ETLS, BELAY_ENOMEM, BELAY_ECLOSED.
  */
 BELAY_API int belay_chronicle_start(struct belay_loop *loop,
                                     const struct belay_chronicle_options *options,
@@ -272,7 +277,7 @@ BELAY_API int belay_chronicle_wait_until_wait(struct belay_chronicle *chronicle,
 /*
  * A child spec (options copied; `channel`'s route and `functions`' arg must outlive it); transient,
  * so that disconnect is not undone. `on_start` (may be NULL) is given each as it is started.
- * BELAY_EINVAL, BELAY_ENOMEM.
+ * BELAY_EINVAL as of a start; files are read by each start. BELAY_ENOMEM.
  */
 BELAY_API int belay_chronicle_child_spec(const struct belay_chronicle_options *options,
                                          void (*on_start)(struct belay_chronicle *chronicle,

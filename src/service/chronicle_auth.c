@@ -84,6 +84,18 @@ static int open_http(struct bl_chronicle_access *a, const struct belay_channel_o
     return belay_http_open(a->loop, &o, &a->http, error);
 }
 
+int bl_chronicle_access_check(const struct bl_chronicle_access_options *o,
+                              struct belay_error *error)
+{
+    enum bl_chronicle_auth auth;
+    int rc = bl_chronicle_string_auth(o->string, &auth, error);
+
+    if (rc == 0 && auth == BL_CHRONICLE_AUTH_API_KEY)
+        rc = check_key(o->string->api_key, error);
+    return rc < 0 ? rc
+                  : bl_chronicle_tls_check(o->string, o->skip_tls_validation, o->channel, error);
+}
+
 int bl_chronicle_access_new(struct belay_loop *loop, const struct bl_chronicle_access_options *o,
                             struct bl_chronicle_access **ret_access, struct belay_error *error)
 {
@@ -95,9 +107,9 @@ int bl_chronicle_access_new(struct belay_loop *loop, const struct bl_chronicle_a
     a->loop = loop;
     a->string = o->string;
     bl_list_init(&a->asks);
-    rc = bl_chronicle_string_auth(a->string, &a->auth, error);
-    if (rc == 0 && a->auth == BL_CHRONICLE_AUTH_API_KEY)
-        rc = check_key(a->string->api_key, error);
+    rc = bl_chronicle_access_check(o, error);
+    if (rc == 0)
+        rc = bl_chronicle_string_auth(a->string, &a->auth, error);
     if (rc == 0)
         rc = bl_chronicle_tls_new(loop, a->string, o->skip_tls_validation, o->channel, &a->tls,
                                   error);

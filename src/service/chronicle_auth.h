@@ -36,6 +36,10 @@ int bl_chronicle_access_new(struct belay_loop *loop,
                             const struct bl_chronicle_access_options *options,
                             struct bl_chronicle_access **ret_access, struct belay_error *error);
 
+/* BELAY_EINVAL alone, of a string that may go away: what of it needs neither a loop nor a file. */
+int bl_chronicle_access_check(const struct bl_chronicle_access_options *options,
+                              struct belay_error *error);
+
 /*
  * Sets plain, tls, credentials and credentials_arg in the options of a channel, where they are not
  * the caller's own. `tls` is lent: it lives as long as this, or as who takes a reference.

@@ -124,12 +124,15 @@ static int read_string(struct bl_mem *mem, const struct belay_chronicle_options 
     return rc == BELAY_ENOMEM ? out_of_memory(error) : rc;
 }
 
-static int check_string(const struct bl_chronicle_string *s, struct belay_error *error)
+static int check_access(const struct bl_chronicle_string *s,
+                        const struct belay_chronicle_options *o,
+                        const struct belay_channel_options *channel, struct belay_error *error)
 {
-    enum bl_chronicle_auth auth;
-    int rc = bl_chronicle_string_auth(s, &auth, error);
+    const struct bl_chronicle_access_options a = {.string = s,
+                                                  .skip_tls_validation = o->skip_tls_validation,
+                                                  .channel = o->channel ? channel : NULL};
 
-    return rc < 0 ? rc : bl_chronicle_string_check_tls(s, error);
+    return bl_chronicle_access_check(&a, error);
 }
 
 static void make_label(struct belay_chronicle *c)
@@ -272,7 +275,7 @@ int bl_chronicle_options_apply(struct belay_chronicle *c,
     if (rc == 0)
         rc = read_string(&c->loop->mem, &c->options, &c->string, error);
     if (rc == 0)
-        rc = check_string(c->string, error);
+        rc = check_access(c->string, &c->options, &raw, error);
     if (rc == 0)
         rc = check_name_server(c, error);
     if (rc < 0)
@@ -326,7 +329,7 @@ int bl_chronicle_options_check(const struct belay_chronicle_options *given,
     rc = read_string(&mem, &o, &string, error);
     if (rc < 0)
         return rc;
-    rc = check_string(string, error);
+    rc = check_access(string, &o, &raw, error);
     bl_chronicle_string_free(string);
     return rc;
 }

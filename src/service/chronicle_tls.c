@@ -9,8 +9,14 @@ static int refuse(struct belay_error *error, const char *why)
     return bl_error_set(error, BELAY_EINVAL, BELAY_STAGE_NONE, "%s", why);
 }
 
-static int check(const struct bl_chronicle_string *s, const struct belay_channel_options *own,
-                 bool skip, struct belay_error *error)
+static bool skips(const struct bl_chronicle_string *string, enum belay_choice skip_validation)
+{
+    return skip_validation == BELAY_CHOICE_YES ||
+           (skip_validation != BELAY_CHOICE_NO && string->skip_tls_validation);
+}
+
+int bl_chronicle_tls_check(const struct bl_chronicle_string *s, enum belay_choice skip_validation,
+                           const struct belay_channel_options *own, struct belay_error *error)
 {
     int rc = bl_chronicle_string_check_tls(s, error);
 
@@ -26,7 +32,7 @@ static int check(const struct bl_chronicle_string *s, const struct belay_channel
     if (own->tls && s->certificate_path)
         return refuse(error, "channel: tls and certificatePath exclude each other: the certificate "
                              "is to be part of tls");
-    if (own->tls && skip)
+    if (own->tls && skips(s, skip_validation))
         return refuse(error, "channel: tls and skipTlsValidation exclude each other: tls has a "
                              "no_verify of its own");
     return 0;
@@ -52,9 +58,7 @@ int bl_chronicle_tls_new(struct belay_loop *loop, const struct bl_chronicle_stri
                          const struct belay_channel_options *channel, struct belay_tls **ret_tls,
                          struct belay_error *error)
 {
-    bool skip = skip_validation == BELAY_CHOICE_YES ||
-                (skip_validation != BELAY_CHOICE_NO && string->skip_tls_validation);
-    int rc = check(string, channel, skip, error);
+    int rc = bl_chronicle_tls_check(string, skip_validation, channel, error);
 
     if (rc < 0)
         return rc;
@@ -63,7 +67,7 @@ int bl_chronicle_tls_new(struct belay_loop *loop, const struct bl_chronicle_stri
         return 0;
     }
     if (!channel || !channel->tls)
-        return make(loop, string, skip, ret_tls, error);
+        return make(loop, string, skips(string, skip_validation), ret_tls, error);
     *ret_tls = belay_tls_ref(channel->tls);
     return 0;
 }

@@ -15,5 +15,9 @@ int bl_chronicle_tls_new(struct belay_loop *loop, const struct bl_chronicle_stri
                          enum belay_choice skip_validation,
                          const struct belay_channel_options *channel, struct belay_tls **ret_tls,
                          struct belay_error *error);
+/* BELAY_EINVAL alone: what of it needs no file. */
+int bl_chronicle_tls_check(const struct bl_chronicle_string *string,
+                           enum belay_choice skip_validation,
+                           const struct belay_channel_options *channel, struct belay_error *error);
 
 #endif
