@@ -58,6 +58,10 @@ static void publish(struct grpc_channel *ch, unsigned which)
     for (int i = 0; i < ch->hosts_n; i++) {
         struct grpc_host *h = &ch->hosts[i];
 
+        if (!h->published || !(which >> i & 1) ||
+            !belay_addr_equal(&h->told, &h->h2.host->addrs[0]))
+            h->left_ns = ch->all->w->now_ns;
+        h->told = h->h2.host->addrs[0];
         h->published = which >> i & 1;
         h->forgiven_ns = ch->all->w->now_ns; /* what is new has no past */
         if (h->published)

@@ -6,8 +6,9 @@
 #include "sim/grpc_rig.h"
 #include "sim/parts.h"
 
-#define GRACE_NS  SIM_MS(100)
-#define MOMENT_NS SIM_MS(3)
+#define GRACE_NS    SIM_MS(100)
+#define MOMENT_NS   SIM_MS(3)
+#define BELIEVED_NS SIM_MS(6000) /* an answer about a name */
 
 /* ---- how calls end ---- */
 
@@ -268,12 +269,21 @@ static bool keeps_some(struct grpc_channel *ch)
     return false;
 }
 
+/* Its address is one of the channel's, whatever the channel has heard and believes. */
+static bool is_listed(const struct grpc_channel *ch, const struct grpc_host *h,
+                      const struct h2_conn *c)
+{
+    if (!ch->by_name)
+        return true;
+    return h->published && h->left_ns + BELIEVED_NS < c->wire->seen.opened_ns;
+}
+
 /* One that is up, in use before, and takes more, while calls wait. */
 static void check_room(struct grpc_channel *ch, const struct grpc_host *h, const struct h2_conn *c)
 {
     if (c->goaway || !c->acknowledged || c->open_n >= c->limit || c->served == 0)
         return;
-    if (ch->options.health_service || !h->published)
+    if (ch->options.health_service || !is_listed(ch, h, c))
         return;
     sim_fail(ch->all->w, "%u calls wait, and a connection to %s carries %u of %u", waiting_on(ch),
              c->wire->host->name, c->open_n, c->limit);

@@ -114,12 +114,13 @@ struct grpc_call {
 struct grpc_host {
     struct h2_host h2;
     struct grpc_channel *channel;
-    struct belay_addr addr; /* its first */
-    unsigned fails;         /* per cent of calls end with another status */
-    unsigned strange;       /* ... with none */
-    int always;             /* each with this one; 0: no */
+    struct belay_addr addr, told; /* its first; as its name last told it */
+    unsigned fails;               /* per cent of calls end with another status */
+    unsigned strange;             /* ... with none */
+    int always;                   /* each with this one; 0: no */
     bool serving, no_health;
     bool published;
+    uint64_t left_ns;                /* when it was last not, or another address of it was */
     uint64_t dialed_ns, forgiven_ns; /* the last dial; since when an early one is no wonder */
     bool refused;                    /* the last dial met a host that refuses */
 };

@@ -8,7 +8,8 @@
 
 #include "sim/grpc_rig.h"
 
-#define MESSAGES_MAX 4 /* of an answer */
+#define MESSAGES_MAX 4           /* of an answer */
+#define SENT_NS      SIM_MS(100) /* what was decided before has left by then */
 
 enum plan { ANSWER, REFUSE, RESET, HANG, STRANGE };
 
@@ -350,7 +351,7 @@ static void begin_call(struct h2_stream *st)
     if (s->has_timeout != (call->deadline_ns != BELAY_NEVER))
         sim_fail(all->w, "call %zu comes with%s a deadline", call->number,
                  s->has_timeout ? "" : "out");
-    if (st->conn->unfit && !h->serving)
+    if (st->conn->unfit && !h->serving && all->w->now_ns > st->conn->unfit_ns + SENT_NS)
         sim_fail(all->w, "call %zu comes to %s, which has said that it does not serve",
                  call->number, st->conn->wire->host->name);
     s->call = call;

@@ -79,8 +79,10 @@ static void see_pong(struct h2_conn *c)
         c->goaway_seen = true;
         c->goaway_seen_ns = c->wire->world->now_ns;
     }
-    if (memcmp(c->pong, H2_UNFIT_PING, 8) == 0)
+    if (memcmp(c->pong, H2_UNFIT_PING, 8) == 0) {
         c->unfit = --c->unfit_pings == 0;
+        c->unfit_ns = c->wire->world->now_ns;
+    }
 }
 
 /* A frame begins. */

@@ -116,6 +116,7 @@ struct h2_conn {
     uint32_t last_id; /* of the last GOAWAY */
     unsigned pings;   /* unanswered */
     unsigned unfit_pings;
+    uint64_t unfit_ns;
     bool unfit; /* h2_ping_unfit was answered: its server has taken back what was said */
 
     /* the eye */
