@@ -425,6 +425,34 @@ static void the_kernel_with_the_fewest_connections_is_chosen(void **state)
     chk_close(&k);
 }
 
+/* Programs that lost the same kernel do not ask all others in the same moment. */
+static void kernels_are_asked_after_a_while_which_chance_decides(void **state)
+{
+    struct probing p;
+    struct chronicle_kit k;
+    int64_t longest = 0;
+
+    (void)state;
+    chk_open(&k);
+    probe_by(&k, &p);
+    chk_start(&k);
+    for (unsigned round = 1; round <= 5; round++) {
+        int64_t began = chk_now_ms(&k), waited;
+
+        while (p.asked < round * 3) {
+            ck_forward(&k.net, 5);
+            ck_turn(&k.net);
+        }
+        waited = chk_now_ms(&k) - began;
+        assert_in_range(waited, 0, 2000);
+        longest = longest > waited ? longest : waited;
+        up_in_time(&k);
+        belay_chronicle_reconnect(k.c);
+    }
+    assert_true(longest > 10);
+    chk_close(&k);
+}
+
 static void one_kernel_alone_is_not_asked(void **state)
 {
     struct probing p;
@@ -532,6 +560,7 @@ int main(void)
         cmocka_unit_test(what_is_wrong_with_an_address_is_told),
         cmocka_unit_test(ending_it_inside_a_function_is_quiet),
         cmocka_unit_test(the_kernel_with_the_fewest_connections_is_chosen),
+        cmocka_unit_test(kernels_are_asked_after_a_while_which_chance_decides),
         cmocka_unit_test(one_kernel_alone_is_not_asked),
         cmocka_unit_test(who_does_not_answer_in_time_is_worst),
         cmocka_unit_test(where_nobody_answers_chance_decides),
