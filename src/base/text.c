@@ -19,6 +19,41 @@ size_t bl_text_cut(const char *text, size_t len, size_t max)
     return cut;
 }
 
+/* Bytes of the character at `s`, which ends with 0; 0: it is none. */
+static size_t character(const unsigned char *s)
+{
+    size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+
+    if (s[0] > 0xf4 || (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
+        (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
+        return 0;
+    for (size_t i = 1; i < n; i++) {
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    }
+    return n;
+}
+
+bool bl_text_is_utf8(const char *text)
+{
+    size_t n = 1;
+
+    for (; n > 0 && *text; text += n)
+        n = character((const unsigned char *)text);
+    return n > 0;
+}
+
+void bl_text_make_utf8(char *text)
+{
+    while (*text) {
+        size_t n = character((const unsigned char *)text);
+
+        if (n == 0)
+            *text = '?';
+        text += n ? n : 1;
+    }
+}
+
 /* One byte as it is shown, at most 4 characters. */
 static size_t show_byte(char piece[8], unsigned char byte)
 {

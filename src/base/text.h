@@ -16,6 +16,11 @@ size_t bl_text_cut(const char *text, size_t len, size_t max);
  */
 const char *bl_text_show(char *out, size_t size, const char *text, size_t len);
 
+/* RFC 3629. */
+bool bl_text_is_utf8(const char *text);
+/* The same text, with "?" for each byte that is not UTF-8. */
+void bl_text_make_utf8(char *text);
+
 /* Whether it can be a name that is shown to people: not empty, without control characters. */
 bool bl_text_is_name(const char *text);
 

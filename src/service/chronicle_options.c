@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 
+#include "base/text.h"
 #include "belay/world.h"
 #include "grpc/channel.h"
 #include "service/chronicle.h"
@@ -51,16 +52,24 @@ static int out_of_memory(struct belay_error *error)
 
 /* ---- checks ---- */
 
+/* The kernel is told so. */
+static int check_told(const char *text, const char *field, struct belay_error *error)
+{
+    if (text && !text[0])
+        return refuse(error, field, "is empty");
+    if (text && !bl_text_is_utf8(text))
+        return refuse(error, field, "is not UTF-8");
+    return 0;
+}
+
 static int check_texts(const struct belay_chronicle_options *o, struct belay_error *error)
 {
     if ((o->connection_string != NULL) + (o->string != NULL) + (o->server_address != NULL) > 1)
         return refuse(error, "connection_string",
                       "more than one of connection_string, string and server_address is given");
-    if (o->client_type && !o->client_type[0])
-        return refuse(error, "client_type", "is empty");
-    if (o->client_version && !o->client_version[0])
-        return refuse(error, "client_version", "is empty");
-    return 0;
+    if (check_told(o->client_type, "client_type", error) < 0)
+        return BELAY_EINVAL;
+    return check_told(o->client_version, "client_version", error);
 }
 
 static int resolve(struct belay_chronicle_options *ret, const struct belay_chronicle_options *given,

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/text.h"
+
 static bool is_traced(void)
 {
     static const char name[] = "TracerPid:";
@@ -32,6 +34,8 @@ void bl_chronicle_process_look(struct bl_chronicle_process *ret)
     if (gethostname(ret->machine, sizeof ret->machine) < 0)
         ret->machine[0] = '\0';
     ret->machine[sizeof ret->machine - 1] = '\0';
+    bl_text_make_utf8(ret->path); /* as the protocol's texts are, lest the kernel read none of it */
+    bl_text_make_utf8(ret->machine);
     ret->id = (int32_t)getpid();
     ret->has_debugger = is_traced();
 }

@@ -228,6 +228,8 @@ static void what_contradicts_is_named(void **state)
     k.options.client_type = NULL;
     k.options.client_version = "";
     is_refused(&k, BELAY_EINVAL, "client_version");
+    k.options.client_version = "1.\xff";
+    is_refused(&k, BELAY_EINVAL, "client_version: is not UTF-8");
     k.options.client_version = NULL;
     k.options.name = "";
     is_refused(&k, BELAY_EINVAL, "name");

@@ -84,6 +84,42 @@ static void distance_counts_mistakes(void **state)
         SIZE_MAX);
 }
 
+static void what_is_not_utf_8_is_a_question_mark(void **state)
+{
+    static const struct {
+        const char *text, *wanted; /* NULL: as it is */
+    } cases[] = {
+        {"", NULL},
+        {"plain", NULL},
+        {"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", NULL},
+        {"\xe0\xa0\x80\xed\x9f\xbf\xee\x80\x80\xf0\x90\x80\x80\xf4\x8f\xbf\xbf", NULL},
+        {"a\xff"
+         "b",
+         "a?b"},
+        {"\x80", "?"},
+        {"\xc3", "?"},
+        {"\xc3(", "?("},
+        {"\xe2\x82", "??"},
+        {"\xf0\x9f\x98z", "???z"},
+        {"\xc0\xaf", "??"}, /* too long for what it says */
+        {"\xe0\x9f\xbf", "???"},
+        {"\xed\xa0\x80", "???"}, /* half of a pair */
+        {"\xf0\x8f\xbf\xbf", "????"},
+        {"\xf4\x90\x80\x80", "????"}, /* beyond the last */
+        {"\xf5\x80\x80\x80", "????"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < BL_COUNT(cases); i++) {
+        char text[32];
+
+        strcpy(text, cases[i].text);
+        assert_int_equal(bl_text_is_utf8(text), cases[i].wanted == NULL);
+        bl_text_make_utf8(text);
+        assert_string_equal(text, cases[i].wanted ? cases[i].wanted : cases[i].text);
+    }
+}
+
 static void spans_compare_by_content(void **state)
 {
     (void)state;
@@ -103,6 +139,7 @@ int main(void)
         cmocka_unit_test(foreign_bytes_are_shown_harmless),
         cmocka_unit_test(long_text_is_abbreviated),
         cmocka_unit_test(distance_counts_mistakes),
+        cmocka_unit_test(what_is_not_utf_8_is_a_question_mark),
         cmocka_unit_test(spans_compare_by_content),
     };
 
