@@ -64,6 +64,7 @@ struct bl_rpc_home {
     const struct belay_channel_options *options; /* effective: limits, gzip, credentials */
     const char *name;                            /* the target, for messages */
     const char *url;                             /* "http://authority" or "https://authority" */
+    char known[96];                              /* the method that was found good last */
 };
 
 enum bl_rpc_state {

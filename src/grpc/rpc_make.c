@@ -31,18 +31,33 @@ static bool is_path_character(char c)
     return u < 128 && (bits[u / 32] >> u % 32 & 1);
 }
 
-static int check_method(const char *method, struct belay_error *error)
+static bool is_method(const char *method, size_t len)
+{
+    const char *second = len > 1 ? strchr(method + 1, '/') : NULL;
+
+    if (len > METHOD_MAX || !second || method[0] != '/' || second == method + 1 || !second[1])
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        if (!is_path_character(method[i]))
+            return false;
+    }
+    return true;
+}
+
+/* Mostly it is the one of the call before. */
+static int check_method(struct bl_rpc_home *home, const char *method, struct belay_error *error)
 {
     size_t len = method ? strnlen(method, METHOD_MAX + 1) : 0;
-    const char *second = len > 1 ? strchr(method + 1, '/') : NULL;
+    bool short_one = len > 0 && len < sizeof home->known;
     char shown[96];
-    bool good = len <= METHOD_MAX && len > 0 && method[0] == '/' && second && second > method + 1 &&
-                second[1];
 
-    for (size_t i = 0; good && i < len; i++)
-        good = is_path_character(method[i]);
-    if (good)
+    if (short_one && memcmp(home->known, method, len + 1) == 0)
         return 0;
+    if (is_method(method, len)) {
+        if (short_one)
+            memcpy(home->known, method, len + 1);
+        return 0;
+    }
     return bl_error_set(error, BELAY_EINVAL, BELAY_STAGE_NONE,
                         "method: \"%s\" is not of the form \"/package.Service/Method\"",
                         bl_text_show(shown, sizeof shown, method ? method : "", len));
@@ -141,7 +156,7 @@ int bl_rpc_make(struct belay_rpc *rpc, const char *method, const struct belay_rp
     int rc = bl_options_resolve(&o, sizeof o, given, fields, BL_COUNT(fields), error);
 
     rc = rc < 0 ? rc : take_callbacks(rpc, callbacks, error);
-    rc = rc < 0 ? rc : check_method(method, error);
+    rc = rc < 0 ? rc : check_method(rpc->home, method, error);
     if (rc == 0 && o.authority)
         rc = check_authority(o.authority, error);
     rc = rc < 0 ? rc

@@ -120,13 +120,13 @@ static uint8_t secret(const struct belay_header *h)
                                                                          : 0;
 }
 
-static void add_lowered(struct fields *f, const struct belay_header *h)
+static const char *lower(struct fields *f, const struct belay_header *h)
 {
     char *name = put_text(f, h->name, h->name_len);
 
     for (size_t i = 0; i < h->name_len; i++)
-        name[i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] + 32 : name[i]);
-    add(f, bl_span(name, h->name_len), value_of(h), secret(h));
+        name[i] = bl_lower(name[i]);
+    return name;
 }
 
 static void add_length(struct fields *f, int64_t length)
@@ -155,8 +155,11 @@ static void fill(struct fields *f, const struct bl_h2_session *s, const struct b
     if (m->authorization.data && !g->authorization)
         add_named(f, "authorization", m->authorization, NGHTTP2_NV_FLAG_NO_INDEX);
     for (size_t i = 0; i < m->headers_n; i++) {
-        if (!is_unsaid(&m->headers[i]))
-            add_lowered(f, &m->headers[i]);
+        const struct belay_header *h = &m->headers[i];
+
+        if (!is_unsaid(h)) /* gRPC's are in lower case */
+            add(f, bl_span(http->ours ? h->name : lower(f, h), h->name_len), value_of(h),
+                secret(h));
     }
     if (m->body >= 0)
         add_length(f, m->body);
