@@ -32,7 +32,9 @@ static struct head look(const struct belay_header *headers, size_t n)
 {
     struct head head = {0};
 
-    for (const struct belay_header *h = headers; h < headers + n; h++) {
+    for (size_t i = 0; i < n; i++) {
+        const struct belay_header *h = &headers[i];
+
         if (h->name_len == LEN("content-type"))
             note(&head.type, h, "content-type");
         else if (h->name_len == LEN("grpc-encoding"))
