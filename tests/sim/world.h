@@ -350,7 +350,7 @@ void sim_tls_send(struct sim_wire *wire, const void *data, size_t len);
 void sim_tls_end(struct sim_wire *wire);
 void sim_tls_gone(struct sim_wire *wire);
 bool sim_tls_chose_h2(const struct sim_wire *wire); /* after the handshake */
-const char *sim_tls_ca_pem(void); /* what to trust */
+const char *sim_tls_ca_pem(void);                   /* what to trust */
 void sim_tls_seed(uint64_t seed); /* OpenSSL's randomness too comes from the seed */
 
 /* ---- names ---- */
