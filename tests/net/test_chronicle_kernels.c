@@ -148,6 +148,39 @@ static void a_kernel_that_is_silent_is_waited_for_two_seconds(void **state)
     chk_close(&k);
 }
 
+static unsigned asked(void)
+{
+    return door.counts[0] + door.counts[1] + door.counts[2];
+}
+
+/* By its end, or by that of the attempt. */
+static void asking_may_be_cut_short(void **state)
+{
+    (void)state;
+    for (int late = 0; late < 2; late++) {
+        struct chronicle_kit k;
+
+        three_kernels(&k, "", "", "");
+        k.options.attempt_timeout_ms = 1500;
+        chk_start(&k);
+        for (int i = 0; asked() < CK_SERVERS; i++) {
+            assert_true(i < 2000);
+            ck_forward(&k.net, 5);
+            ck_turn(&k.net);
+        }
+        if (late) {
+            chk_forward(&k, 1500);
+            chk_forward(&k, 1000);
+            assert_false(belay_chronicle_connected(k.c));
+        }
+        belay_chronicle_disconnect(k.c, NULL, NULL);
+        CHK_UNTIL(&k, k.exits == 1);
+        chk_forward(&k, 3000);
+        k.c = NULL;
+        chk_close(&k);
+    }
+}
+
 static void where_no_kernel_answers_one_is_taken_by_chance(void **state)
 {
     struct chronicle_kit k;
@@ -474,6 +507,7 @@ int main(void)
         cmocka_unit_test(answers_that_are_none_are_worst),
         cmocka_unit_test(a_kernel_that_says_too_much_is_worst),
         cmocka_unit_test(a_kernel_that_is_silent_is_waited_for_two_seconds),
+        cmocka_unit_test(asking_may_be_cut_short),
         cmocka_unit_test(where_no_kernel_answers_one_is_taken_by_chance),
         cmocka_unit_test(they_are_asked_again_for_each_attempt),
         cmocka_unit_test(records_are_looked_up),
