@@ -48,6 +48,8 @@ static void begin_upload(struct h2_kit *k, struct call *call, struct slow_body *
     call_start(&k->kit, call, &o);
     h2_until_requests(k, 1);
     h2_turn(k);
+    while (way >= WAITS_FOR_THE_WINDOW && k->server.conns[0].data < 65535)
+        h2_turn(k);
 }
 
 static void for_a_while(struct h2_kit *k, int64_t ms)
