@@ -42,6 +42,8 @@ static void call(struct call_state *c)
     kernel_until(&k, &c->done);
 }
 
+static struct belay_channel_options *with; /* the caller's options of channels; NULL: none */
+
 static void make_access(const char *text)
 {
     struct bl_chronicle_access_options o = {0};
@@ -52,6 +54,7 @@ static void make_access(const char *text)
     if (bl_chronicle_string_parse(&mem, bl_span_of(text), &string, &error) < 0)
         fail_msg("%s", error.text);
     o.string = string;
+    o.channel = with;
     if (bl_chronicle_access_new(k.loop, &o, &access_, &error) < 0)
         fail_msg("%s", error.text);
 }
@@ -425,6 +428,28 @@ static void a_kernel_without_an_address_is_refused(void **state)
     close_all();
 }
 
+static void tokens_take_the_route_of_the_channel(void **state)
+{
+    static const char *const answers[] = {KERNEL_TOKEN("abc"), NULL};
+    struct belay_endpoint_options route = belay_endpoint_options_init();
+    struct belay_channel_options options = belay_channel_options_init();
+    struct call_state c;
+
+    (void)state;
+    options.route = &route;
+    with = &options;
+    for (int good = 0; good < 2; good++) {
+        route.source_addr = good ? "127.0.0.2" : "192.0.2.1"; /* which is not this machine's */
+        open_with("me:secret@", "", answers);
+        call(&c);
+        assert_int_equal(c.status, BELAY_GRPC_OK);
+        assert_string_equal(authorization(), good ? "Bearer abc" : "");
+        assert_int_equal(k.tokens.accepted, good);
+        close_all();
+    }
+    with = NULL;
+}
+
 /* ---- the end ---- */
 
 static void calls_that_wait_for_a_token_end_with_the_connection(void **state)
@@ -479,6 +504,7 @@ int main(void)
         cmocka_unit_test(a_refusal_of_the_old_kernel_does_not_renew_the_new_one_s_token),
         cmocka_unit_test(who_waits_when_the_kernel_changes_waits_for_the_new_one),
         cmocka_unit_test(a_kernel_without_an_address_is_refused),
+        cmocka_unit_test(tokens_take_the_route_of_the_channel),
         cmocka_unit_test(calls_that_wait_for_a_token_end_with_the_connection),
         cmocka_unit_test(credentials_of_the_caller_s_own_are_left_alone),
     };
