@@ -64,11 +64,14 @@ void chk_up(struct chronicle_kit *k);
 #define CHK_LIMIT 20000
 /* Turns until `what` is so. */
 #define CHK_UNTIL(k, what)                                                                         \
-    for (int rounds_ = 0; !(what); rounds_++) {                                                    \
-        if (rounds_ > CHK_LIMIT)                                                                   \
-            fail_msg("never: %s", #what);                                                          \
-        ck_turn(&(k)->net);                                                                        \
-    }
+    do {                                                                                           \
+        int rounds_ = 0;                                                                           \
+        while (!(what)) {                                                                          \
+            if (rounds_++ > CHK_LIMIT)                                                             \
+                fail_msg("never: %s", #what);                                                      \
+            ck_turn(&(k)->net);                                                                    \
+        }                                                                                          \
+    } while (0)
 /* A few turns, whatever comes. */
 void chk_a_while(struct chronicle_kit *k);
 void chk_forward(struct chronicle_kit *k, int64_t ms);

@@ -69,11 +69,14 @@ static void begin(struct scene *s, belay_chronicle_connect_fn *connect,
 }
 
 #define UNTIL(s, what)                                                                             \
-    for (int rounds_ = 0; !(what); rounds_++) {                                                    \
-        if (rounds_ > 20000)                                                                       \
-            fail_msg("never: %s", #what);                                                          \
-        kernel_turn(&(s)->kernel);                                                                 \
-    }
+    do {                                                                                           \
+        int rounds_ = 0;                                                                           \
+        while (!(what)) {                                                                          \
+            if (rounds_++ > 20000)                                                                 \
+                fail_msg("never: %s", #what);                                                      \
+            kernel_turn(&(s)->kernel);                                                             \
+        }                                                                                          \
+    } while (0)
 
 static void end(struct scene *s)
 {

@@ -84,11 +84,14 @@ static void rig_close(struct rig *r)
 }
 
 #define UNTIL(r, what)                                                                             \
-    for (int rounds_ = 0; !(what); rounds_++) {                                                    \
-        if (rounds_ > 20000)                                                                       \
-            fail_msg("never: %s", #what);                                                          \
-        kernel_turn(&(r)->kernel);                                                                 \
-    }
+    do {                                                                                           \
+        int rounds_ = 0;                                                                           \
+        while (!(what)) {                                                                          \
+            if (rounds_++ > 20000)                                                                 \
+                fail_msg("never: %s", #what);                                                      \
+            kernel_turn(&(r)->kernel);                                                             \
+        }                                                                                          \
+    } while (0)
 
 /* Connected, of the session number n. */
 static void rig_up(struct rig *r, unsigned n)
