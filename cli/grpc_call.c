@@ -29,7 +29,8 @@ struct call {
     uint64_t sent, received;
 
     struct belay_watch *room; /* standard output is full */
-    struct bytes answer;      /* waits until what it has in an Any is known */
+    struct bytes answer;      /* waits until what it has in an Any is known: */
+    char *asked;              /* ... that type */
     struct grpc_question *question;
 };
 
@@ -84,6 +85,7 @@ static bool send_loaded(struct call *c)
         return false;
     c->loaded = false;
     c->sent += rc == 0;
+    c->ended = rc == BELAY_ECLOSED; /* its end tells why */
     if (rc == BELAY_ELIMIT || rc == BELAY_ENOMEM) {
         complain(&why, "sending message %llu: %s", (unsigned long long)c->sent + 1,
                  belay_strerror(rc));
@@ -228,16 +230,18 @@ static void on_known(bool found, void *arg)
     grpc_question_drop(c->question);
     c->question = NULL;
     c->answer = (struct bytes){0};
-    if (!found &&
-        !grpc_message_text(c->g, c->method->output, answer.data, answer.len, &text, &unknown,
+    /* Who claims to tell of it need not have done so. */
+    if (!grpc_message_text(c->g, c->method->output, answer.data, answer.len, &text, &unknown,
                            &why) &&
-        unknown) {
+        unknown && (!found || strcmp(unknown, c->asked) == 0)) {
         say("%s: the answer has an Any of %.120s, and nobody says what that looks like: its fields "
             "are not shown (--protoset FILE)",
             c->doing, unknown);
         grpc_schema_forgo(c->g->schema, unknown);
     }
     bytes_free(&text);
+    free(c->asked);
+    c->asked = NULL;
     if (c->rpc)
         belay_rpc_resume(c->rpc);
     show(c, answer.data, answer.len);
@@ -250,6 +254,7 @@ static void on_known(bool found, void *arg)
 static void ask_for(struct call *c, const char *type, const void *data, size_t len)
 {
     bytes_add(&c->answer, data, len);
+    c->asked = memory_copy(type, strlen(type));
     if (c->rpc)
         belay_rpc_pause(c->rpc);
     if (!grpc_has_files(c->g->o))
@@ -318,9 +323,9 @@ static void on_done(struct belay_rpc *rpc, const struct belay_rpc_result *result
         say_plain("* trailers:");
     grpc_show_metadata(c->g, '<', result->trailers, result->trailers_n);
     if (c->g->o->client.verbose)
-        say_plain("* %s after %llu messages sent, %llu received",
+        say_plain("* %s after %llu message%s sent, %llu received",
                   belay_grpc_status_name(result->status), (unsigned long long)c->sent,
-                  (unsigned long long)c->received);
+                  c->sent == 1 ? "" : "s", (unsigned long long)c->received);
     c->status = judge(c, result);
     c->over = true;
     if (!c->question)
@@ -412,5 +417,6 @@ int grpc_call(struct grpc *g, const struct grpc_method *method)
     grpc_feed_end(&c.feed);
     bytes_free(&c.out);
     bytes_free(&c.answer);
+    free(c.asked);
     return status;
 }

@@ -78,6 +78,34 @@ static int refuse_service(struct grpc *g, const char *doing, const char *name)
     return status == EXIT_FINE ? EXIT_PROBLEM : status;
 }
 
+static bool is_service(const struct grpc *g, const char *name)
+{
+    struct strings names = {0};
+    bool found = false;
+
+    grpc_schema_services(g->schema, &names);
+    for (size_t i = 0; i < names.n; i++)
+        found = found || strcmp(names.items[i], name) == 0;
+    free_names(&names);
+    return found;
+}
+
+/* "shop.Cart", which was taken for a method Cart of shop. */
+static int refuse_service_alone(struct grpc *g, const char *doing, const char *service)
+{
+    struct strings names = {0};
+    char shown[TEXT_SHOWN_MAX], text[560];
+
+    grpc_schema_methods(g->schema, service, &names);
+    text_show(shown, sizeof shown, service);
+    snprintf(text, sizeof text,
+             "it is a service; which of its methods? (%s/%.100s; list %s tells all)", shown,
+             names.n ? names.items[0] : "METHOD", shown);
+    grpc_say(g, doing, text);
+    free_names(&names);
+    return EXIT_USAGE;
+}
+
 static int refuse_method(struct grpc *g, const char *doing)
 {
     const struct grpc_options *o = g->o;
@@ -92,6 +120,23 @@ static int refuse_method(struct grpc *g, const char *doing)
     grpc_say(g, doing, text);
     free_names(&names);
     return EXIT_PROBLEM;
+}
+
+static int refuse_call(struct grpc *g, const char *doing)
+{
+    const struct grpc_options *o = g->o;
+    const char *whole = o->symbol + (o->symbol[0] == '/');
+    int status = EXIT_FINE;
+    bool found;
+
+    if (is_service(g, o->service))
+        return refuse_method(g, doing);
+    if (!strchr(whole, '/'))
+        status = look_up(g, whole, &found);
+    if (status != EXIT_FINE)
+        return status;
+    return is_service(g, whole) ? refuse_service_alone(g, doing, whole)
+                                : refuse_service(g, doing, o->service);
 }
 
 /* Of a symbol the server can tell only which services there are; what was asked for may be in one. */
@@ -151,10 +196,8 @@ int grpc_find_method(struct grpc *g, struct grpc_method *ret)
     status = look_up(g, o->service, &found);
     if (status != EXIT_FINE)
         return status;
-    if (!found)
-        return refuse_service(g, doing, o->service);
     return grpc_schema_method(g->schema, o->service, o->method, ret) ? EXIT_FINE
-                                                                     : refuse_method(g, doing);
+                                                                     : refuse_call(g, doing);
 }
 
 /* ---- list ---- */
@@ -223,13 +266,17 @@ static int describe_all(struct grpc *g)
     int status = services(g, &names);
 
     for (size_t i = 0; status == EXIT_FINE && i < names.n; i++) {
-        bool found;
+        bool found = false;
 
         status = look_up(g, names.items[i], &found);
-        if (text.len)
+        if (status == EXIT_FINE && text.len)
             bytes_add(&text, "\n", 1);
-        if (found)
-            grpc_schema_describe(g->schema, names.items[i], &text);
+        if (status == EXIT_FINE &&
+            !(found && grpc_schema_describe(g->schema, names.items[i], &text))) {
+            bytes_add(&text, "// ", 3);
+            bytes_add(&text, names.items[i], strlen(names.items[i]));
+            add_line(&text, "", " is a service that the server does not describe");
+        }
     }
     if (status == EXIT_FINE && text.len)
         grpc_print(g, &text);

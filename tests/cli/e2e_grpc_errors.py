@@ -116,6 +116,10 @@ class Errors(grpc_kit.Case):
         self.refused("Cart/Add", status=1, words=["did you mean shop.Cart?"])
         self.refused("list", "shop.Cert", status=1, words=["did you mean shop.Cart?"])
         self.refused("shop.Cart/Nothing.Like.It", status=1, words=["has no method"])
+        self.refused("shop.Item/Add", status=1, words=["there is no service shop.Item"])
+
+    def test_a_service_alone_is_answered_with_a_method_of_it(self):
+        self.refused("shop.Cart", status=2, words=["it is a service", "shop.Cart/Add", "list shop.Cart"])
 
     def test_statuses_are_the_programs_own(self):
         for status, name in ((1, "CANCELLED"), (3, "INVALID_ARGUMENT"), (5, "NOT_FOUND"), (7, "PERMISSION_DENIED"),
