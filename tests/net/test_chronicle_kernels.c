@@ -181,6 +181,28 @@ static void asking_may_be_cut_short(void **state)
     }
 }
 
+static void questions_take_the_route_of_the_channel(void **state)
+{
+    struct belay_endpoint_options route = belay_endpoint_options_init();
+    struct belay_channel_options options = belay_channel_options_init();
+    struct chronicle_kit k;
+    struct belay_addr to;
+
+    (void)state;
+    three_kernels(&k, "1", "2", "3");
+    assert_int_equal(belay_addr_parse_ip("127.0.0.1", 9, (uint16_t)k.net.servers[1].port, &to), 0);
+    route.addrs = &to;
+    route.addrs_n = 1;
+    options.route = &route;
+    k.options.channel = &options;
+    chk_start(&k);
+    up_within(&k, 1900);
+    assert_int_equal(door.counts[1], CK_SERVERS);
+    assert_int_equal(door.reserves[1], 1);
+    assert_int_equal(ck_accepted(&k.net), k.net.servers[1].accepted);
+    chk_close(&k);
+}
+
 static void where_no_kernel_answers_one_is_taken_by_chance(void **state)
 {
     struct chronicle_kit k;
@@ -508,6 +530,7 @@ int main(void)
         cmocka_unit_test(a_kernel_that_says_too_much_is_worst),
         cmocka_unit_test(a_kernel_that_is_silent_is_waited_for_two_seconds),
         cmocka_unit_test(asking_may_be_cut_short),
+        cmocka_unit_test(questions_take_the_route_of_the_channel),
         cmocka_unit_test(where_no_kernel_answers_one_is_taken_by_chance),
         cmocka_unit_test(they_are_asked_again_for_each_attempt),
         cmocka_unit_test(records_are_looked_up),
