@@ -10,7 +10,7 @@ extern const struct sim_scenario sim_waiter_scenarios[], sim_failure_scenarios[]
     sim_limit_scenarios[], sim_end_scenarios[], sim_stream_scenarios[], sim_http_scenarios[],
     sim_order_scenarios[], sim_check_scenarios[], sim_idle_scenarios[], sim_change_scenarios[],
     sim_storm_scenarios[], sim_name_scenarios[], sim_connector_scenarios[], sim_link_scenarios[],
-    sim_process_scenarios[], sim_supervisor_scenarios[];
+    sim_process_scenarios[], sim_supervisor_scenarios[], sim_h2_scenarios[], sim_grpc_scenarios[];
 
 /* Opens the rig's pool with options by name. */
 #define OPEN(rig, ...)                                                                             \

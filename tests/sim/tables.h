@@ -10,6 +10,7 @@ static const struct sim_scenario *const sim_tables[] = {
     sim_stream_scenarios,    sim_http_scenarios,    sim_order_scenarios,   sim_check_scenarios,
     sim_idle_scenarios,      sim_change_scenarios,  sim_storm_scenarios,   sim_name_scenarios,
     sim_connector_scenarios, sim_link_scenarios,    sim_process_scenarios, sim_supervisor_scenarios,
+    sim_h2_scenarios,        sim_grpc_scenarios,
 };
 
 /* The first scenario of the tables from `table` on; NULL when there is none. */
