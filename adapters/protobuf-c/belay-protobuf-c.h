@@ -105,6 +105,7 @@ struct belay_service_callbacks {
     void (*on_done)(struct belay_service_stream *stream, const struct belay_rpc_result *result,
                     void *arg);
 };
+BELAY_OPTIONS_INIT(belay_service_callbacks)
 
 /*
  * Starts a call of a method that streams; protobuf-c does not know which do. `method` is its name in
@@ -157,6 +158,7 @@ struct belay_service_result {
      * NULL). NULL: the status is not OK. */
     ProtobufCMessage *response;
 };
+BELAY_OPTIONS_INIT(belay_service_result)
 
 /*
  * Calls a method and blocks until it is done; `options` as of belay_service_with. Returns 0 when

@@ -65,6 +65,9 @@ extern "C" {
  *
  *     struct belay_pool_options o = { BELAY_SIZED(belay_pool_options),
  *                                     .max_connections_total = 100 };
+ *
+ * Tables of callbacks and results have a size, too; where there is no init function, C++ sets it by
+ * hand.
  */
 #define BELAY_SIZED(name) .size = sizeof(struct name)
 #define BELAY_OPTIONS_INIT(name)                                                                   \

@@ -134,6 +134,7 @@ struct belay_chronicle_functions {
     belay_chronicle_disconnect_fn *disconnect;
     void *arg;
 };
+BELAY_OPTIONS_INIT(belay_chronicle_functions)
 
 /* ---- the connection ---- */
 
@@ -253,8 +254,10 @@ BELAY_API void belay_chronicle_registered(struct belay_chronicle *chronicle,
 
 /*
  * Phases: first the one that is, in a later turn, then each change, in order. DISCONNECTED has the
- * id of the session that ended. A subscription ends with the connection, or by unsubscribe.
- * BELAY_ENOMEM, BELAY_ECLOSED, BELAY_EINVAL.
+ * id of the session that ended; before the first one, its. Why one ended, and why an attempt failed,
+ * is in the log (on_log of the loop, tag `chronicle`), and in the errors of those who wait. A
+ * subscription ends with the connection, or by unsubscribe. BELAY_ENOMEM, BELAY_ECLOSED,
+ * BELAY_EINVAL.
  */
 typedef void belay_chronicle_phase_fn(struct belay_chronicle *chronicle,
                                       enum belay_chronicle_phase phase, const char *connection_id,

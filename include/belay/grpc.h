@@ -2,9 +2,10 @@
 /*
  * belay/grpc.h - gRPC: a channel to a service, and calls on it.
  *
+ *     struct belay_unary_result result = belay_unary_result_init();
  *     belay_channel_open(loop, "dns:etcd.internal:2379", NULL, &channel, &error);
  *     rc = belay_channel_unary_wait(channel, "/etcdserverpb.KV/Range", request, request_len, NULL,
- *                                   &result);
+ *                                   &result, &error);
  *
  * A channel looks its target up, keeps connections to the addresses it finds (one, or one each),
  * and carries calls over them. It connects when there is a call, backs off as the gRPC connection
@@ -128,10 +129,11 @@ BELAY_OPTIONS_INIT(belay_channel_options)
 /*
  * Targets: "host:port", "dns:[//server/]host[:port]", "ipv4:1.2.3.4:50051,1.2.3.5:50051",
  * "ipv6:[::1]:50051,...", "unix:path", "unix:///path", "unix-abstract:name",
- * "grpc://host[:port]" (plain), "grpcs://host[:port]" (TLS). Port 443, plain 80, where it says
- * none. It connects with the first call, or belay_channel_connect. BELAY_EINVAL: `error` names the
- * part of the target, or the option; BELAY_ENOTSUP: the target names a DNS server of its own (the
- * loop's option dns_servers is the way); BELAY_ENOMEM, BELAY_ECLOSED.
+ * "grpc://host[:port]" (plain), "grpcs://host[:port]" (TLS). With TLS where neither it nor the
+ * option `plain` says otherwise; port 443, plain 80, where it says none. It connects with the first
+ * call, or belay_channel_connect. BELAY_EINVAL: `error` names the part of the target, or the option;
+ * BELAY_ENOTSUP: the target names a DNS server of its own (the loop's option dns_servers is the way);
+ * BELAY_ENOMEM, BELAY_ECLOSED.
  */
 BELAY_API int belay_channel_open(struct belay_loop *loop, const char *target,
                                  const struct belay_channel_options *options,
@@ -154,7 +156,8 @@ BELAY_API void belay_channel_connect(struct belay_channel *channel);
 /* Tries now, and forgets how often it has failed. What an error called final had ended is tried
  * again. */
 BELAY_API void belay_channel_reset_backoff(struct belay_channel *channel);
-/* fn runs at each change of state, in a later turn; one per channel, NULL takes it away. */
+/* fn runs at each change of state, in a later turn; one per channel, NULL takes it away. `error` is
+ * why a connection was lost or could not be made; NULL with other changes. */
 typedef void belay_channel_state_fn(struct belay_channel *channel, enum belay_channel_state state,
                                     const struct belay_error *error, void *arg);
 BELAY_API void belay_channel_watch(struct belay_channel *channel, belay_channel_state_fn *fn,
@@ -217,11 +220,13 @@ struct belay_rpc_callbacks {
     /* Once, last. The call is gone afterwards. */
     void (*on_done)(struct belay_rpc *rpc, const struct belay_rpc_result *result, void *arg);
 };
+BELAY_OPTIONS_INIT(belay_rpc_callbacks)
 
 /*
- * Starts a call, of any kind: messages are written with belay_rpc_write, belay_rpc_end says that no
- * more come. `method` is "/package.Service/Method". On 0, on_done runs once, later. BELAY_EINVAL (the
- * method or metadata, `error` says what), BELAY_EFULL (max_calls), BELAY_ECLOSED, BELAY_ENOMEM.
+ * Starts a call, of any kind: messages are written with belay_rpc_write, connected or not, and
+ * belay_rpc_end says that no more come. `method` is "/package.Service/Method". On 0, on_done runs
+ * once, later; *ret_rpc (ret_rpc may be NULL) is valid until it returns. BELAY_EINVAL (the method or
+ * metadata, `error` says what), BELAY_EFULL (max_calls), BELAY_ECLOSED, BELAY_ENOMEM.
  */
 BELAY_API int belay_rpc_start(struct belay_channel *channel, const char *method,
                               const struct belay_rpc_options *options,
@@ -247,7 +252,9 @@ BELAY_API void belay_rpc_credentials_done(struct belay_rpc *rpc,
 
 /*
  * One message there, one back: `response` is NULL unless the status is OK; an answer of none or more
- * is UNIMPLEMENTED. Errors as of belay_rpc_start, and BELAY_ELIMIT (max_send_bytes).
+ * is UNIMPLEMENTED. Who wants the headers, too, starts it by belay_rpc_start. *ret_rpc (ret_rpc may
+ * be NULL) is for belay_rpc_cancel, until fn runs. Errors as of belay_rpc_start, and BELAY_ELIMIT
+ * (max_send_bytes).
  */
 typedef void belay_unary_fn(const void *response, size_t len, const struct belay_rpc_result *result,
                             void *arg);
@@ -264,6 +271,7 @@ struct belay_unary_result {
     void *response; /* malloc's, to be freed by the caller; NULL: none */
     size_t response_len;
 };
+BELAY_OPTIONS_INIT(belay_unary_result)
 /* Blocks. Returns 0 when there is a status, also one that is not OK. ANY THREAD, see belay/loop.h. */
 BELAY_API int belay_channel_unary_wait(struct belay_channel *channel, const char *method,
                                        const void *request, size_t len,
@@ -307,7 +315,8 @@ BELAY_API int belay_rpc_stream_close_wait(struct belay_rpc_stream *stream,
 
 /*
  * A child spec: the supervisor opens a channel with these options (copied, but that `route` and what
- * it points to must outlive the spec) and drains it when told to stop. `on_open` (may be NULL) is
+ * it points to must outlive the spec) and drains it when told to stop. Servers that are away do not
+ * end a channel; one that somebody closes is opened again (permanent). `on_open` (may be NULL) is
  * given each channel as it is opened. BELAY_EINVAL, BELAY_ENOMEM.
  */
 BELAY_API int belay_channel_child_spec(const char *target,
