@@ -130,10 +130,10 @@ BELAY_OPTIONS_INIT(belay_channel_options)
  * Targets: "host:port", "dns:[//server/]host[:port]", "ipv4:1.2.3.4:50051,1.2.3.5:50051",
  * "ipv6:[::1]:50051,...", "unix:path", "unix:///path", "unix-abstract:name",
  * "grpc://host[:port]" (plain), "grpcs://host[:port]" (TLS). With TLS where neither it nor the
- * option `plain` says otherwise; port 443, plain 80, where it says none. It connects with the first
- * call, or belay_channel_connect. BELAY_EINVAL: `error` names the part of the target, or the option;
- * BELAY_ENOTSUP: the target names a DNS server of its own (the loop's option dns_servers is the way);
- * BELAY_ENOMEM, BELAY_ECLOSED.
+ * option `plain` says otherwise; port 443, with "grpc://" 80, where it says none. It connects with
+ * the first call, or belay_channel_connect. BELAY_EINVAL: `error` names the part of the target, or
+ * the option; BELAY_ENOTSUP: the target names a DNS server of its own (the loop's option dns_servers
+ * is the way); BELAY_ENOMEM, BELAY_ECLOSED.
  */
 BELAY_API int belay_channel_open(struct belay_loop *loop, const char *target,
                                  const struct belay_channel_options *options,
