@@ -171,11 +171,14 @@ void belay_chronicle_opened(struct belay_chronicle_query *query, struct belay_ch
 
 /* ---- heeding them ---- */
 
-/* From now on its calls ask that; nothing where its credentials are not those of the question. */
+/* From now on calls of its channel ask that; not where they have the caller's own credentials. */
 static void give_credentials(const struct belay_chronicle_query *q, belay_rpc_credentials_fn *fn,
                              void *arg)
 {
-    if (q->channel && q->channel->options.credentials_arg == q)
+    const struct belay_channel_options *o = q->channel ? &q->channel->options : NULL;
+
+    /* One that was the connection's before may come again. */
+    if (o && (o->credentials_arg == q || o->credentials == bl_chronicle_refuse_call))
         bl_channel_set_credentials(q->channel, fn, arg);
 }
 
@@ -213,11 +216,12 @@ bool bl_chronicle_query_heed(struct belay_chronicle *c)
         bl_chronicle_attempt_fail(c, bl_error_copy_get(&q->error, &scratch, NULL));
     else if (current)
         use(c, q);
-    give_credentials(q, bl_chronicle_refuse_call, NULL);
-    if (!current || q->error.code)
+    if (!current || q->error.code) {
         late = q->channel;
-    else
+        give_credentials(q, bl_chronicle_refuse_call, NULL);
+    } else {
         belay_channel_unref(q->channel);
+    }
     query_free(q);
     if (late) {
         bl_chronicle_close_channel(c, late);

@@ -13,6 +13,7 @@ struct scene {
     struct belay_chronicle *c;
     struct belay_chronicle_query *query; /* unanswered; NULL: none */
     struct belay_channel *channel;       /* a reference; NULL: none */
+    int handed;                          /* the channel was, so often */
     bool closed, done;
     int status;
     char message[256];
@@ -31,6 +32,25 @@ static void keep_query(struct belay_chronicle_query *query, const char *target,
     s->query = query;
     assert_int_equal(belay_channel_open(s->kernel.loop, target, options, &s->channel, NULL), 0);
     belay_channel_ref(s->channel);
+}
+
+/* The same one again and again. */
+static void hand_over(struct belay_chronicle_query *query, const char *target,
+                      const struct belay_channel_options *options, void *arg)
+{
+    struct scene *s = arg;
+
+    if (!s->channel) {
+        keep_query(query, target, options, arg);
+        s->query = NULL;
+    }
+    s->handed++;
+    belay_chronicle_opened(query, s->channel, NULL);
+}
+
+static void keep_open(struct belay_channel *channel, void *arg)
+{
+    assert_ptr_equal(channel, ((struct scene *)arg)->channel);
 }
 
 static void drain(struct belay_channel *channel, void *arg)
@@ -221,6 +241,30 @@ static void a_channel_that_is_handed_over_has_the_connection_s(void **state)
     end(&s);
 }
 
+static void a_channel_that_is_handed_over_again_has_them_again(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    begin(&s, hand_over, keep_open);
+    s.kernel.ways[KERNEL_OTHER] = KERNEL_WELL;
+    for (int i = 1; i <= 3; i++) {
+        UNTIL(&s, s.handed == i && belay_chronicle_connected(s.c));
+        assert_ptr_equal(belay_chronicle_channel(s.c), s.channel);
+        call(&s, s.channel);
+        UNTIL(&s, s.done);
+        assert_int_equal(s.status, BELAY_GRPC_OK);
+        assert_string_equal(kernel_last(&s.kernel, KERNEL_OTHER)->api_key, "sesame");
+        belay_chronicle_reconnect(s.c);
+    }
+    disconnect(&s);
+    call(&s, s.channel); /* it is the caller's, and open */
+    UNTIL(&s, s.done);
+    refused(&s);
+    belay_channel_close(s.channel, NULL, NULL);
+    end(&s);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -228,6 +272,7 @@ int main(void)
         cmocka_unit_test(a_channel_that_is_not_handed_over_yet_has_credentials_until_the_end),
         cmocka_unit_test(a_channel_that_is_handed_over_late_and_drained_has_none),
         cmocka_unit_test(a_channel_that_is_handed_over_has_the_connection_s),
+        cmocka_unit_test(a_channel_that_is_handed_over_again_has_them_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
