@@ -107,8 +107,10 @@ static void on_answer(const void *response, size_t len, const struct belay_rpc_r
     } else {
         text_show(shown, sizeof shown, result->message);
         fail(&error, "asked for its health it answered %s", belay_grpc_status_name(result->status));
-        snprintf(error.text + strlen(error.text), sizeof error.text - strlen(error.text), ": %s",
-                 shown);
+        snprintf(error.text + strlen(error.text), sizeof error.text - strlen(error.text), ": %s%s",
+                 shown,
+                 result->status == BELAY_GRPC_UNIMPLEMENTED ? " (tcp:// and tls:// ask nothing)"
+                                                            : "");
         w->fn(&error, w->arg);
     }
 }

@@ -127,6 +127,7 @@ const struct option_table watch_table = {
         "  belay watch db:5432 https://example.com/health        what is up, and since when?\n"
         "  belay watch --until-up -m 30s db:5432 -- ./serve      when the database is there\n"
         "  belay watch --expect '220 ' mail:25                   not only a port that is open\n"
+        "  belay watch --until-up grpc://api:50051 -- ./serve    when it says that it is SERVING\n"
         "  belay watch db=10.0.0.1:5432,10.0.0.2:5432            one service of two addresses\n"
         "  belay watch --exec ./tell --backoff 100ms..10s api:80 at each change\n"
         "  belay watch --json --for 1h srv:_ldap._tcp.corp.test  for a script",
