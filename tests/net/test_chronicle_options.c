@@ -240,6 +240,46 @@ static void what_contradicts_is_named(void **state)
     chk_close(&k);
 }
 
+static struct belay_channel_options seen;
+
+static void look(struct belay_chronicle_query *query, const char *target,
+                 const struct belay_channel_options *options, void *arg)
+{
+    struct chronicle_kit *k = arg;
+
+    (void)target;
+    k->dials++;
+    seen = *options;
+    seen.route = NULL;
+    belay_chronicle_opened(query, NULL, &k->refusal);
+}
+
+static void options_of_the_caller_s_hold_where_they_are_given(void **state)
+{
+    struct belay_channel_options o = belay_channel_options_init();
+
+    (void)state;
+    for (int given = 0; given < 2; given++) {
+        struct chronicle_kit k;
+
+        chk_open(&k);
+        k.functions.connect = look;
+        if (given) {
+            o.idle_timeout_ms = 60000;
+            o.connect_timeout_ms = 7000;
+            o.max_calls = 5;
+            k.options.channel = &o;
+        }
+        chk_start(&k);
+        CHK_UNTIL(&k, k.dials == 1);
+        assert_int_equal(seen.idle_timeout_ms, given ? 60000 : BELAY_FOREVER);
+        assert_int_equal(seen.connect_timeout_ms, given ? 7000 : BELAY_FOREVER);
+        assert_int_equal(seen.max_calls, given ? 5 : 0);
+        assert_true(seen.plain);
+        chk_close(&k);
+    }
+}
+
 static void options_of_another_size_are_understood(void **state)
 {
     struct {
@@ -321,6 +361,7 @@ int main(void)
         cmocka_unit_test(one_string_at_most_is_given),
         cmocka_unit_test(the_string_may_be_parsed_already_or_an_address_or_none),
         cmocka_unit_test(what_contradicts_is_named),
+        cmocka_unit_test(options_of_the_caller_s_hold_where_they_are_given),
         cmocka_unit_test(options_of_another_size_are_understood),
         cmocka_unit_test(nothing_starts_on_a_loop_that_is_closed),
         cmocka_unit_test(wrong_arguments_are_refused),

@@ -228,6 +228,7 @@ static void reconnect_dials_at_once(void **state)
     rig_up(&r);
     assert_int_equal(bl_chp_reconnect(&r.p, r.now), DOWN | BL_CHP_DO_DIAL);
     assert_int_equal(r.p.attempt, 2);
+    assert_int_equal(bl_chp_wakes(&r.p), r.now + MS(30000));
     assert_int_equal(bl_chp_lost(&r.p, 1, r.now), 0);
     comes_up(&r);
 }
