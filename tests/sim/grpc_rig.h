@@ -190,6 +190,11 @@ void grpc_oracle_attach(struct grpc_lives *all);
 void grpc_oracle_ended(struct grpc_call *call, const struct belay_rpc_result *result);
 void grpc_oracle_trace(struct grpc_lives *all, const struct belay_trace *trace);
 
+/* grpc_draw.c */
+int grpc_channel_new(struct grpc_lives *all, int n); /* -1: it cannot be made */
+void grpc_name_disturb(struct grpc_channel *ch);
+void grpc_name_heal(struct grpc_channel *ch);
+
 /* grpc_history.c */
 int grpc_history_run(uint64_t seed, const struct history_options *options, struct met *met,
                      char *text, size_t size);

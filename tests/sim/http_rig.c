@@ -7,7 +7,8 @@
 
 #include "sim/parts.h"
 
-#define REPLAYS_MAX 3 /* the client's default */
+#define REPLAYS_MAX    3 /* the client's default */
+#define REFUSED_STREAM 7
 
 /* ---- callbacks ---- */
 
@@ -100,6 +101,9 @@ static void check_end(struct sim_get *get, const struct belay_error *e)
     }
     if (e->sent == BELAY_NOT_SENT && get->executed > 0)
         sim_fail(w, "request %zu is said not to be sent, and was carried out", get->number);
+    if (get->facts.h2_error == REFUSED_STREAM && replays == 0 && !get->status &&
+        e->sent != BELAY_NOT_SENT)
+        sim_fail(w, "request %zu was refused, and is said to be sent", get->number);
     if (e->sent != BELAY_ANSWERED && get->status)
         sim_fail(w, "request %zu is said not to be answered, and was", get->number);
     if (!get->post && is_break(e) && e->sent != BELAY_ANSWERED && e->stage == BELAY_STAGE_USE &&
