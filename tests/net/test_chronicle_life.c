@@ -48,6 +48,27 @@ static void disconnecting_ends_it_normally(void **state)
     assert_false(later.done);
 }
 
+static void who_waits_when_it_is_ended_is_told_that_and_not_what_failed(void **state)
+{
+    struct chronicle_kit k;
+    struct chk_waiter w;
+
+    (void)state;
+    chk_open(&k);
+    k.refuses = true;
+    chk_start(&k);
+    chk_wait(&k, &w, BELAY_FOREVER);
+    CHK_UNTIL(&k, k.dials == 1);
+    chk_a_while(&k);
+    assert_false(w.done);
+    belay_chronicle_disconnect(k.c, NULL, NULL);
+    CHK_UNTIL(&k, k.exits == 1);
+    assert_int_equal(w.error.code, BELAY_ECLOSED);
+    assert_int_equal(k.exit, BELAY_EXIT_NORMAL);
+    k.c = NULL;
+    chk_close(&k);
+}
+
 static void it_can_be_ended_at_every_moment(void **state)
 {
     (void)state;
@@ -344,6 +365,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(disconnecting_ends_it_normally),
+        cmocka_unit_test(who_waits_when_it_is_ended_is_told_that_and_not_what_failed),
         cmocka_unit_test(it_can_be_ended_at_every_moment),
         cmocka_unit_test(a_loop_that_ends_ends_it),
         cmocka_unit_test(who_waited_may_end_it),
