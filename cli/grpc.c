@@ -93,6 +93,7 @@ static int finish_output(struct grpc *g, int status)
 {
     if (g->interrupted_by)
         return status;
+    signals_unwatch(&g->signals); /* they end it while nobody reads */
     if (!g->stdout_gone && !sink_finish(&g->out))
         grpc_output_failed(g, g->out.error);
     return g->stdout_gone && status == EXIT_FINE ? EXIT_PROBLEM : status;

@@ -164,6 +164,8 @@ static void on_message(struct belay_rpc *rpc, const void *data, size_t len, void
     struct grpc_wire wire;
     struct grpc_field field;
 
+    if (q->answered) /* more than was asked for */
+        return;
     grpc_wire_begin(&wire, data, len);
     while (!q->wrong.text[0] && grpc_wire_next(&wire, &field)) {
         if (field.data && field.number == ANSWER_FILES)

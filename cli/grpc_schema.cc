@@ -8,9 +8,11 @@ extern "C" {
 #include "grpc_schema.h"
 }
 
+#include <algorithm>
+#include <cctype>
+#include <cstring>
 #include <map>
 #include <memory>
-#include <regex>
 #include <set>
 #include <string>
 #include <vector>
@@ -37,6 +39,7 @@ namespace
 {
 
 const char prefix[] = "type.googleapis.com/";
+const size_t imports_max = 500; /* of files within each other */
 
 class Complaints : public pb::DescriptorPool::ErrorCollector,
                    public pb::compiler::MultiFileErrorCollector
@@ -72,14 +75,16 @@ class Resolver : public pb::util::TypeResolver
     std::set<string> forgone;
 
     Resolver(const pb::DescriptorPool *pool, const pb::DescriptorPool *details)
-        : own(pb::util::NewTypeResolverForDescriptorPool("type.googleapis.com", pool)),
+        : known(pb::util::NewTypeResolverForDescriptorPool("type.googleapis.com",
+                                                           pb::DescriptorPool::generated_pool())),
+          own(pb::util::NewTypeResolverForDescriptorPool("type.googleapis.com", pool)),
           other(pb::util::NewTypeResolverForDescriptorPool("type.googleapis.com", details))
     {
     }
     pb::util::Status ResolveMessageType(const string &url, pb::Type *type) override
     {
         string name = url.substr(url.rfind('/') + 1);
-        auto status = own->ResolveMessageType(prefix + name, type);
+        auto status = first_of(name)->ResolveMessageType(prefix + name, type);
 
         if (!status.ok())
             status = other->ResolveMessageType(prefix + name, type);
@@ -94,13 +99,24 @@ class Resolver : public pb::util::TypeResolver
     }
     pb::util::Status ResolveEnumType(const string &url, pb::Enum *type) override
     {
-        auto status = own->ResolveEnumType(url, type);
+        auto status = first_of(url.substr(url.rfind('/') + 1))->ResolveEnumType(url, type);
 
         return status.ok() ? status : other->ResolveEnumType(url, type);
     }
 
   private:
-    std::unique_ptr<pb::util::TypeResolver> own, other;
+    std::unique_ptr<pb::util::TypeResolver> known, own, other;
+
+    /* What libprotobuf writes in a way of its own (Struct, Timestamp, ...) must be what it takes it
+     * for: servers that say otherwise would have it loop. */
+    pb::util::TypeResolver *first_of(const string &name)
+    {
+        const pb::DescriptorPool *pool = pb::DescriptorPool::generated_pool();
+
+        return name.compare(0, 16, "google.protobuf.") == 0 && pool->FindFileContainingSymbol(name)
+                   ? known.get()
+                   : own.get();
+    }
 };
 
 } // namespace
@@ -295,8 +311,9 @@ static bool build(struct grpc_schema *s, const string name, std::set<string> &op
 
     if (at == s->waiting.end())
         return true;
-    if (!open.insert(name).second) {
-        wrong.first = name + " imports itself, through others";
+    if (!open.insert(name).second || open.size() > imports_max) {
+        wrong.first = name + (open.size() > imports_max ? " is imported through too many others"
+                                                        : " imports itself, through others");
         return false;
     }
     pb::FileDescriptorProto file = at->second;
@@ -306,6 +323,7 @@ static bool build(struct grpc_schema *s, const string name, std::set<string> &op
     const auto *built = s->pool.BuildFileCollectingErrors(file, &wrong);
     if (!built)
         return false;
+    open.erase(name);
     s->waiting.erase(name);
     if (!of_protobuf(name))
         s->files.push_back(built);
@@ -405,18 +423,38 @@ static string text_of(const pb::DescriptorPool &pool, const char *symbol, const 
     return "";
 }
 
-/* ".shop.Item" is what can be asked about as shop.Item; a name in JSON is no news where it is the
- * field's; and a comment must not move the cursor. */
+/* A name in JSON is no news where it is the field's: "sku = 1 [json_name = "sku"]". */
+static void drop_json_names(string &text)
+{
+    static const string mark = " [json_name = \"";
+    string out;
+    size_t from = 0;
+
+    for (size_t at = text.find(mark); at != string::npos; at = text.find(mark, at + 1)) {
+        size_t digits = text.find_last_not_of("0123456789", at - 1) + 1;
+        size_t name = at + mark.size(), end = text.find("\"]", name), len = end - name;
+
+        if (end == string::npos || digits == at || digits < len + 4 ||
+            text.compare(digits - 3, 3, " = ") != 0 ||
+            text.compare(digits - 3 - len, len, text, name, len) != 0 ||
+            text[digits - 4 - len] != ' ')
+            continue;
+        out.append(text, from, at - from);
+        from = end + 2;
+    }
+    text = out.append(text, from);
+}
+
+/* ".shop.Item" is what can be asked about as shop.Item; and a comment must not move the cursor. */
 static string simpler(const string &text)
 {
-    static const std::regex dot("([ (<])\\.(?=[A-Za-z_])"),
-        name("(\\w+)( = \\d+) \\[json_name = \"\\1\"\\]");
+    string out;
 
-    string out = std::regex_replace(std::regex_replace(text, dot, "$1"), name, "$1$2");
-
-    for (char &c : out)
-        if ((c >= 0 && c < ' ' && c != '\n' && c != '\t') || c == 0x7f)
-            c = ' ';
+    for (size_t i = 0; i < text.size(); i++)
+        if (text[i] != '.' || i == 0 || !strchr("( <[", text[i - 1]) ||
+            !(isalpha(static_cast<unsigned char>(text[i + 1])) || text[i + 1] == '_'))
+            out += text[i];
+    drop_json_names(out);
     return out;
 }
 
@@ -455,12 +493,14 @@ bool grpc_schema_method(struct grpc_schema *s, const char *service, const char *
 bool grpc_schema_describe(const struct grpc_schema *s, const char *symbol, struct bytes *ret)
 {
     const char *kind = nullptr;
-    string text = simpler(text_of(s->pool, symbol, &kind));
+    string text = simpler(text_of(s->pool, symbol, &kind)), file;
 
     if (!kind)
         return false;
-    text = string("// ") + symbol + " is " + kind + " of " +
-           s->pool.FindFileContainingSymbol(symbol)->name() + "\n" + text;
+    file = s->pool.FindFileContainingSymbol(symbol)->name();
+    std::replace(file.begin(), file.end(), '\n', ' ');
+    text = string("// ") + symbol + " is " + kind + " of " + file + "\n" + text;
+    text_tame(&text[0], "\n\t");
     bytes_add(ret, text.data(), text.size());
     return true;
 }

@@ -9,6 +9,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "text.h"
+
 static bool transient_shown;
 static say_line_fn *divert;
 static void *divert_arg;
@@ -33,9 +35,7 @@ static void write_line(const char *prefix, const char *format, va_list args)
     size_t len = (size_t)snprintf(line, sizeof line, "%s", prefix);
 
     vsnprintf(line + len, sizeof line - len, format, args);
-    for (char *c = line; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = ' ';
+    text_tame(line, "");
     if (divert) {
         divert(line, divert_arg);
         return;

@@ -19,6 +19,15 @@ bool complain(struct complaint *complaint, const char *format, ...)
 
 /* ---- foreign text ---- */
 
+/* Whether the UTF-8 character at `at` controls a terminal, or turns the direction of writing around. */
+static bool is_control(const unsigned char *at)
+{
+    if (at[0] == 0xc2)
+        return at[1] >= 0x80 && at[1] < 0xa0;
+    return at[0] == 0xe2 && ((at[1] == 0x80 && at[2] >= 0xaa && at[2] <= 0xae) ||
+                             (at[1] == 0x81 && at[2] >= 0xa6 && at[2] <= 0xa9));
+}
+
 /* Length of the UTF-8 character at `at`, or 0 when it is none, or one that controls a terminal. */
 static size_t utf8_len(const unsigned char *at)
 {
@@ -30,16 +39,10 @@ static size_t utf8_len(const unsigned char *at)
     for (size_t i = 1; i < len; i++)
         if ((at[i] & 0xc0) != 0x80)
             return 0;
-    if (len == 2 && at[0] == 0xc2 && at[1] < 0xa0)
-        return 0;
     if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] >= 0xa0) ||
         (at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] >= 0x90))
         return 0;
-    /* Marks that turn the direction of writing around. */
-    if (at[0] == 0xe2 && ((at[1] == 0x80 && at[2] >= 0xaa && at[2] <= 0xae) ||
-                          (at[1] == 0x81 && at[2] >= 0xa6 && at[2] <= 0xa9)))
-        return 0;
-    return len;
+    return is_control(at) ? 0 : len;
 }
 
 /* One character as it is shown; *ret_used is how many bytes of `at` it was. */
@@ -81,6 +84,16 @@ const char *text_show(char *out, size_t size, const char *text)
     }
     out[at] = '\0';
     return out;
+}
+
+void text_tame(char *text, const char *keep)
+{
+    for (unsigned char *c = (unsigned char *)text; *c; c++) {
+        if ((*c < 0x20 || *c == 0x7f) && !strchr(keep, *c))
+            *c = ' ';
+        else if (is_control(c))
+            memset(c, ' ', *c == 0xc2 ? 2 : 3);
+    }
 }
 
 /* ---- the nearest word ---- */

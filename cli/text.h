@@ -31,6 +31,9 @@ bool complain(struct complaint *complaint, const char *format, ...) TEXT_PRINTF(
  */
 const char *text_show(char *out, size_t size, const char *text);
 
+/* Whatever controls a terminal becomes blanks, in place, but for the characters of `keep`. */
+void text_tame(char *text, const char *keep);
+
 /*
  * Letters to put in, leave out, replace or swap to make one word of the other, regardless of case.
  */

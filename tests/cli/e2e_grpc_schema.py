@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """`belay grpc`: what is known of a server, by reflection, by descriptor sets and by .proto files."""
 import json
+import signal
 
 import grpc_kit
 import harness
@@ -48,7 +49,8 @@ class Schema(grpc_kit.Case):
 
     def test_reflection_that_lies_is_refused(self):
         for how, words in (("ring", ["imports itself"]), ("endless", ["without end"]), ("other", ["b.proto", "something else"]),
-                           ("gone", ["b.proto", "NOT_FOUND", "\\x1b"]), ("junk", ["descriptor"]), ("broken", ["no.Such"])):
+                           ("gone", ["b.proto", "NOT_FOUND", "\\x1b"]), ("junk", ["descriptor"]), ("broken", ["no.Such"]),
+                           ("chain", ["too many others"])):
             with self.subTest(how=how):
                 liar = grpc_kit.Server("--lie", how)
                 self.refused("shop.Cart/Add", target=liar.target, status=1, words=["asking what it offers", *words])
@@ -60,6 +62,31 @@ class Schema(grpc_kit.Case):
         out = self.grpc("describe", "shop.Cart", target=liar.target).stdout
         self.assertIn(b"[31mred", out)
         self.assertNotIn(b"\x1b", out)
+        self.assertEqual(out.splitlines()[0].decode(), "// shop.Cart is a service of a.proto [31m 31m".replace(" 31m", "  31m") + "   ")
+
+    def test_words_of_any_length_are_described(self):
+        liar = grpc_kit.Server("--lie", "words")
+        out = self.grpc("describe", "shop.Item", target=liar.target).stdout
+        self.assertIn(b"// " + b"a" * 300000 + b"\n", out)
+        self.assertIn(b"string " + b"a" * 300000 + b" = 1;", out)
+
+    def test_an_interrupt_ends_it_while_nobody_reads(self):
+        liar = grpc_kit.Server("--lie", "words")
+        run = self.begin_run("grpc", liar.target, "describe", "shop.Item", bufsize=0)
+        run.stdout.read(1)
+        run.send_signal(signal.SIGINT)
+        self.assertEqual(run.wait(harness.LIMIT), -signal.SIGINT)
+
+    def test_types_of_protobufs_own_are_what_they_are(self):
+        liar = grpc_kit.Server("--lie", "struct")
+        run = self.belay("grpc", liar.target, "shop.Cart/Wrap", "-d", '{"sku": "red"}', "-m", "5s")
+        self.assertIn(run.returncode, (0, 1), run.stderr)
+
+    def test_a_type_that_is_claimed_and_not_told_of_is_asked_for_once(self):
+        liar = grpc_kit.Server("--lie", "claim")
+        run = self.grpc("shop.Cart/Wrap", "-d", '{"sku": "red"}', target=liar.target)
+        self.assertEqual(json.loads(run.stdout)["any"], {"@type": "type.googleapis.com/shop.Ribbon"})
+        self.assertIn(b"nobody says what that looks like", run.stderr)
 
     def test_symbols_are_described(self):
         text = "\n".join(self.lines("describe", "shop.Cart.Add"))

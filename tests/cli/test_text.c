@@ -31,6 +31,17 @@ static void foreign_bytes_cannot_touch_a_terminal(void **state)
         assert_string_equal(text_show(out, sizeof out, rows[i].text), rows[i].shown);
 }
 
+static void text_is_tamed_in_place(void **state)
+{
+    char text[] = "a\033b\nc\x7f\xc2\x9b\xe2\x80\xae\xc3\xbc\xc2\xa0\xe2\x82\xac\xc2";
+
+    (void)state;
+    text_tame(text, "\n");
+    assert_string_equal(text, "a b\nc      \xc3\xbc\xc2\xa0\xe2\x82\xac\xc2");
+    text_tame(text, "");
+    assert_memory_equal(text, "a b c", 5);
+}
+
 static void long_text_ends_in_dots_and_whole_characters(void **state)
 {
     char out[10];
@@ -94,6 +105,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(foreign_bytes_cannot_touch_a_terminal),
+        cmocka_unit_test(text_is_tamed_in_place),
         cmocka_unit_test(long_text_ends_in_dots_and_whole_characters),
         cmocka_unit_test(distance_counts_swapped_letters_once),
         cmocka_unit_test(only_a_misspelling_is_near),

@@ -21,7 +21,9 @@ options.add_argument("--tls")
 options.add_argument("--client-ca", action="store_true", help="clients need a certificate")
 options.add_argument("--no-reflection", action="store_true")
 options.add_argument("--v1alpha", action="store_true")
-options.add_argument("--lie", choices=["ring", "endless", "other", "gone", "junk", "broken", "comment"], help="of reflection")
+options.add_argument("--lie",
+                     choices=["ring", "endless", "other", "gone", "junk", "broken", "comment", "chain", "words", "struct", "claim"],
+                     help="of reflection")
 options.add_argument("--token", help="without which reflection is refused, in x-token")
 args = options.parse_args()
 sys.path.insert(0, args.dir)
@@ -147,6 +149,26 @@ def file_of(answer, file):
     answer.file_descriptor_response.file_descriptor_proto.append(proto.SerializeToString())
 
 
+def lie_of_types(file):
+    """shop.Cart/Wrap as it is, whose box is a Struct of another shape, or has an Any that nobody defines."""
+    answer = ServerReflectionResponse()
+    file.name, file.syntax = "shop.proto", "proto3"
+    file.service.add(name="Cart").method.add(name="Wrap", input_type=".shop.Item", output_type=".shop.Box")
+    file.message_type.add(name="Item").field.add(name="sku", number=1, type=9, label=1)
+    box = file.message_type.add(name="Box").field
+    if args.lie == "struct":
+        other = descriptor_pb2.FileDescriptorProto(name="other.proto", package="google.protobuf", syntax="proto3")
+        other.message_type.add(name="Struct").field.add(name="x", number=1, type=9, label=1)
+        answer.file_descriptor_response.file_descriptor_proto.append(other.SerializeToString())
+        file.dependency.append("other.proto")
+        box.add(name="any", number=1, type=11, label=1, type_name=".google.protobuf.Struct")
+    else:
+        file.dependency.append("google/protobuf/any.proto")
+        box.add(name="any", number=1, type=11, label=1, type_name=".google.protobuf.Any")
+    answer.file_descriptor_response.file_descriptor_proto.append(file.SerializeToString())
+    return answer
+
+
 def lie(request):
     """What no honest server would say."""
     answer = ServerReflectionResponse()
@@ -155,7 +177,18 @@ def lie(request):
         return answer
     name = request.file_by_filename or "a.proto"
     file = descriptor_pb2.FileDescriptorProto(name=name, package="shop")
+    if args.lie == "chain":
+        for i in range(100000):
+            link = descriptor_pb2.FileDescriptorProto(name=f"{i}", dependency=[f"{i + 1}"] if i < 99999 else [])
+            answer.file_descriptor_response.file_descriptor_proto.append(link.SerializeToString())
+        return answer
+    if args.lie in ("struct", "claim"):
+        return lie_of_types(file)
+    if args.lie == "words":
+        file.message_type.add(name="Item").field.add(name="a" * 300000, number=1, type=9, label=1)
+        file.source_code_info.location.add(path=[4, 0], span=[1, 1, 1], leading_comments="a" * 300000 + "\n")
     if args.lie == "comment":
+        file.name += "\x1b[31m\u009b31m\u202e"
         file.source_code_info.location.add(path=[6, 0], span=[1, 1, 1], leading_comments="\x1b[31mred\n")
     if name == "a.proto":
         file.service.add().name = "Cart"
