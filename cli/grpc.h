@@ -36,6 +36,8 @@ void grpc_world_close(struct grpc *g);
 int grpc_channel_open(const struct client_options *o, struct belay_loop *loop,
                       struct belay_tls *tls, const char *target,
                       struct belay_channel_options *options, struct belay_channel **ret);
+/* From now on they end the loop, and are counted in g->interrupted_by. */
+bool grpc_watch_signals(struct grpc *g);
 /* Turns the loop until *done, which who sets it follows by belay_loop_stop. False: interrupted. */
 bool grpc_run(struct grpc *g, const bool *done);
 /* The limit of a call that has `own` (OPTION_UNSET: none), of what is left of --timeout. */

@@ -346,8 +346,9 @@ int grpc_load(struct grpc *g, const struct grpc_method *method)
     int status;
 
     l.tally = memory_get(1, sizeof *l.tally);
+    signals_unwatch(&g->signals); /* what is read at once may never end */
     if (grpc_feed_begin(&l.feed, g, method, true, &why)) {
-        status = run(&l);
+        status = grpc_watch_signals(g) ? run(&l) : EXIT_PROBLEM;
     } else {
         say("calling %s: %s", method->path + 1, why.text);
         status = EXIT_USAGE;

@@ -207,9 +207,12 @@ static bool check(struct grpc_options *o, struct complaint *why)
 static bool is_long(const char *arg)
 {
     const struct option_row *row;
-    size_t len = strcspn(arg + 1, "=");
+    size_t len;
 
-    if (arg[0] != '-' || arg[1] == '-' || len < 3)
+    if (arg[0] != '-' || arg[1] == '-')
+        return false;
+    len = strcspn(arg + 1, "=");
+    if (len < 3)
         return false;
     for (size_t i = 0; (row = options_row(&grpc_table, i)); i++)
         if (row->name && strlen(row->name) == len && memcmp(row->name, arg + 1, len) == 0)

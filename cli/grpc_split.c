@@ -96,7 +96,7 @@ static void skip_blanks(struct grpc_split *s)
 /* A number, true, "null": it ends where something else begins. */
 static bool ends_scalar(char c)
 {
-    return is_blank(c) || strchr("{}[]\",:", c);
+    return is_blank(c) || (c && strchr("{}[]\",:", c));
 }
 
 static enum grpc_split_verdict next_json(struct grpc_split *s, struct bytes *ret,
@@ -109,7 +109,7 @@ static enum grpc_split_verdict next_json(struct grpc_split *s, struct bytes *ret
     if (is_in_scalar(s)) {
         size_t n = 1;
 
-        if (strchr("}],:", s->text.data[s->at])) {
+        if (s->text.data[s->at] && strchr("}],:", s->text.data[s->at])) {
             complain(why, "line %lu: there is a %c where a message would begin", s->line,
                      s->text.data[s->at]);
             return GRPC_SPLIT_BAD;

@@ -143,6 +143,13 @@ static void on_signal(int number, void *arg)
     belay_loop_stop(g->loop);
 }
 
+bool grpc_watch_signals(struct grpc *g)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, 0};
+
+    return signals_watch(&g->signals, g->loop, numbers, on_signal, g);
+}
+
 /* -H is for questions, too. */
 static void join_metadata(struct grpc *g)
 {
@@ -158,7 +165,6 @@ static void join_metadata(struct grpc *g)
 
 int grpc_world_open(struct grpc *g)
 {
-    static const int numbers[] = {SIGINT, SIGTERM, 0};
     struct client_options *client = (struct client_options *)(uintptr_t)&g->o->client;
     int status = EXIT_FINE;
 
@@ -174,7 +180,7 @@ int grpc_world_open(struct grpc *g)
         status = client_open_proxies(client, g->loop);
     if (status == EXIT_FINE)
         status = open_channel(g);
-    if (status == EXIT_FINE && !signals_watch(&g->signals, g->loop, numbers, on_signal, g))
+    if (status == EXIT_FINE && !grpc_watch_signals(g))
         status = EXIT_PROBLEM;
     if (g->loop)
         g->begin_ms = belay_loop_now_ms(g->loop);

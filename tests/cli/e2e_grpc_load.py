@@ -3,6 +3,7 @@
 import json
 import signal
 import socket
+import subprocess
 
 import grpc_kit
 import harness
@@ -58,6 +59,12 @@ class Load(grpc_kit.Case):
         out = run.communicate(timeout=harness.LIMIT)[0].decode()
         self.assertEqual(run.returncode, 130)
         self.assertIn("interrupted: ", out)
+
+    def test_an_interrupt_ends_it_while_messages_are_read(self):
+        run = self.begin_run("grpc", self.server.target, "shop.Cart/AddMany", "-d", "@", "-n", "2", stdin=subprocess.PIPE, bufsize=0)
+        run.stdin.write(b'{"count": 1}' * 20000)  # more than a pipe holds: it is being read
+        run.send_signal(signal.SIGINT)
+        self.assertEqual(run.wait(harness.LIMIT), -signal.SIGINT)
 
     def test_a_terminal_shows_how_it_goes(self):
         screen = harness.Screen(harness.BELAY, "grpc", self.server.target, *ADD, "--for", "600ms")

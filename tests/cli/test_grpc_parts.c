@@ -121,6 +121,16 @@ static void what_begins_no_message_is_refused(void **state)
     assert_bad("there is a ,");
 }
 
+static void a_nul_is_for_whoever_reads_the_message(void **state)
+{
+    (void)state;
+    grpc_split_begin(&split, GRPC_JSON);
+    grpc_split_add(&split, "\0{}", 3);
+    assert_verdict(GRPC_SPLIT_MESSAGE);
+    assert_int_equal(message.len, 1);
+    assert_message("{}");
+}
+
 static void lines_of_hex_are_messages(void **state)
 {
     (void)state;
@@ -334,6 +344,7 @@ int main(void)
         cmocka_unit_test_teardown(a_number_at_the_end_is_whole_when_nothing_more_comes, tear_down),
         cmocka_unit_test_teardown(json_without_an_end_is_refused_with_its_line, tear_down),
         cmocka_unit_test_teardown(what_begins_no_message_is_refused, tear_down),
+        cmocka_unit_test_teardown(a_nul_is_for_whoever_reads_the_message, tear_down),
         cmocka_unit_test_teardown(lines_of_hex_are_messages, tear_down),
         cmocka_unit_test_teardown(half_a_byte_is_no_hex, tear_down),
         cmocka_unit_test_teardown(lines_of_base64_are_messages, tear_down),
