@@ -241,6 +241,23 @@ static void a_lost_connection_leaves_pick_first_idle(void **state)
     expect(&r, BL_CP_DIAL, 0);
 }
 
+static void of_two_that_answer_at_once_pick_first_keeps_one(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    rig_open(&r, BELAY_PICK_FIRST);
+    begin(&r, 2);
+    expect(&r, BL_CP_DIAL, 0);
+    wake(&r, 250);
+    expect(&r, BL_CP_DIAL, 1);
+    bl_cp_opened(&r.cp, &r.subs[1]);
+    bl_cp_opened(&r.cp, &r.subs[0]);
+    expect(&r, BL_CP_RELEASE, 0);
+    expect_nothing(&r);
+    expect_state(&r, BELAY_CHANNEL_READY);
+}
+
 /* One had failed long before, and is the only one that the next answer leaves. */
 static void what_failed_before_another_was_chosen_is_tried_before_it_fails(void **state)
 {
@@ -604,6 +621,7 @@ int main(void)
         cmocka_unit_test(a_lost_connection_leaves_pick_first_idle),
         cmocka_unit_test(a_connection_that_was_of_no_use_is_not_opened_again_at_once),
         cmocka_unit_test(nor_is_one_beside_another),
+        cmocka_unit_test(of_two_that_answer_at_once_pick_first_keeps_one),
         cmocka_unit_test(what_failed_before_another_was_chosen_is_tried_before_it_fails),
         cmocka_unit_test(a_name_is_looked_up_once_a_second_at_most),
         cmocka_unit_test(look_ups_that_fail_back_off_and_keep_what_is_known),
