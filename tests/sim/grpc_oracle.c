@@ -7,6 +7,7 @@
 #include "sim/parts.h"
 
 #define GRACE_NS    SIM_MS(100)
+#define SPARE_NS    SIM_MS(1000)
 #define MOMENT_NS   SIM_MS(3)
 #define BELIEVED_NS SIM_MS(6000) /* an answer about a name */
 
@@ -289,11 +290,22 @@ static void check_room(struct grpc_channel *ch, const struct grpc_host *h, const
              c->wire->host->name, c->open_n, c->limit);
 }
 
+/* With nothing on it, and up for a while. */
+static bool is_spare(const struct grpc_channel *ch, const struct h2_conn *c)
+{
+    return c->acknowledged && c->open_n == 0 && !c->goaway &&
+           ch->all->w->now_ns - c->acknowledged_ns > SPARE_NS &&
+           ch->all->w->now_ns - c->empty_ns > SPARE_NS;
+}
+
 static void check_conns(struct grpc_channel *ch, enum belay_channel_state state)
 {
+    int spare = 0; /* addresses */
     bool wait = state == BELAY_CHANNEL_READY && !ch->closing && waiting_on(ch) > 0;
 
     for (int i = 0; i < ch->hosts_n; i++) {
+        bool has_spare = false;
+
         BL_LIST_EACH(node, &ch->hosts[i].h2.conns)
         {
             struct h2_conn *c = BL_LIST_OF(node, struct h2_conn, link);
@@ -301,12 +313,16 @@ static void check_conns(struct grpc_channel *ch, enum belay_channel_state state)
             if (!h2_is_still(c))
                 continue;
             h2_check_still(c);
+            has_spare |= is_spare(ch, c);
             BL_LIST_EACH(other, &c->streams)
             check_stream(ch->all, BL_LIST_OF(other, struct h2_stream, link));
             if (wait)
                 check_room(ch, &ch->hosts[i], c);
         }
+        spare += has_spare;
     }
+    if (ch->options.lb_policy == BELAY_PICK_FIRST && spare > 1)
+        sim_fail(ch->all->w, "pick_first keeps connections to %d addresses", spare);
 }
 
 static void after_turn(struct sim_world *w, void *arg)
