@@ -125,7 +125,7 @@ static void make_target(struct grpc_channel *ch)
     grpc_name_heal(ch);
     if (ch->by_name) {
         grpc_did(ch->all, GRPC_BY_NAME);
-        snprintf(ch->target, sizeof ch->target, "dns:%s:50051", ch->name);
+        snprintf(ch->target, sizeof ch->target, "dns:service%d.test:50051", ch->n);
         return;
     }
     n = (size_t)snprintf(ch->target, sizeof ch->target, "ipv4:");
