@@ -6,10 +6,10 @@
  */
 extern "C" {
 #include "grpc_schema.h"
+#include "grpc_proto_text.h"
 }
 
 #include <algorithm>
-#include <cctype>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -27,10 +27,9 @@ extern "C" {
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <google/protobuf/stubs/logging.h>
 #include <google/protobuf/util/json_util.h>
-#include <google/protobuf/util/type_resolver.h>
-#include <google/protobuf/util/type_resolver_util.h>
 
 #include "grpc_details.h"
+#include "grpc_schema_resolver.h"
 
 namespace pb = google::protobuf;
 using std::string;
@@ -38,7 +37,6 @@ using std::string;
 namespace
 {
 
-const char prefix[] = "type.googleapis.com/";
 const size_t imports_max = 500; /* of files within each other */
 
 class Complaints : public pb::DescriptorPool::ErrorCollector,
@@ -64,58 +62,6 @@ class Complaints : public pb::DescriptorPool::ErrorCollector,
     {
         if (first.empty())
             first = text;
-    }
-};
-
-/* Types by name, whatever their URL begins with; it remembers what it could not find. */
-class Resolver : public pb::util::TypeResolver
-{
-  public:
-    string unknown;
-    std::set<string> forgone;
-
-    Resolver(const pb::DescriptorPool *pool, const pb::DescriptorPool *details)
-        : known(pb::util::NewTypeResolverForDescriptorPool("type.googleapis.com",
-                                                           pb::DescriptorPool::generated_pool())),
-          own(pb::util::NewTypeResolverForDescriptorPool("type.googleapis.com", pool)),
-          other(pb::util::NewTypeResolverForDescriptorPool("type.googleapis.com", details))
-    {
-    }
-    pb::util::Status ResolveMessageType(const string &url, pb::Type *type) override
-    {
-        string name = url.substr(url.rfind('/') + 1);
-        auto status = first_of(name)->ResolveMessageType(prefix + name, type);
-
-        if (!status.ok())
-            status = other->ResolveMessageType(prefix + name, type);
-        if (!status.ok() && forgone.count(name)) {
-            type->set_name(name);
-            type->set_syntax(pb::SYNTAX_PROTO3);
-            return pb::util::Status();
-        }
-        if (!status.ok())
-            unknown = name;
-        return status;
-    }
-    pb::util::Status ResolveEnumType(const string &url, pb::Enum *type) override
-    {
-        auto status = first_of(url.substr(url.rfind('/') + 1))->ResolveEnumType(url, type);
-
-        return status.ok() ? status : other->ResolveEnumType(url, type);
-    }
-
-  private:
-    std::unique_ptr<pb::util::TypeResolver> known, own, other;
-
-    /* What libprotobuf writes in a way of its own (Struct, Timestamp, ...) must be what it takes it
-     * for: servers that say otherwise would have it loop. */
-    pb::util::TypeResolver *first_of(const string &name)
-    {
-        const pb::DescriptorPool *pool = pb::DescriptorPool::generated_pool();
-
-        return name.compare(0, 16, "google.protobuf.") == 0 && pool->FindFileContainingSymbol(name)
-                   ? known.get()
-                   : own.get();
     }
 };
 
@@ -423,39 +369,14 @@ static string text_of(const pb::DescriptorPool &pool, const char *symbol, const 
     return "";
 }
 
-/* A name in JSON is no news where it is the field's: "sku = 1 [json_name = "sku"]". */
-static void drop_json_names(string &text)
+/* For people: a comment must not move the cursor. */
+static string simpler(string text)
 {
-    static const string mark = " [json_name = \"";
-    string out;
-    size_t from = 0;
-
-    for (size_t at = text.find(mark); at != string::npos; at = text.find(mark, at + 1)) {
-        size_t digits = text.find_last_not_of("0123456789", at - 1) + 1;
-        size_t name = at + mark.size(), end = text.find("\"]", name), len = end - name;
-
-        if (end == string::npos || digits == at || digits < len + 4 ||
-            text.compare(digits - 3, 3, " = ") != 0 ||
-            text.compare(digits - 3 - len, len, text, name, len) != 0 ||
-            text[digits - 4 - len] != ' ')
-            continue;
-        out.append(text, from, at - from);
-        from = end + 2;
-    }
-    text = out.append(text, from);
-}
-
-/* ".shop.Item" is what can be asked about as shop.Item; and a comment must not move the cursor. */
-static string simpler(const string &text)
-{
-    string out;
-
-    for (size_t i = 0; i < text.size(); i++)
-        if (text[i] != '.' || i == 0 || !strchr("( <[", text[i - 1]) ||
-            !(isalpha(static_cast<unsigned char>(text[i + 1])) || text[i + 1] == '_'))
-            out += text[i];
-    drop_json_names(out);
-    return out;
+    std::replace(text.begin(), text.end(), '\0', ' ');
+    text_tame(&text[0], "\n\t");
+    grpc_proto_text_simplify(&text[0]);
+    text.resize(strlen(text.c_str()));
+    return text;
 }
 
 extern "C" {
@@ -498,9 +419,9 @@ bool grpc_schema_describe(const struct grpc_schema *s, const char *symbol, struc
     if (!kind)
         return false;
     file = s->pool.FindFileContainingSymbol(symbol)->name();
-    std::replace(file.begin(), file.end(), '\n', ' ');
+    std::replace(file.begin(), file.end(), '\0', ' ');
+    text_tame(&file[0], "");
     text = string("// ") + symbol + " is " + kind + " of " + file + "\n" + text;
-    text_tame(&text[0], "\n\t");
     bytes_add(ret, text.data(), text.size());
     return true;
 }
@@ -585,7 +506,7 @@ bool grpc_schema_read(struct grpc_schema *s, const char *type, const struct byte
                       struct bytes *ret, struct complaint *why)
 {
     string binary;
-    auto status = pb::util::JsonToBinaryString(s->resolver.get(), string(prefix) + type,
+    auto status = pb::util::JsonToBinaryString(s->resolver.get(), Resolver::url_of(type),
                                                string(json->data, json->len), &binary,
                                                pb::util::JsonParseOptions());
 
@@ -615,7 +536,7 @@ bool grpc_schema_write(struct grpc_schema *s, const char *type, const void *data
     options.add_whitespace = style->pretty;
     options.always_print_primitive_fields = style->defaults;
     s->resolver->unknown.clear();
-    auto status = pb::util::BinaryToJsonString(s->resolver.get(), string(prefix) + type, binary,
+    auto status = pb::util::BinaryToJsonString(s->resolver.get(), Resolver::url_of(type), binary,
                                                &text, options);
     if (status.ok()) {
         bytes_add(ret, text.data(), text.size());

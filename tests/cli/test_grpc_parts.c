@@ -5,6 +5,7 @@
 #include "base64.h"
 #include "grpc_health.h"
 #include "grpc_options.h"
+#include "grpc_proto_text.h"
 #include "grpc_split.h"
 #include "grpc_wire.h"
 
@@ -336,6 +337,31 @@ static void metadata_is_lower_case_and_bytes_are_base64(void **state)
     assert_int_equal(READ("-H", "k-bin: ?", "a:1", "list"), OPTIONS_BAD);
 }
 
+static void the_text_of_schemas_is_simplified(void **state)
+{
+    static const struct {
+        const char *text, *simple;
+    } rows[] = {
+        {"rpc A(.a.B) returns (stream .c.D);", "rpc A(a.B) returns (stream c.D);"},
+        {"map<string, .a.B> x = 1;", "map<string, a.B> x = 1;"},
+        {"1.5 ... . .", "1.5 ... . ."},
+        {" int32 sku = 12 [json_name = \"sku\"];", " int32 sku = 12;"},
+        {" int32 a_b = 1 [json_name = \"aB\"];", " int32 a_b = 1 [json_name = \"aB\"];"},
+        {" int32 xsku = 1 [json_name = \"sku\"];", " int32 xsku = 1 [json_name = \"sku\"];"},
+        {"a [json_name = \"a\"]", "a [json_name = \"a\"]"},
+        {" = 1 [json_name = \"sku\"", " = 1 [json_name = \"sku\""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char text[100];
+
+        strcpy(text, rows[i].text);
+        grpc_proto_text_simplify(text);
+        assert_string_equal(text, rows[i].simple);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -352,6 +378,7 @@ int main(void)
         cmocka_unit_test(bad_base64_is_refused),
         cmocka_unit_test_teardown(fields_are_read_and_written, tear_down),
         cmocka_unit_test(what_is_no_message_is_told),
+        cmocka_unit_test(the_text_of_schemas_is_simplified),
         cmocka_unit_test_teardown(health_is_read_from_its_answer, tear_down),
         cmocka_unit_test_teardown(the_words_say_what_is_to_be_done, free_options),
         cmocka_unit_test_teardown(long_options_may_have_one_dash, free_options),
