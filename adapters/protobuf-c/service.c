@@ -44,9 +44,14 @@ const struct belay_rpc_result *belay_service_status(const ProtobufCService *serv
 const ProtobufCMethodDescriptor *bl_pbc_method(const struct bl_pbc_service *s, const char *name,
                                                struct belay_error *error)
 {
-    const ProtobufCMethodDescriptor *method =
-        name ? protobuf_c_service_descriptor_get_method_by_name(s->base.descriptor, name) : NULL;
+    const ProtobufCMethodDescriptor *method = NULL;
 
+    if (!s) {
+        bl_pbc_error(error, BELAY_EINVAL, "service: it is none of belay_service_new");
+        return NULL;
+    }
+    if (name)
+        method = protobuf_c_service_descriptor_get_method_by_name(s->base.descriptor, name);
     if (!method)
         bl_pbc_error(error, BELAY_EINVAL, "method: %s has no \"%.80s\"", s->base.descriptor->name,
                      name ? name : "");

@@ -13,6 +13,9 @@ static void hand_over(struct belay_service_result *out, struct belay_service_res
 
     r->size = size;
     memcpy(out, r, size);
+    if (size < offsetof(struct belay_service_result, response) +
+                   sizeof r->response) /* nobody would free it */
+        protobuf_c_message_free_unpacked(r->response, NULL);
 }
 
 /* The answer in bytes becomes a message. */

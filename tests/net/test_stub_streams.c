@@ -287,6 +287,9 @@ static void what_cannot_begin_is_an_error_of_the_call(void **state)
     (void)state;
     o.max_send_bytes = 1000;
     stub_open(&k, &o, NULL);
+    assert_int_equal(
+        belay_service_bidi_stream(NULL, "Talk", NULL, &stub_callbacks, NULL, &stream, &error),
+        BELAY_EINVAL);
     assert_int_equal(belay_service_bidi_stream(k.service, "Nothing", NULL, &stub_callbacks, NULL,
                                                &stream, &error),
                      BELAY_EINVAL);

@@ -107,6 +107,7 @@ static void a_call_that_makes_no_sense_does_not_wait(void **state)
 {
     struct belay_service_result result = {.size = sizeof result};
     Test__Question question = TEST__QUESTION__INIT;
+    ProtobufCService foreign = {.descriptor = &test__service__descriptor};
     struct belay_error error;
 
     (void)state;
@@ -117,6 +118,9 @@ static void a_call_that_makes_no_sense_does_not_wait(void **state)
     assert_int_equal(belay_service_wait(k.service, "Ask", NULL, NULL, &result, &error),
                      BELAY_EINVAL);
     assert_non_null(strstr(error.text, "test.Question"));
+    assert_int_equal(belay_service_wait(&foreign, "Ask", &question.base, NULL, &result, &error),
+                     BELAY_EINVAL);
+    assert_non_null(strstr(error.text, "none of belay_service_new"));
     stub_close(&k);
 }
 
