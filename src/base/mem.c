@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#include "belay/error.h"
+
 static void *default_allocate(size_t bytes, void *arg)
 {
     (void)arg;
@@ -90,4 +92,12 @@ char *bl_strndup(struct bl_mem *mem, const char *text, size_t len)
 char *bl_strdup(struct bl_mem *mem, const char *text)
 {
     return text ? bl_strndup(mem, text, strlen(text)) : NULL;
+}
+
+int bl_copy_text(struct bl_mem *mem, const char *text, char **ret)
+{
+    if (!text)
+        return 0;
+    *ret = bl_strdup(mem, text);
+    return *ret ? 0 : BELAY_ENOMEM;
 }

@@ -19,5 +19,7 @@ void *bl_realloc(struct bl_mem *mem, void *memory, size_t bytes); /* on NULL the
 void bl_free(struct bl_mem *mem, void *memory);                   /* NULL is fine */
 char *bl_strndup(struct bl_mem *mem, const char *text, size_t len);
 char *bl_strdup(struct bl_mem *mem, const char *text); /* NULL in, NULL out: test the input first */
+/* NULL leaves *ret as it is. 0, BELAY_ENOMEM. */
+int bl_copy_text(struct bl_mem *mem, const char *text, char **ret);
 
 #endif

@@ -42,14 +42,6 @@ static void let_go(struct belay_channel *ch)
     bl_error_copy_clear(&ch->error, &ch->loop->mem);
 }
 
-static int copy_text(struct bl_mem *mem, const char *text, char **ret)
-{
-    if (!text)
-        return 0;
-    *ret = bl_strdup(mem, text);
-    return *ret ? 0 : BELAY_ENOMEM;
-}
-
 #define OWN_AGENT "grpc-c-belay/" BELAY_VERSION
 
 static int set_user_agent(struct belay_channel *ch, const char *given)
@@ -70,8 +62,8 @@ static int own_options(struct belay_channel *ch)
     struct belay_channel_options *o = &ch->options;
     struct bl_mem *mem = &ch->loop->mem;
 
-    if (copy_text(mem, o->authority, &ch->authority) < 0 ||
-        copy_text(mem, o->health_service, &ch->health_service) < 0 ||
+    if (bl_copy_text(mem, o->authority, &ch->authority) < 0 ||
+        bl_copy_text(mem, o->health_service, &ch->health_service) < 0 ||
         set_user_agent(ch, o->user_agent) < 0)
         return BELAY_ENOMEM;
     o->authority = ch->authority;

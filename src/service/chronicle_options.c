@@ -190,23 +190,15 @@ static int make_policy(struct belay_chronicle *c, struct belay_error *error)
     return 0;
 }
 
-static int copy_text(struct bl_mem *mem, const char *text, char **ret)
-{
-    if (!text)
-        return 0;
-    *ret = bl_strdup(mem, text);
-    return *ret ? 0 : BELAY_ENOMEM;
-}
-
 static int copy_texts(struct belay_chronicle *c)
 {
     struct belay_chronicle_options *o = &c->options;
     struct bl_mem *mem = &c->loop->mem;
 
-    if (copy_text(mem, o->client_type ? o->client_type : "belay", &c->client_type) < 0 ||
-        copy_text(mem, o->client_version ? o->client_version : belay_version(),
-                  &c->client_version) < 0 ||
-        copy_text(mem, o->name, &c->name) < 0)
+    if (bl_copy_text(mem, o->client_type ? o->client_type : "belay", &c->client_type) < 0 ||
+        bl_copy_text(mem, o->client_version ? o->client_version : belay_version(),
+                     &c->client_version) < 0 ||
+        bl_copy_text(mem, o->name, &c->name) < 0)
         return BELAY_ENOMEM;
     o->connection_string = o->server_address = NULL;
     o->string = NULL;
@@ -233,9 +225,9 @@ static int copy_channel(struct belay_chronicle *c, struct belay_error *error)
     c->tls = belay_tls_ref(o->tls);
     o->backoff = o->backoff ? &c->channel_backoff : NULL;
     o->retry = o->retry ? &c->channel_retry : NULL;
-    if (rc == 0 && (copy_text(mem, o->authority, &c->authority) < 0 ||
-                    copy_text(mem, o->user_agent, &c->user_agent) < 0 ||
-                    copy_text(mem, o->health_service, &c->health_service) < 0))
+    if (rc == 0 && (bl_copy_text(mem, o->authority, &c->authority) < 0 ||
+                    bl_copy_text(mem, o->user_agent, &c->user_agent) < 0 ||
+                    bl_copy_text(mem, o->health_service, &c->health_service) < 0))
         rc = out_of_memory(error);
     o->authority = c->authority;
     o->user_agent = c->user_agent;
