@@ -92,7 +92,7 @@ class Calls(grpc_kit.Case):
         run = self.grpc("shop.Cart/Add", "-v", "-H", "X-Me: you", "-H", "x-b-bin: AAE=")
         err = run.stderr.decode()
         for line in ("* calling /shop.Cart/Add (shop.Item) returns (shop.Total)", "> x-me: you", "> x-b-bin: AAE=",
-                     "< x-first: one", "< x-raw-bin: AAE=", "< x-last: two"):
+                     "< x-first: one", "< x-raw-bin: AAE=", "* trailers:", "< x-last: two"):
             self.assertIn(line + "\n", err)
         self.assertLess(err.index("x-first"), err.index("x-last"))
         self.assertIn(": open", err)

@@ -290,6 +290,29 @@ static void the_options_of_a_service_are_those_of_each_call(void **state)
     stub_close(&k);
 }
 
+static void a_service_may_send_nothing_compressed(void **state)
+{
+    struct belay_channel_options o = grpc_options();
+    struct belay_rpc_options options = belay_rpc_options_init();
+
+    (void)state;
+    o.gzip = true;
+    options.no_gzip = true;
+    for (unsigned i = 0; i < 2; i++) {
+        struct stub_call c = {0};
+
+        stub_open(&k, &o, i == 0 ? NULL : &options);
+        k.grpc.on_request = stub_answer_well;
+        stub_ask(&k, &c, "hello");
+        stub_ends(&c, BELAY_GRPC_OK, "");
+        if (i == 0)
+            has_field("grpc-encoding: gzip\n");
+        else
+            has_no_field("grpc-encoding: ");
+        stub_close(&k);
+    }
+}
+
 static void the_options_of_a_call_are_on_top_of_the_services(void **state)
 {
     const struct belay_header token = {.name = "token", .value = "abc"};
@@ -536,6 +559,7 @@ int main(void)
         cmocka_unit_test(a_request_that_was_not_initialised_is_refused),
         cmocka_unit_test(services_that_cannot_be_are_refused),
         cmocka_unit_test(the_options_of_a_service_are_those_of_each_call),
+        cmocka_unit_test(a_service_may_send_nothing_compressed),
         cmocka_unit_test(the_options_of_a_call_are_on_top_of_the_services),
         cmocka_unit_test(bad_options_of_a_call_are_its_status),
         cmocka_unit_test(a_deadline_ends_a_call),
