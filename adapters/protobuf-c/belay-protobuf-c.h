@@ -118,8 +118,8 @@ BELAY_OPTIONS_INIT(belay_service_callbacks)
  * server_stream  `request` goes, alone, and messages come back
  *
  * On 0, on_done runs once, in a later turn. BELAY_EINVAL (no service of belay_service_new, no such
- * method, options, a request of another type; `error` says what), BELAY_EFULL (max_calls of the channel), BELAY_ELIMIT (the
- * request is more than max_send_bytes), BELAY_ECLOSED, BELAY_ENOMEM.
+ * method, options, a request of another type; `error` says what), BELAY_EFULL (max_calls of the
+ * channel), BELAY_ELIMIT (the request is more than max_send_bytes), BELAY_ECLOSED, BELAY_ENOMEM.
  */
 BELAY_API int belay_service_bidi_stream(ProtobufCService *service, const char *method,
                                         const struct belay_rpc_options *options,
