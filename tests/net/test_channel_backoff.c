@@ -134,12 +134,46 @@ static void in_real_time_too(void **state)
     ck_close(&k);
 }
 
+static void turn_away(struct h2_server *s, unsigned conn, uint32_t id)
+{
+    (void)id;
+    h2_goaway(s, conn, 0, 0);
+}
+
+/* Each is attempted twice, and the second attempt waits for its connection. */
+static void a_server_that_turns_every_call_away_is_not_dialled_without_pause(void **state)
+{
+    struct belay_rpc_options wait = belay_rpc_options_init();
+    struct ck_call first, second;
+    struct channel_kit k;
+
+    (void)state;
+    wait.wait_for_ready = true;
+    ck_open(&k, "ipv4:127.0.0.1:%1", NULL);
+    k.servers[0].on_request = turn_away;
+    ck_begin(&k, &first, &wait);
+    ck_until_requests(&k, 0, 1);
+    ck_a_while(&k);
+    assert_int_equal(k.servers[0].accepted, 1);
+    ck_forward(&k, 1000);
+    ck_until(&k, &first.done);
+    ck_bad(&first, BELAY_GRPC_UNAVAILABLE);
+    ck_begin(&k, &second, &wait);
+    ck_a_while(&k);
+    assert_int_equal(k.servers[0].accepted, 2);
+    ck_forward(&k, 1000);
+    ck_until_requests(&k, 0, 3);
+    belay_rpc_cancel(second.rpc);
+    ck_close(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_channel_backs_off_as_the_protocol_says),
         cmocka_unit_test(after_a_success_it_begins_anew),
         cmocka_unit_test(in_real_time_too),
+        cmocka_unit_test(a_server_that_turns_every_call_away_is_not_dialled_without_pause),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
