@@ -13,6 +13,7 @@
  *     channel_wait.c     those who wait for a state, and the watch
  *     channel_stats.c    what has come of it all
  *     channel_child.c    a channel under a supervisor
+ *     channel_copy.h     options that outlive the call which gave them
  *
  * User code runs from the task alone; what a caller asks for, or a connection tells, is written
  * down and the task posted.

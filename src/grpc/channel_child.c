@@ -6,15 +6,15 @@
 #include <stdlib.h>
 
 #include "grpc/channel.h"
+#include "grpc/channel_copy.h"
 #include "wire/grpc_target.h"
 
 typedef void open_fn(struct belay_channel *channel, void *arg);
 
-struct spec { /* from malloc: there is no loop yet */
-    struct belay_channel_options options;
-    struct belay_backoff_options backoff;
-    struct belay_retry_policy retry;
-    char *target, *authority, *user_agent, *health_service;
+struct spec {
+    struct bl_mem mem; /* malloc's: there is no loop yet */
+    struct bl_channel_options_copy options;
+    char *target;
     open_fn *on_open;
     void *arg;
 };
@@ -25,7 +25,7 @@ static int start(struct belay_loop *loop, struct belay_child *child, void *arg)
     struct belay_channel *channel;
     struct belay_error error;
 
-    if (belay_channel_open(loop, spec->target, &spec->options, &channel, &error) < 0) {
+    if (belay_channel_open(loop, spec->target, &spec->options.o, &channel, &error) < 0) {
         belay_child_failed(child, &error);
         return 0;
     }
@@ -63,11 +63,8 @@ static void spec_free(void *arg)
 {
     struct spec *spec = arg;
 
-    belay_tls_unref(spec->options.tls);
-    free(spec->target);
-    free(spec->authority);
-    free(spec->user_agent);
-    free(spec->health_service);
+    bl_channel_options_copy_free(&spec->options, &spec->mem);
+    bl_free(&spec->mem, spec->target);
     free(spec);
 }
 
@@ -80,37 +77,11 @@ static const struct belay_child_ops channel_child = {
     .free = spec_free,
 };
 
-/* In place of what is pointed to, a copy. */
-static int copy_text(const char **text, char **ret)
-{
-    if (!*text)
-        return 0;
-    *ret = strdup(*text);
-    *text = *ret;
-    return *ret ? 0 : BELAY_ENOMEM;
-}
-
 static int fill(struct spec *spec, const char *target, const struct belay_channel_options *given)
 {
-    struct belay_channel_options *o = &spec->options;
-    int rc = bl_options_resolve(o, sizeof *o, given, NULL, 0, NULL);
+    int rc = bl_channel_options_copy(&spec->options, &spec->mem, given, NULL);
 
-    if (rc == 0)
-        rc = bl_options_resolve(&spec->backoff, sizeof spec->backoff, o->backoff, NULL, 0, NULL);
-    if (rc == 0)
-        rc = bl_options_resolve(&spec->retry, sizeof spec->retry, o->retry, NULL, 0, NULL);
-    o->tls = rc == 0 ? belay_tls_ref(o->tls) : NULL;
-    if (o->backoff)
-        o->backoff = &spec->backoff;
-    if (o->retry)
-        o->retry = &spec->retry;
-    if (rc == 0)
-        rc = copy_text(&target, &spec->target);
-    if (rc == 0)
-        rc = copy_text(&o->authority, &spec->authority);
-    if (rc == 0)
-        rc = copy_text(&o->user_agent, &spec->user_agent);
-    return rc < 0 ? rc : copy_text(&o->health_service, &spec->health_service);
+    return rc < 0 ? rc : bl_copy_text(&spec->mem, target, &spec->target);
 }
 
 static int check(const char *target, const struct belay_channel_options *options,
@@ -138,8 +109,10 @@ int belay_channel_child_spec(const char *target, const struct belay_channel_opti
     if (rc < 0)
         return rc;
     spec = calloc(1, sizeof *spec);
-    if (spec)
+    if (spec) {
+        bl_mem_init(&spec->mem, NULL);
         rc = fill(spec, target, options);
+    }
     if (spec && rc < 0)
         spec_free(spec);
     if (!spec || rc < 0)

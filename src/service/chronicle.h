@@ -17,9 +17,9 @@
  *     chronicle_auth.h      how its calls are secured
  *
  * User code runs from the task, and when a waiter's time is over: what a caller asks for, a function
- * of theirs answers, or a channel tells, is written down and the task posted. What is belay's own is let go inside
- * belay_chronicle_disconnect, so that a loop which is closed finds it still there; the channel, for
- * which a function of the caller's may be asked, goes from the task.
+ * of theirs answers, or a channel tells, is written down and the task posted. What is belay's own is
+ * let go inside belay_chronicle_disconnect, so that a loop which is closed finds it still there; the
+ * channel, for which a function of the caller's may be asked, goes from the task.
  */
 #ifndef BL_SERVICE_CHRONICLE_H
 #define BL_SERVICE_CHRONICLE_H
@@ -27,6 +27,7 @@
 #include "base/options.h"
 #include "belay/process.h"
 #include "conn/error_copy.h"
+#include "grpc/channel_copy.h"
 #include "loop/loop.h"
 #include "service/balancer.h"
 #include "service/chronicle_auth.h"
@@ -93,12 +94,8 @@ struct belay_chronicle {
     char *client_type, *client_version, *name;
     bool skip_check; /* the string's, or the option's */
 
-    struct bl_chronicle_access *access;           /* NULL: it has been closed */
-    struct belay_channel_options channel_options; /* of every attempt; what it points to is ours */
-    struct belay_backoff_options channel_backoff;
-    struct belay_retry_policy channel_retry;
-    struct belay_tls *tls; /* the caller's, of `channel`; NULL */
-    char *authority, *user_agent, *health_service;
+    struct bl_chronicle_access *access;             /* NULL: it has been closed */
+    struct bl_channel_options_copy channel_options; /* of every attempt */
 
     char id[BL_CHRONICLE_ID_SIZE]; /* of the session that is, or will be */
     struct bl_chronicle_attempt attempt;

@@ -223,7 +223,7 @@ static void open_channel(struct belay_chronicle *c)
         return;
     }
     if (rc == 0)
-        rc = belay_channel_open(c->loop, target, &c->channel_options, &channel, &error);
+        rc = belay_channel_open(c->loop, target, &c->channel_options.o, &channel, &error);
     if (rc < 0)
         bl_chronicle_attempt_fail(c, &error);
     else

@@ -7,14 +7,13 @@
 
 typedef void start_fn(struct belay_chronicle *chronicle, void *arg);
 
-struct spec { /* from malloc: there is no loop yet */
+struct spec {
+    struct bl_mem mem; /* malloc's: there is no loop yet */
     struct belay_chronicle_options options;
     struct belay_chronicle_functions functions;
-    struct belay_channel_options channel;
-    struct belay_backoff_options backoff;
-    struct belay_retry_policy retry;
+    struct bl_channel_options_copy channel;
     struct belay_chronicle_string *string;
-    char *texts[8]; /* copies, in no order; one may hold a secret */
+    char *texts[5]; /* copies, in no order; one may hold a secret */
     size_t texts_n;
     start_fn *on_start;
     void *arg;
@@ -57,7 +56,7 @@ static void spec_free(void *arg)
 {
     struct spec *spec = arg;
 
-    belay_tls_unref(spec->channel.tls);
+    bl_channel_options_copy_free(&spec->channel, &spec->mem);
     belay_chronicle_string_free(spec->string);
     for (size_t i = 0; i < spec->texts_n; i++) {
         explicit_bzero(spec->texts[i], strlen(spec->texts[i]));
@@ -91,27 +90,11 @@ static int copy_text(struct spec *spec, const char **text)
 
 static int copy_channel(struct spec *spec)
 {
-    struct belay_channel_options *o = &spec->channel;
-    int rc = bl_options_resolve(o, sizeof *o, spec->options.channel, NULL, 0, NULL);
+    struct belay_chronicle_options *o = &spec->options;
+    const struct belay_channel_options *given = o->channel;
 
-    if (rc == 0)
-        rc = bl_options_resolve(&spec->backoff, sizeof spec->backoff, o->backoff, NULL, 0, NULL);
-    if (rc == 0)
-        rc = bl_options_resolve(&spec->retry, sizeof spec->retry, o->retry, NULL, 0, NULL);
-    o->tls = rc == 0 ? belay_tls_ref(o->tls) : NULL;
-    if (o->backoff)
-        o->backoff = &spec->backoff;
-    if (o->retry)
-        o->retry = &spec->retry;
-    if (rc == 0)
-        rc = copy_text(spec, &o->authority);
-    if (rc == 0)
-        rc = copy_text(spec, &o->user_agent);
-    if (rc == 0)
-        rc = copy_text(spec, &o->health_service);
-    if (spec->options.channel)
-        spec->options.channel = o;
-    return rc;
+    o->channel = given ? &spec->channel.o : NULL;
+    return given ? bl_channel_options_copy(&spec->channel, &spec->mem, given, NULL) : 0;
 }
 
 /* The string as it is: written out and parsed again. */
@@ -168,8 +151,10 @@ int belay_chronicle_child_spec(const struct belay_chronicle_options *options, st
     if (rc < 0)
         return rc;
     spec = calloc(1, sizeof *spec);
-    if (spec)
+    if (spec) {
+        bl_mem_init(&spec->mem, NULL);
         rc = fill(spec, options);
+    }
     if (spec && rc < 0)
         spec_free(spec);
     if (!spec || rc < 0)

@@ -214,29 +214,14 @@ static int copy_texts(struct belay_chronicle *c)
  * its own. */
 static int copy_channel(struct belay_chronicle *c, struct belay_error *error)
 {
-    struct belay_channel_options *o = &c->channel_options;
-    struct bl_mem *mem = &c->loop->mem;
-    int rc = bl_options_resolve(&c->channel_backoff, sizeof c->channel_backoff, o->backoff, NULL, 0,
-                                error);
+    struct belay_channel_options *o = &c->channel_options.o;
+    int rc = bl_channel_options_copy(&c->channel_options, &c->loop->mem, c->options.channel, error);
 
-    if (rc == 0)
-        rc = bl_options_resolve(&c->channel_retry, sizeof c->channel_retry, o->retry, NULL, 0,
-                                error);
-    c->tls = belay_tls_ref(o->tls);
-    o->backoff = o->backoff ? &c->channel_backoff : NULL;
-    o->retry = o->retry ? &c->channel_retry : NULL;
-    if (rc == 0 && (bl_copy_text(mem, o->authority, &c->authority) < 0 ||
-                    bl_copy_text(mem, o->user_agent, &c->user_agent) < 0 ||
-                    bl_copy_text(mem, o->health_service, &c->health_service) < 0))
-        rc = out_of_memory(error);
-    o->authority = c->authority;
-    o->user_agent = c->user_agent;
-    o->health_service = c->health_service;
     if (o->idle_timeout_ms == 0)
         o->idle_timeout_ms = BELAY_FOREVER;
     if (o->connect_timeout_ms == 0)
         o->connect_timeout_ms = BELAY_FOREVER;
-    return rc;
+    return rc == BELAY_ENOMEM ? out_of_memory(error) : rc;
 }
 
 static int make_access(struct belay_chronicle *c, const struct belay_channel_options *channel,
@@ -248,7 +233,7 @@ static int make_access(struct belay_chronicle *c, const struct belay_channel_opt
     int rc = bl_chronicle_access_new(c->loop, &a, &c->access, error);
 
     if (rc == 0)
-        bl_chronicle_access_apply(c->access, &c->channel_options);
+        bl_chronicle_access_apply(c->access, &c->channel_options.o);
     return rc;
 }
 
@@ -285,7 +270,6 @@ int bl_chronicle_options_apply(struct belay_chronicle *c,
     c->skip_check = c->options.skip_compatibility_check
                         ? c->options.skip_compatibility_check == BELAY_CHOICE_YES
                         : c->string->skip_compatibility_check;
-    c->channel_options = raw;
     rc = copy_channel(c, error);
     if (rc == 0)
         rc = make_access(c, c->options.channel ? &raw : NULL, error);
@@ -300,14 +284,11 @@ void bl_chronicle_options_free(struct belay_chronicle *c)
 {
     struct bl_mem *mem = &c->loop->mem;
 
-    belay_tls_unref(c->tls);
+    bl_channel_options_copy_free(&c->channel_options, mem);
     bl_chronicle_string_free(c->string);
     bl_free(mem, c->client_type);
     bl_free(mem, c->client_version);
     bl_free(mem, c->name);
-    bl_free(mem, c->authority);
-    bl_free(mem, c->user_agent);
-    bl_free(mem, c->health_service);
 }
 
 int bl_chronicle_options_check(const struct belay_chronicle_options *given,

@@ -99,7 +99,7 @@ static int open_http(struct belay_chronicle *c)
         return 0;
     o.tls = bl_chronicle_access_tls(c->access);
     o.versions = BELAY_HTTP_1_ONLY; /* as for tokens */
-    o.route = c->channel_options.route;
+    o.route = c->channel_options.o.route;
     return belay_http_open(c->loop, &o, &c->http, NULL);
 }
 

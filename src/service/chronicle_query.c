@@ -67,7 +67,7 @@ static bool is_current(const struct belay_chronicle_query *q)
 static void ask_through(struct belay_rpc *rpc, const char *method, void *arg)
 {
     const struct belay_chronicle_query *q = arg;
-    const struct belay_channel_options *o = &q->of->channel_options;
+    const struct belay_channel_options *o = &q->of->channel_options.o;
 
     if (is_current(q))
         o->credentials(rpc, method, o->credentials_arg);
@@ -77,7 +77,7 @@ static void ask_through(struct belay_rpc *rpc, const char *method, void *arg)
 
 void bl_chronicle_query_open(struct belay_chronicle *c, const char *target)
 {
-    struct belay_channel_options o = c->channel_options;
+    struct belay_channel_options o = c->channel_options.o;
     struct belay_chronicle_query *q = bl_chronicle_query_new(c, BL_CHRONICLE_Q_OPEN, 0);
 
     if (!q)
@@ -194,7 +194,7 @@ static void use(struct belay_chronicle *c, struct belay_chronicle_query *q)
         bl_chronicle_probe_answer(c, q->place, q->count);
         break;
     case BL_CHRONICLE_Q_OPEN:
-        give_credentials(q, c->channel_options.credentials, c->channel_options.credentials_arg);
+        give_credentials(q, c->channel_options.o.credentials, c->channel_options.o.credentials_arg);
         bl_chronicle_take_channel(c, q->channel);
         break;
     }
