@@ -7,14 +7,12 @@
  * Input: which allocation fails, what the calls do, the size of portions; then frames, each a byte that says which, and what is
  * in it. The calls stand on streams 1 (unary), 3 and 5 (of many messages).
  */
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "belay/grpc.h"
-#include "fuzz/fuzz.h"
-#include "support/failing_alloc.h"
+#include "fuzz/fuzz_loop.h"
 
 #define CALLS   3
 #define MESSAGE 300 /* bytes of one that comes */
@@ -231,54 +229,19 @@ static void make_frame(struct frame *f, struct fuzz_input *in)
 
 /* ---- the peer ---- */
 
-static int listen_somewhere(char *target, size_t size)
-{
-    struct sockaddr_in addr = {.sin_family = AF_INET};
-    socklen_t len = sizeof addr;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-    addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    BL_ASSERT(fd >= 0 && bind(fd, (struct sockaddr *)&addr, sizeof addr) == 0);
-    BL_ASSERT(listen(fd, 16) == 0 && getsockname(fd, (struct sockaddr *)&addr, &len) == 0);
-    snprintf(target, size, "ipv4:127.0.0.1:%d", ntohs(addr.sin_port));
-    return fd;
-}
-
-static bool say(struct belay_loop *loop, int fd, const uint8_t *data, size_t len, size_t portion)
-{
-    char sink[65536];
-
-    while (len > 0) {
-        size_t n = len < portion ? len : portion;
-
-        if (send(fd, data, n, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)n)
-            return false;
-        data += n;
-        len -= n;
-        belay_loop_turn(loop, 0);
-        while (recv(fd, sink, sizeof sink, MSG_DONTWAIT) > 0)
-            ;
-    }
-    return true;
-}
-
 static void converse(struct belay_loop *loop, int listener, struct fuzz_input *in, size_t portion)
 {
     static const uint8_t settings[9] = {0, 0, 0, 4};
     struct frame f;
-    int fd = -1;
+    int fd = fuzz_accept(loop, listener);
 
-    for (int i = 0; fd < 0 && i < 20; i++) {
-        belay_loop_turn(loop, 0);
-        fd = accept(listener, NULL, NULL);
-    }
     if (fd < 0)
         return;
-    say(loop, fd, settings, sizeof settings, sizeof settings);
+    fuzz_say(loop, fd, settings, sizeof settings, sizeof settings);
     belay_loop_turn(loop, 0);
     for (int i = 0; i < FRAMES && in->len > 0; i++) {
         make_frame(&f, in);
-        if (!say(loop, fd, f.bytes, f.n, portion))
+        if (!fuzz_say(loop, fd, f.bytes, f.n, portion))
             break;
     }
     for (int i = 0; i < 3; i++)
@@ -296,8 +259,9 @@ static void run(struct belay_loop *loop, struct fuzz_input *in)
     size_t portion = 1 + fuzz_byte(in) * 16u;
     struct belay_channel *channel;
     char target[64];
-    int listener = listen_somewhere(target, sizeof target);
+    int port, listener = fuzz_listen(&port);
 
+    snprintf(target, sizeof target, "ipv4:127.0.0.1:%d", port);
     o.plain = true;
     o.max_receive_bytes = MESSAGE;
     o.max_metadata_bytes = 1000;
@@ -326,22 +290,6 @@ static void run(struct belay_loop *loop, struct fuzz_input *in)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct fuzz_input in = {data, size};
-    struct belay_loop_options o = belay_loop_options_init();
-    struct belay_world world = belay_world_init();
-    struct failing_alloc failing;
-    struct belay_loop *loop;
-    uint8_t fails = fuzz_byte(&in);
-
-    failing_alloc_init(&failing);
-    world.allocator = &failing.allocator;
-    o.world = &world;
-    if (belay_loop_new(&o, &loop, NULL) < 0)
-        return 0;
-    if (fails)
-        failing_alloc_once(&failing, fails);
-    run(loop, &in);
-    belay_loop_free(loop);
-    BL_ASSERT(failing_alloc_live(&failing) == 0);
+    fuzz_with_loop(data, size, run);
     return 0;
 }

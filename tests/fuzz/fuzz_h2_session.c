@@ -6,14 +6,12 @@
  * Input: which allocation fails, what the requests do, the size of portions, whether the peer
  * begins with SETTINGS; then what it sends. The requests stand on streams 1, 3 and 5.
  */
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "belay/http.h"
-#include "fuzz/fuzz.h"
-#include "support/failing_alloc.h"
+#include "fuzz/fuzz_loop.h"
 
 #define REQUESTS 3
 
@@ -86,53 +84,19 @@ static const struct belay_http_callbacks callbacks = {.size = sizeof callbacks,
 
 /* ---- the peer ---- */
 
-static int listen_somewhere(char *url, size_t size)
-{
-    struct sockaddr_in addr = {.sin_family = AF_INET};
-    socklen_t len = sizeof addr;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-    addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    BL_ASSERT(fd >= 0 && bind(fd, (struct sockaddr *)&addr, sizeof addr) == 0);
-    BL_ASSERT(listen(fd, 16) == 0 && getsockname(fd, (struct sockaddr *)&addr, &len) == 0);
-    snprintf(url, size, "http://127.0.0.1:%d/", ntohs(addr.sin_port));
-    return fd;
-}
-
-static void say(struct belay_loop *loop, int fd, const uint8_t *data, size_t len, size_t portion)
-{
-    char sink[65536];
-
-    while (len > 0) {
-        size_t n = len < portion ? len : portion;
-
-        if (send(fd, data, n, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)n)
-            return;
-        data += n;
-        len -= n;
-        belay_loop_turn(loop, 0);
-        while (recv(fd, sink, sizeof sink, MSG_DONTWAIT) > 0)
-            ;
-    }
-}
-
 static void converse(struct belay_loop *loop, int listener, struct fuzz_input *in, size_t portion,
                      bool polite)
 {
     static const uint8_t settings[9] = {0, 0, 0, 4};
-    int fd = -1;
+    int fd = fuzz_accept(loop, listener);
 
-    for (int i = 0; fd < 0 && i < 20; i++) {
-        belay_loop_turn(loop, 0);
-        fd = accept(listener, NULL, NULL);
-    }
     if (fd < 0)
         return;
     if (polite) {
-        say(loop, fd, settings, sizeof settings, sizeof settings);
+        fuzz_say(loop, fd, settings, sizeof settings, sizeof settings);
         belay_loop_turn(loop, 0);
     }
-    say(loop, fd, in->data, in->len, portion);
+    fuzz_say(loop, fd, in->data, in->len, portion);
     for (int i = 0; i < 3; i++)
         belay_loop_turn(loop, 0);
     close(fd);
@@ -164,7 +128,7 @@ static void run(struct belay_loop *loop, struct fuzz_input *in)
     uint8_t manners = fuzz_byte(in), polite = fuzz_byte(in);
     struct belay_http *http;
     char url[64];
-    int listener;
+    int listener, port;
 
     pool.connect_retry_count = BELAY_NONE;
     o.pool = &pool;
@@ -175,7 +139,8 @@ static void run(struct belay_loop *loop, struct fuzz_input *in)
         return;
     calls[0].manner = manners & 15;
     calls[2].manner = manners >> 4;
-    listener = listen_somewhere(url, sizeof url);
+    listener = fuzz_listen(&port);
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/", port);
     start(http, url, calls);
     converse(loop, listener, in, portion, polite & 1);
     for (unsigned i = 0; i < REQUESTS; i++) {
@@ -190,22 +155,6 @@ static void run(struct belay_loop *loop, struct fuzz_input *in)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct fuzz_input in = {data, size};
-    struct belay_loop_options o = belay_loop_options_init();
-    struct belay_world world = belay_world_init();
-    struct failing_alloc failing;
-    struct belay_loop *loop;
-    uint8_t fails = fuzz_byte(&in);
-
-    failing_alloc_init(&failing);
-    world.allocator = &failing.allocator;
-    o.world = &world;
-    if (belay_loop_new(&o, &loop, NULL) < 0)
-        return 0;
-    if (fails)
-        failing_alloc_once(&failing, fails);
-    run(loop, &in);
-    belay_loop_free(loop);
-    BL_ASSERT(failing_alloc_live(&failing) == 0);
+    fuzz_with_loop(data, size, run);
     return 0;
 }
