@@ -46,14 +46,33 @@ static void open_with(struct channel_kit *k, const struct belay_channel_options 
 }
 
 /* Puts the clock forward until the call is done: whatever it waits for. */
-static void run(struct channel_kit *k, struct ck_call *call)
+static void until_done(struct channel_kit *k, const struct ck_call *call)
 {
-    ck_begin(k, call, NULL);
     for (int i = 0; !call->done; i++) {
         assert_true(i < 20000);
         ck_turn(k);
         ck_forward(k, 20);
     }
+}
+
+static void run(struct channel_kit *k, struct ck_call *call)
+{
+    ck_begin(k, call, NULL);
+    until_done(k, call);
+}
+
+/* One call with the policy, which fails so at the last of so many attempts. */
+static void fails_after(struct script *script, int status, unsigned attempts)
+{
+    struct belay_channel_options o = retrying();
+    struct channel_kit k;
+    struct ck_call call;
+
+    open_with(&k, &o, script);
+    run(&k, &call);
+    ck_bad(&call, status);
+    assert_int_equal(k.servers[0].requests, attempts);
+    ck_close(&k);
 }
 
 static void without_a_policy_a_failure_is_one(void **state)
@@ -88,45 +107,25 @@ static void a_failure_of_the_policy_s_is_tried_again(void **state)
 static void attempts_have_an_end(void **state)
 {
     struct script script = {.failures = 9, .status = BELAY_GRPC_UNAVAILABLE};
-    struct belay_channel_options o = retrying();
-    struct channel_kit k;
-    struct ck_call call;
 
     (void)state;
-    open_with(&k, &o, &script);
-    run(&k, &call);
-    ck_bad(&call, BELAY_GRPC_UNAVAILABLE);
-    assert_int_equal(k.servers[0].requests, 4);
-    ck_close(&k);
+    fails_after(&script, BELAY_GRPC_UNAVAILABLE, 4);
 }
 
 static void other_statuses_are_final(void **state)
 {
     struct script script = {.failures = 1, .status = BELAY_GRPC_INTERNAL};
-    struct belay_channel_options o = retrying();
-    struct channel_kit k;
-    struct ck_call call;
 
     (void)state;
-    open_with(&k, &o, &script);
-    run(&k, &call);
-    ck_bad(&call, BELAY_GRPC_INTERNAL);
-    ck_close(&k);
+    fails_after(&script, BELAY_GRPC_INTERNAL, 1);
 }
 
 static void a_call_whose_answer_has_begun_is_not_tried_again(void **state)
 {
     struct script script = {.failures = 1, .talk = true};
-    struct belay_channel_options o = retrying();
-    struct channel_kit k;
-    struct ck_call call;
 
     (void)state;
-    open_with(&k, &o, &script);
-    run(&k, &call);
-    ck_bad(&call, BELAY_GRPC_UNAVAILABLE);
-    assert_int_equal(k.servers[0].requests, 1);
-    ck_close(&k);
+    fails_after(&script, BELAY_GRPC_UNAVAILABLE, 1);
 }
 
 static void the_server_says_when(void **state)
@@ -155,16 +154,9 @@ static void the_server_says_never(void **state)
 {
     struct script script = {
         .failures = 1, .status = BELAY_GRPC_UNAVAILABLE, .more = "grpc-retry-pushback-ms: -1\n"};
-    struct belay_channel_options o = retrying();
-    struct channel_kit k;
-    struct ck_call call;
 
     (void)state;
-    open_with(&k, &o, &script);
-    run(&k, &call);
-    ck_bad(&call, BELAY_GRPC_UNAVAILABLE);
-    assert_int_equal(k.servers[0].requests, 1);
-    ck_close(&k);
+    fails_after(&script, BELAY_GRPC_UNAVAILABLE, 1);
 }
 
 /* Ten tokens: after five failures fewer than half are left. */
@@ -221,11 +213,7 @@ static void a_call_without_a_connection_is_tried_again(void **state)
     h2_start_again(&k.servers[0]);
     belay_channel_reset_backoff(k.channel);
     ck_until_state(&k, BELAY_CHANNEL_READY);
-    for (int i = 0; !call.done; i++) {
-        assert_true(i < 20000);
-        ck_turn(&k);
-        ck_forward(&k, 20);
-    }
+    until_done(&k, &call);
     ck_good(&call, "1");
     assert_int_equal(call.attempts, 1);
     h2_stop(&k.servers[0]);

@@ -187,22 +187,31 @@ static void an_answer_that_is_none_is_a_failure(void **state)
     }
 }
 
-static void a_channel_that_comes_with_an_error_is_disconnected(void **state)
+/* One attempt, which is held, and who waits for what comes of it; and a channel to answer it with. */
+static struct belay_channel *held_once(struct chronicle_kit *k, struct chk_waiter *w)
 {
     struct belay_channel_options o = ck_options();
+    struct belay_channel *channel;
+
+    chk_open(k);
+    k->holds = true;
+    k->options.retry_attempts = BELAY_NONE;
+    chk_start(k);
+    chk_wait(k, w, BELAY_FOREVER);
+    CHK_UNTIL(k, k->held_n == 1);
+    assert_int_equal(belay_channel_open(k->net.loop, "ipv4:127.0.0.1:1", &o, &channel, NULL), 0);
+    k->opened++;
+    return channel;
+}
+
+static void a_channel_that_comes_with_an_error_is_disconnected(void **state)
+{
     struct belay_channel *channel;
     struct chronicle_kit k;
     struct chk_waiter w;
 
     (void)state;
-    chk_open(&k);
-    k.holds = true;
-    k.options.retry_attempts = BELAY_NONE;
-    chk_start(&k);
-    chk_wait(&k, &w, BELAY_FOREVER);
-    CHK_UNTIL(&k, k.held_n == 1);
-    assert_int_equal(belay_channel_open(k.net.loop, "ipv4:127.0.0.1:1", &o, &channel, NULL), 0);
-    k.opened++;
+    channel = held_once(&k, &w);
     belay_chronicle_opened(k.held[0], channel, &k.refusal);
     CHK_UNTIL(&k, w.done);
     assert_string_equal(w.error.text, "the test refuses");
@@ -212,21 +221,13 @@ static void a_channel_that_comes_with_an_error_is_disconnected(void **state)
 
 static void a_channel_that_is_closed_already_is_a_failure(void **state)
 {
-    struct belay_channel_options o = ck_options();
     struct belay_channel *channel;
     struct chronicle_kit k;
     struct chk_waiter w;
 
     (void)state;
-    chk_open(&k);
-    k.holds = true;
-    k.options.retry_attempts = BELAY_NONE;
-    chk_start(&k);
-    chk_wait(&k, &w, BELAY_FOREVER);
-    CHK_UNTIL(&k, k.held_n == 1);
-    assert_int_equal(belay_channel_open(k.net.loop, "ipv4:127.0.0.1:1", &o, &channel, NULL), 0);
+    channel = held_once(&k, &w);
     belay_channel_close(channel, NULL, NULL);
-    k.opened++;
     belay_chronicle_opened(k.held[0], channel, NULL);
     CHK_UNTIL(&k, w.done);
     assert_true(w.error.code < 0);

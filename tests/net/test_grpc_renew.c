@@ -65,6 +65,22 @@ static void open_with(const struct belay_channel_options *o, char *refusal,
     k.extra = refusal;
 }
 
+/* One call, which ends so; the server saw, and the hook was asked, so often. */
+static void one_call(char *refusal, void (*on_request)(struct grpc_kit *kit, uint32_t id),
+                     int status, const char *message, int times)
+{
+    struct book book;
+    struct belay_channel_options o = giving(&book);
+    struct rpc_call c = {0};
+
+    open_with(&o, refusal, on_request);
+    rpc_unary(&k, &c, NULL);
+    rpc_ends(&c, status, message);
+    assert_int_equal(book.n, times);
+    assert_int_equal(k.h2.server.requests, times);
+    grpc_close(&k);
+}
+
 static void a_refused_call_is_sent_once_more_with_new_credentials(void **state)
 {
     static char refusal[] = REFUSED;
@@ -108,17 +124,9 @@ static void a_stream_is_sent_once_more_with_all_that_was_said(void **state)
 static void what_is_refused_again_has_failed(void **state)
 {
     static char refusal[] = REFUSED;
-    struct book book;
-    struct belay_channel_options o = giving(&book);
-    struct rpc_call c = {0};
 
     (void)state;
-    open_with(&o, refusal, refuse_all);
-    rpc_unary(&k, &c, NULL);
-    rpc_ends(&c, BELAY_GRPC_UNAUTHENTICATED, "expired");
-    assert_int_equal(book.n, 2);
-    assert_int_equal(k.h2.server.requests, 2);
-    grpc_close(&k);
+    one_call(refusal, refuse_all, BELAY_GRPC_UNAUTHENTICATED, "expired", 2);
 }
 
 static void credentials_without_a_mark_are_not_renewed(void **state)
@@ -140,32 +148,18 @@ static void credentials_without_a_mark_are_not_renewed(void **state)
 static void other_refusals_are_no_matter_of_credentials(void **state)
 {
     static char refusal[] = GRPC_HEAD "grpc-status: 7\ngrpc-message: not yours\n";
-    struct book book;
-    struct belay_channel_options o = giving(&book);
-    struct rpc_call c = {0};
 
     (void)state;
-    open_with(&o, refusal, want_the_second);
-    rpc_unary(&k, &c, NULL);
-    rpc_ends(&c, BELAY_GRPC_PERMISSION_DENIED, "not yours");
-    assert_int_equal(book.n, 1);
-    grpc_close(&k);
+    one_call(refusal, want_the_second, BELAY_GRPC_PERMISSION_DENIED, "not yours", 1);
 }
 
 /* A gateway before the server speaks HTTP alone. */
 static void a_401_is_a_refusal_too(void **state)
 {
     static char refusal[] = ":status: 401\n";
-    struct book book;
-    struct belay_channel_options o = giving(&book);
-    struct rpc_call c = {0};
 
     (void)state;
-    open_with(&o, refusal, want_the_second);
-    rpc_unary(&k, &c, NULL);
-    rpc_ends(&c, BELAY_GRPC_OK, "");
-    assert_int_equal(book.n, 2);
-    grpc_close(&k);
+    one_call(refusal, want_the_second, BELAY_GRPC_OK, "", 2);
 }
 
 static void begin_to_answer(struct grpc_kit *kit, uint32_t id)
@@ -176,31 +170,16 @@ static void begin_to_answer(struct grpc_kit *kit, uint32_t id)
 
 static void a_call_whose_answer_has_begun_is_not_sent_again(void **state)
 {
-    struct book book;
-    struct belay_channel_options o = giving(&book);
-    struct rpc_call c = {0};
-
     (void)state;
-    open_with(&o, NULL, begin_to_answer);
-    rpc_unary(&k, &c, NULL);
-    rpc_ends(&c, BELAY_GRPC_UNAUTHENTICATED, "expired");
-    assert_int_equal(book.n, 1);
-    grpc_close(&k);
+    one_call(NULL, begin_to_answer, BELAY_GRPC_UNAUTHENTICATED, "expired", 1);
 }
 
 static void a_server_may_forbid_it(void **state)
 {
     static char refusal[] = GRPC_HEAD "grpc-status: 16\ngrpc-retry-pushback-ms: -1\n";
-    struct book book;
-    struct belay_channel_options o = giving(&book);
-    struct rpc_call c = {0};
 
     (void)state;
-    open_with(&o, refusal, want_the_second);
-    rpc_unary(&k, &c, NULL);
-    rpc_ends(&c, BELAY_GRPC_UNAUTHENTICATED, "");
-    assert_int_equal(book.n, 1);
-    grpc_close(&k);
+    one_call(refusal, want_the_second, BELAY_GRPC_UNAUTHENTICATED, "", 1);
 }
 
 static void fail_then_want_the_third(struct grpc_kit *kit, uint32_t id)
