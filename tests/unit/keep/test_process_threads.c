@@ -277,7 +277,7 @@ static void an_exit_goes_from_a_thread_to_the_loop_and_back(void **state)
     for (int i = 0; i < 2; i++) { /* an exit and a down */
         while (sem_trywait(&c.entered) < 0)
             assert_int_equal(belay_loop_turn(loop, 1), 0);
-        assert_int_equal(c.why_code, BELAY_EPROTO);
+        assert_int_equal(c.told[i], BELAY_EPROTO);
     }
     assert_int_equal(a.exited, 1);
     assert_int_equal(b.exited, 1);

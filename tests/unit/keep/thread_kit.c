@@ -126,10 +126,10 @@ static struct belay_directive on_info(struct belay_process *process, struct bela
     if (message->tag == BELAY_TAG_EXIT || message->tag == BELAY_TAG_DOWN) {
         const struct belay_exit_signal *signal = message->value;
 
-        w->why_code = signal->why.error ? signal->why.error->code : 0;
+        if (w->n_told < 2)
+            w->told[w->n_told++] = signal->why.error ? signal->why.error->code : 0;
         sem_post(&w->entered);
     }
-    atomic_fetch_add(&w->infos, 1);
     return belay_do_noreply();
 }
 
@@ -157,8 +157,6 @@ static void on_exit_told(struct belay_process *process, struct belay_exit why, v
     (void)process;
     w->exited++;
     w->why = why.kind;
-    if (why.error)
-        w->why_code = why.error->code;
 }
 
 struct belay_process_options options_of(struct worker *w)

@@ -35,11 +35,12 @@ struct worker {
     struct belay_stream *stream;   /* READ */
     struct belay_endpoint *server; /* READ */
     int rc;
-    atomic_int handled, infos, exits, terminated;
+    atomic_int handled, terminated;
     struct belay_process *process;
     enum belay_exit_kind why; /* on_exit */
-    int why_code;
     unsigned exited;
+    int told[2]; /* why others ended: the first two exits and downs, each before `entered` */
+    unsigned n_told;
     bool blocks_in_init, stops_in_init;
 };
 
