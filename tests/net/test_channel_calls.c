@@ -6,6 +6,16 @@
 
 /* ---- waiting for a connection ---- */
 
+/* A call whose channel has failed to connect. */
+static void open_without_a_server(struct channel_kit *k, struct ck_call *call,
+                                  const struct belay_rpc_options *call_options)
+{
+    ck_open(k, "ipv4:127.0.0.1:%1", NULL);
+    h2_stop(&k->servers[0]);
+    ck_begin(k, call, call_options);
+    ck_until_state(k, BELAY_CHANNEL_TRANSIENT_FAILURE);
+}
+
 static void a_call_that_may_wait_outlasts_a_failure(void **state)
 {
     struct belay_rpc_options wait = belay_rpc_options_init();
@@ -14,10 +24,7 @@ static void a_call_that_may_wait_outlasts_a_failure(void **state)
 
     (void)state;
     wait.wait_for_ready = true;
-    ck_open(&k, "ipv4:127.0.0.1:%1", NULL);
-    h2_stop(&k.servers[0]);
-    ck_begin(&k, &call, &wait);
-    ck_until_state(&k, BELAY_CHANNEL_TRANSIENT_FAILURE);
+    open_without_a_server(&k, &call, &wait);
     ck_a_while(&k);
     assert_false(call.done);
     h2_start_again(&k.servers[0]);
@@ -37,10 +44,7 @@ static void reset_backoff_tries_at_once(void **state)
 
     (void)state;
     wait.wait_for_ready = true;
-    ck_open(&k, "ipv4:127.0.0.1:%1", NULL);
-    h2_stop(&k.servers[0]);
-    ck_begin(&k, &call, &wait);
-    ck_until_state(&k, BELAY_CHANNEL_TRANSIENT_FAILURE);
+    open_without_a_server(&k, &call, &wait);
     h2_start_again(&k.servers[0]);
     belay_channel_reset_backoff(k.channel);
     ck_until(&k, &call.done);
@@ -57,10 +61,7 @@ static void a_deadline_ends_the_wait_for_a_connection(void **state)
     (void)state;
     o.wait_for_ready = true;
     o.deadline_ms = 500;
-    ck_open(&k, "ipv4:127.0.0.1:%1", NULL);
-    h2_stop(&k.servers[0]);
-    ck_begin(&k, &call, &o);
-    ck_until_state(&k, BELAY_CHANNEL_TRANSIENT_FAILURE);
+    open_without_a_server(&k, &call, &o);
     ck_forward(&k, 500);
     ck_until(&k, &call.done);
     ck_bad(&call, BELAY_GRPC_DEADLINE_EXCEEDED);
@@ -109,6 +110,16 @@ static void say_nothing(struct h2_server *s, unsigned conn, uint32_t id)
     (void)s, (void)conn, (void)id;
 }
 
+/* A channel, and a call that its server has and leaves as it is. */
+static void open_with_a_call(struct channel_kit *k, const struct belay_channel_options *o,
+                             struct ck_call *call, const struct belay_rpc_options *call_options)
+{
+    ck_open(k, "ipv4:127.0.0.1:%1", o);
+    k->servers[0].on_request = say_nothing;
+    ck_begin(k, call, call_options);
+    ck_until_requests(k, 0, 1);
+}
+
 static void never(const void *response, size_t len, const struct belay_rpc_result *result,
                   void *arg)
 {
@@ -147,10 +158,7 @@ static void a_server_that_resets_at_the_deadline_was_late(void **state)
 
     (void)state;
     o.deadline_ms = 60000;
-    ck_open(&k, "ipv4:127.0.0.1:%1", NULL);
-    k.servers[0].on_request = say_nothing;
-    ck_begin(&k, &call, &o);
-    ck_until_requests(&k, 0, 1);
+    open_with_a_call(&k, NULL, &call, &o);
     h2_reset(&k.servers[0], 0, 1, 8);
     h2_step(&k.servers[0]);
     ck_forward(&k, 60000);
@@ -339,10 +347,7 @@ static void a_call_that_runs_outlasts_the_goaway(void **state)
     struct ck_call first, second;
 
     (void)state;
-    ck_open(&k, "ipv4:127.0.0.1:%1", NULL);
-    k.servers[0].on_request = say_nothing;
-    ck_begin(&k, &first, NULL);
-    ck_until_requests(&k, 0, 1);
+    open_with_a_call(&k, NULL, &first, NULL);
     h2_goaway(&k.servers[0], 0, 1, 0);
     ck_until_state(&k, BELAY_CHANNEL_IDLE);
     ck_begin(&k, &second, NULL);
@@ -386,10 +391,7 @@ static void a_call_under_way_keeps_the_connection(void **state)
     struct ck_call call;
 
     (void)state;
-    ck_open(&k, "ipv4:127.0.0.1:%1", NULL);
-    k.servers[0].on_request = say_nothing;
-    ck_begin(&k, &call, NULL);
-    ck_until_requests(&k, 0, 1);
+    open_with_a_call(&k, NULL, &call, NULL);
     ck_forward(&k, 4000000);
     ck_a_while(&k);
     assert_int_equal(belay_channel_get_state(k.channel), BELAY_CHANNEL_READY);
@@ -407,11 +409,8 @@ static void a_dead_server_is_found_out_by_keepalive(void **state)
 
     (void)state;
     o.keepalive_ms = 10000;
-    ck_open(&k, "ipv4:127.0.0.1:%1", &o);
-    k.servers[0].on_request = say_nothing;
+    open_with_a_call(&k, &o, &call, NULL);
     k.servers[0].no_pong = true;
-    ck_begin(&k, &call, NULL);
-    ck_until_requests(&k, 0, 1);
     ck_forward(&k, 10100);
     ck_a_while(&k);
     assert_int_equal(k.servers[0].conns[0].got[H2_PING], 1);
