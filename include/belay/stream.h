@@ -81,7 +81,8 @@ BELAY_API void belay_stream_resume(struct belay_stream *stream);
  *
  * BELAY_ETIMEDOUT, BELAY_ENOTRUNNING, BELAY_EDEADLK
  * BELAY_EAGAIN    another call waits for the stream
- * BELAY_ECLOSED   it is being closed, the lease was revoked, or callbacks were set meanwhile
+ * BELAY_ECLOSED   it is being closed, the lease was revoked (its stream is NULL then), or callbacks
+ *                 were set meanwhile
  * BELAY_ERESET, and whatever else the stream dies of; BELAY_ENOMEM, BELAY_EINVAL
  */
 BELAY_API int belay_stream_read_wait(struct belay_stream *stream, void *data, size_t len,

@@ -57,6 +57,15 @@ void bl_stream_end_wait(struct belay_stream *s)
     bl_wait_done(&w->wait, BELAY_ECLOSED);
 }
 
+/* No stream is what a lease gives that was revoked meanwhile. */
+static int run(struct stream_wait *w, int64_t timeout_ms)
+{
+    if (!w->stream)
+        return BELAY_ECLOSED;
+    w->wait.loop = bl_stream_loop(w->stream);
+    return bl_wait(&w->wait, timeout_ms);
+}
+
 /* ---- reading ---- */
 
 static size_t on_data(struct belay_stream *stream, const char *data, size_t len, void *arg)
@@ -96,7 +105,7 @@ int belay_stream_read_wait(struct belay_stream *stream, void *data, size_t len, 
                            size_t *ret_len)
 {
     struct stream_wait w = {
-        .wait = {.loop = bl_stream_loop(stream), .start = start_read, .cancel = cancel},
+        .wait = {.start = start_read, .cancel = cancel},
         .stream = stream,
         .into = data,
         .len = len,
@@ -105,7 +114,7 @@ int belay_stream_read_wait(struct belay_stream *stream, void *data, size_t len, 
 
     if (!data || len == 0)
         return BELAY_EINVAL;
-    rc = bl_wait(&w.wait, timeout_ms);
+    rc = run(&w, timeout_ms);
     if (rc == 0)
         *ret_len = w.done;
     return rc;
@@ -160,7 +169,7 @@ int belay_stream_write_wait(struct belay_stream *stream, const void *data, size_
                             int64_t timeout_ms)
 {
     struct stream_wait w = {
-        .wait = {.loop = bl_stream_loop(stream), .start = start_write, .cancel = cancel},
+        .wait = {.start = start_write, .cancel = cancel},
         .stream = stream,
         .from = data,
         .len = len,
@@ -168,7 +177,7 @@ int belay_stream_write_wait(struct belay_stream *stream, const void *data, size_
 
     if (!data && len > 0)
         return BELAY_EINVAL;
-    return bl_wait(&w.wait, timeout_ms);
+    return run(&w, timeout_ms);
 }
 
 /* ---- closing ---- */

@@ -126,8 +126,6 @@ static int ask(struct belay_lease lease)
     size_t n;
     int rc;
 
-    if (!stream)
-        return BELAY_ECLOSED;
     rc = belay_stream_write_wait(stream, "?", 1, 60000);
     return rc < 0 ? rc : belay_stream_read_wait(stream, got, sizeof got, 60000, &n);
 }
@@ -157,8 +155,7 @@ static void *write_to_link(void *arg)
 
     for (int i = 0; i < ASKS; i++) {
         assert_int_equal(lease_of_link(&lease), 0);
-        if (belay_lease_valid(lease))
-            belay_stream_write_wait(belay_lease_stream(lease), "?", 1, 60000);
+        belay_stream_write_wait(belay_lease_stream(lease), "?", 1, 60000);
         belay_lease_release(lease, !arg || i % 5 ? BELAY_REUSE : BELAY_BROKEN);
         assert_false(belay_lease_valid(lease));
     }
@@ -221,6 +218,10 @@ static void a_connection_is_not_closed_while_a_thread_has_it(void **state)
                          BELAY_ECLOSED);
         assert_false(belay_lease_valid(lease));
         assert_null(belay_lease_stream(lease));
+        assert_int_equal(ask(lease), BELAY_ECLOSED);
+        assert_int_equal(
+            belay_stream_read_wait(belay_lease_stream(lease), data, sizeof data, 0, &n),
+            BELAY_ECLOSED);
         assert_int_equal(belay_stream_read_wait(stream, data, sizeof data, 60000, &n),
                          BELAY_ECLOSED);
         assert_false(atomic_load(&w.gone));
