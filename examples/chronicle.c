@@ -13,8 +13,12 @@
 static void on_phase(struct belay_chronicle *chronicle, enum belay_chronicle_phase phase,
                      const char *connection_id, void *arg)
 {
+    struct belay_error why;
+
     (void)arg;
     printf("%s as %s\n", belay_chronicle_phase_name(phase), connection_id);
+    if (belay_chronicle_last_error(chronicle, &why, NULL))
+        printf("  %s\n", why.text);
     if (phase == BELAY_CHRONICLE_CONNECTED) /* what this program observes would be told first */
         belay_chronicle_registered(chronicle, connection_id);
 }

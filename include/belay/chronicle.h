@@ -247,6 +247,11 @@ enum belay_chronicle_phase {
 BELAY_API const char *belay_chronicle_phase_name(enum belay_chronicle_phase phase);
 BELAY_API enum belay_chronicle_phase belay_chronicle_get_phase(
     const struct belay_chronicle *chronicle);
+/* Why it is not connected: the last attempt that failed, or how the last session was lost; false when
+ * it is connected, or none of these happened since. Filled without `tried`. Each is in the log, too
+ * (on_log of the loop, tag `chronicle`), and in the errors of those who wait. */
+BELAY_API bool belay_chronicle_last_error(const struct belay_chronicle *chronicle,
+                                          struct belay_error *error, int64_t *ret_age_ms);
 /* Of the session that is, or will be. Lives until the next turn. */
 BELAY_API const char *belay_chronicle_connection_id(const struct belay_chronicle *chronicle);
 /* The program has registered what it observes; REGISTERED follows. Nothing where it is not
@@ -256,10 +261,9 @@ BELAY_API void belay_chronicle_registered(struct belay_chronicle *chronicle,
 
 /*
  * Phases: first the one that is, in a later turn, then each change, in order. DISCONNECTED has the
- * id of the session that ended; before the first one, its. Why one ended, and why an attempt failed,
- * is in the log (on_log of the loop, tag `chronicle`), and in the errors of those who wait. A
- * subscription ends with the connection, or by unsubscribe. BELAY_ENOMEM, BELAY_ECLOSED,
- * BELAY_EINVAL.
+ * id of the session that ended; before the first one, its. Why one ended is what
+ * belay_chronicle_last_error says inside the callback. A subscription ends with the connection, or
+ * by unsubscribe. BELAY_ENOMEM, BELAY_ECLOSED, BELAY_EINVAL.
  */
 typedef void belay_chronicle_phase_fn(struct belay_chronicle *chronicle,
                                       enum belay_chronicle_phase phase, const char *connection_id,

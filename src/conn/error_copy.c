@@ -44,3 +44,18 @@ const struct belay_error *bl_error_copy_get(const struct bl_error_copy *copy,
     scratch->final = copy->final;
     return scratch;
 }
+
+bool bl_error_copy_tell(const struct bl_error_copy *copy, const struct belay_endpoint *endpoint,
+                        struct belay_error *ret)
+{
+    struct belay_error scratch;
+
+    if (copy->code == 0)
+        return false;
+    if (ret) {
+        *ret = *bl_error_copy_get(copy, &scratch, endpoint);
+        ret->tried = NULL;
+        ret->tried_n = 0;
+    }
+    return true;
+}

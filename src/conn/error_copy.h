@@ -31,5 +31,8 @@ void bl_error_copy_clear(struct bl_error_copy *copy, struct bl_mem *mem);
 const struct belay_error *bl_error_copy_get(const struct bl_error_copy *copy,
                                             struct belay_error *scratch,
                                             const struct belay_endpoint *endpoint);
+/* The same for callers of belay's: without `tried`, into *ret (may be NULL). False: there is none. */
+bool bl_error_copy_tell(const struct bl_error_copy *copy, const struct belay_endpoint *endpoint,
+                        struct belay_error *ret);
 
 #endif

@@ -64,18 +64,10 @@ const struct belay_error *bl_link_last(const struct belay_link *link, struct bel
 bool belay_link_last_error(const struct belay_link *link, struct belay_error *error,
                            int64_t *ret_age_ms)
 {
-    struct belay_error scratch;
-    const struct belay_error *last = bl_link_last(link, &scratch);
-
-    if (!last)
+    if (!bl_error_copy_tell(&link->error, link->address, error))
         return false;
     if (ret_age_ms)
         *ret_age_ms = ms_of(bl_link_now(link) - link->error_at);
-    if (error) {
-        *error = *last;
-        error->tried = NULL;
-        error->tried_n = 0;
-    }
     return true;
 }
 

@@ -190,15 +190,8 @@ void bl_peer_note_error(struct belay_peer *peer, const struct belay_error *error
 bool belay_peer_last_error(const struct belay_peer *peer, struct belay_error *error,
                            int64_t *ret_age_ms)
 {
-    struct belay_error scratch;
-
-    if (!peer->last_error.code)
+    if (!bl_error_copy_tell(&peer->last_error, peer->endpoint, error))
         return false;
-    if (error) {
-        *error = *bl_error_copy_get(&peer->last_error, &scratch, peer->endpoint);
-        error->tried = NULL;
-        error->tried_n = 0;
-    }
     if (ret_age_ms)
         *ret_age_ms = (int64_t)((bl_now_fresh(peer->loop) - peer->last_error_at) / 1000000u);
     return true;

@@ -228,6 +228,16 @@ enum belay_chronicle_phase belay_chronicle_get_phase(const struct belay_chronicl
     return chronicle->policy.phase;
 }
 
+bool belay_chronicle_last_error(const struct belay_chronicle *chronicle, struct belay_error *error,
+                                int64_t *ret_age_ms)
+{
+    if (!bl_error_copy_tell(&chronicle->error, NULL, error))
+        return false;
+    if (ret_age_ms)
+        *ret_age_ms = (int64_t)((bl_chronicle_now(chronicle) - chronicle->error_at) / 1000000);
+    return true;
+}
+
 const char *belay_chronicle_connection_id(const struct belay_chronicle *chronicle)
 {
     return chronicle->id;

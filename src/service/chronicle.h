@@ -107,9 +107,10 @@ struct belay_chronicle {
     struct bl_list answered; /* for the task */
     unsigned asks;           /* BL_CHRONICLE_... */
 
-    struct bl_error_copy error; /* the last failure or loss; code 0: none */
-    unsigned todo;              /* of the policy: what the end left to the task */
-    enum belay_exit_kind exit;  /* how it ended; of ERROR, `error` says why */
+    struct bl_error_copy error; /* the last failure or loss; code 0: none, or it is connected */
+    uint64_t error_at;
+    unsigned todo;             /* of the policy: what the end left to the task */
+    enum belay_exit_kind exit; /* how it ended; of ERROR, `error` says why */
     struct bl_task run;
     struct bl_timer timer; /* bl_chp_wakes */
 

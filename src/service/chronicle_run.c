@@ -18,6 +18,7 @@ void bl_chronicle_remember(struct belay_chronicle *c, const struct belay_error *
         bl_error_copy_set(&c->error, &c->loop->mem, error);
     else
         bl_error_copy_clear(&c->error, &c->loop->mem);
+    c->error_at = bl_chronicle_now(c);
 }
 
 const struct belay_error *bl_chronicle_last(const struct belay_chronicle *c,

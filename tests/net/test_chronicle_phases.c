@@ -38,6 +38,56 @@ static void subscribers_hear_the_phase_that_is_and_each_change(void **state)
     chk_close(&k);
 }
 
+struct reason {
+    struct belay_error error;
+    int64_t age_ms;
+    unsigned told;
+    bool known;
+};
+
+static void note_reason(struct belay_chronicle *c, enum belay_chronicle_phase phase,
+                        const char *connection_id, void *arg)
+{
+    struct reason *r = arg;
+
+    (void)phase, (void)connection_id;
+    r->told++;
+    r->known = belay_chronicle_last_error(c, &r->error, &r->age_ms);
+}
+
+static void a_subscriber_can_ask_why_it_was_lost(void **state)
+{
+    struct chronicle_kit k;
+    struct belay_chronicle_subscription *s;
+    struct reason r = {0};
+    int64_t age = 0;
+
+    (void)state;
+    chk_open(&k);
+    chk_up(&k);
+    assert_int_equal(belay_chronicle_subscribe(k.c, note_reason, &r, &s), 0);
+    chk_a_while(&k);
+    assert_int_equal(r.told, 1);
+    assert_false(r.known); /* it is connected */
+    chk_hang_up(&k, 0);
+    CHK_UNTIL(&k, r.told == 2);
+    assert_true(r.known);
+    assert_non_null(strstr(r.error.text, ": the peer closed the connection"));
+    assert_int_equal(r.error.kind, BELAY_KIND_RETRY);
+    assert_null(r.error.tried);
+    assert_in_range(r.age_ms, 0, 50);
+    ck_forward(&k.net, 100);
+    assert_true(belay_chronicle_last_error(k.c, NULL, &age));
+    assert_in_range(age, 100, 150);
+    chk_next_dial_ms(&k);
+    CHK_UNTIL(&k, r.told == 3);
+    assert_false(r.known);
+    belay_chronicle_reconnect(k.c);
+    CHK_UNTIL(&k, r.told == 4);
+    assert_false(r.known); /* nothing has failed */
+    chk_close(&k);
+}
+
 static void a_late_subscriber_hears_what_is(void **state)
 {
     struct belay_chronicle_subscription *s;
@@ -282,6 +332,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(subscribers_hear_the_phase_that_is_and_each_change),
+        cmocka_unit_test(a_subscriber_can_ask_why_it_was_lost),
         cmocka_unit_test(a_late_subscriber_hears_what_is),
         cmocka_unit_test(it_is_registered_of_its_own_session_only),
         cmocka_unit_test(subscribers_may_end_each_other_and_all),
