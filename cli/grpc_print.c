@@ -142,6 +142,9 @@ static const char *for_transport(const struct grpc *g, const struct belay_error 
                                            : " (grpc://HOST:PORT is without TLS)";
     if (error->code == BELAY_ETLS && strstr(text, "does not speak TLS"))
         return " (gRPC needs HTTP/2, with TLS or by grpc:// without: another port?)";
+    if (error->stage == BELAY_STAGE_TLS &&
+        (error->code == BELAY_EEOF || error->code == BELAY_ERESET))
+        return " (it may speak no TLS: grpc://HOST:PORT)";
     if (strstr(text, "speaks TLS, not"))
         return " (grpcs:// is over TLS)";
     if (error->code == BELAY_EALPN || strstr(text, "not speak HTTP/2") ||

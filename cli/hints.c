@@ -70,6 +70,15 @@ static const char *for_plain(const struct belay_error *error)
     return strstr(error->text, "does not speak TLS") ? " (is it http://, or another port?)" : "";
 }
 
+static const char *for_end(const struct belay_error *error, const char *url)
+{
+    if (error->stage == BELAY_STAGE_TLS)
+        return " (it may speak no TLS on that port)";
+    return error->code == BELAY_EEOF && starts(url, "http:") && error->sent == BELAY_MAYBE_SENT
+               ? " (it may want https:// on that port)"
+               : "";
+}
+
 const char *hint_for(const struct belay_error *error, const char *url)
 {
     switch (error->code) {
@@ -77,10 +86,9 @@ const char *hint_for(const struct belay_error *error, const char *url)
         return for_plain(error);
     case BELAY_EPROTO:
         return strstr(error->text, "speaks TLS, not") ? " (https:// on that port)" : "";
+    case BELAY_ERESET:
     case BELAY_EEOF:
-        return starts(url, "http:") && error->sent == BELAY_MAYBE_SENT
-                   ? " (it may want https:// on that port)"
-                   : "";
+        return for_end(error, url);
     case BELAY_ECERT:
         return for_certificate(error);
     case BELAY_ETIMEDOUT:

@@ -156,6 +156,21 @@ class Errors(grpc_kit.Case):
             self.refused("list", target=target, status=grpc_kit.UNAVAILABLE, words=["HTTP/2 without it", "grpc://"])
         self.refused("list", target=secure.target, status=grpc_kit.UNAVAILABLE, words=["grpcs://"])
 
+    def test_a_server_that_hangs_up_on_tls(self):
+        def serve(listener):
+            for _ in range(2):
+                client = listener.accept()[0]
+                client.recv(1 << 16)
+                client.close()
+
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            threading.Thread(target=serve, args=(listener,), daemon=True).start()
+            host = f"127.0.0.1:{listener.getsockname()[1]}"
+            self.refused("list", target=host, status=grpc_kit.UNAVAILABLE,
+                         words=["closed the connection during the TLS handshake", "it may speak no TLS: grpc://HOST:PORT"])
+            run = self.belay("get", "--retries", "0", f"https://{host}/")
+        self.assertIn("it may speak no TLS on that port", run.stderr.decode())
+
     def test_certificates_are_verified(self):
         self.refused("list", target=secure.host, status=grpc_kit.UNAVAILABLE, words=["unknown authority", "--cacert"])
         self.assertIn(b"shop.Cart", self.grpc("list", *CA, target=secure.host).stdout)
