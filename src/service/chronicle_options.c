@@ -114,6 +114,8 @@ static int parse_address(struct bl_mem *mem, const char *address, struct bl_chro
     rc = bl_chronicle_string_parse(mem, bl_span_of(text), ret, error);
     explicit_bzero(text, sizeof scheme + len); /* one may have written a password there */
     bl_free(mem, text);
+    if (rc == BELAY_EINVAL)
+        bl_error_prefix(error, "server_address");
     return rc;
 }
 

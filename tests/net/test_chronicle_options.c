@@ -187,6 +187,7 @@ static void the_string_may_be_parsed_already_or_an_address_or_none(void **state)
     goes_to(&k, "ipv6:[::1]:35000");
     k.options.server_address = "a b";
     is_refused(&k, BELAY_EINVAL, "a b");
+    is_refused(&k, BELAY_EINVAL, "server_address: ");
     k.options.server_address = NULL;
     assert_int_equal(
         belay_chronicle_string_parse("chronicle://192.0.2.1:9?apiKey=k", &string, NULL), 0);
