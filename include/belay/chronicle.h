@@ -212,9 +212,10 @@ BELAY_API bool belay_chronicle_is_closed(const struct belay_chronicle *chronicle
 
 /*
  * Waits until it is connected, and with no_auto_connect begins: fn runs once, in a later turn.
- * BELAY_ETIMEDOUT after timeout_ms (its text has the last failure; the connection goes on trying),
- * the last failure itself when retries are spent, BELAY_ECLOSED. *ret_waiter (may be NULL) is valid
- * until then. BELAY_EFULL (max_waiters), BELAY_ECLOSED, BELAY_EINVAL, BELAY_ENOMEM.
+ * BELAY_ETIMEDOUT after timeout_ms (its text has the last failure, or what the attempt is doing; the
+ * connection goes on trying), the last failure itself when retries are spent, BELAY_ECLOSED.
+ * *ret_waiter (may be NULL) is valid until then. BELAY_EFULL (max_waiters), BELAY_ECLOSED,
+ * BELAY_EINVAL, BELAY_ENOMEM.
  */
 typedef void belay_chronicle_connect_done_fn(const struct belay_error *error, void *arg);
 BELAY_API int belay_chronicle_connect(struct belay_chronicle *chronicle, int64_t timeout_ms,

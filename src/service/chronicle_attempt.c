@@ -44,6 +44,8 @@ const char *bl_chronicle_attempt_doing(const struct belay_chronicle *c)
     case BL_CHRONICLE_CHECKING:
     case BL_CHRONICLE_CHECKED:
         return "while the kernel was asked whether it understands this client";
+    case BL_CHRONICLE_NOTHING: /* its channel has been given to the session */
+        return "while the kernel's first keep-alive was waited for";
     default:
         return "while the channel was waited for";
     }

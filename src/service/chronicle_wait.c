@@ -56,16 +56,28 @@ void bl_chronicle_answer(struct belay_chronicle *c, const struct belay_error *er
 
 /* ---- limits ---- */
 
+/* Why it is not there yet: what failed last, or, where nothing has, what is waited for; NULL: there is
+ * nothing to be said. */
+static const char *reason_of(const struct belay_chronicle *c, const struct belay_error *last)
+{
+    bool under_way = c->policy.state == BL_CHP_DIALING || c->policy.state == BL_CHP_SESSION;
+
+    if (last)
+        return last->text;
+    return under_way ? bl_chronicle_attempt_doing(c) : NULL;
+}
+
 static void describe_limit(const struct belay_chronicle *c, enum belay_chronicle_phase phase,
                            int64_t timeout_ms, struct belay_error *ret)
 {
     struct belay_error scratch;
     const struct belay_error *last = bl_chronicle_last(c, &scratch);
+    const char *why = reason_of(c, last), *mark = last ? "; " : ", ";
 
     bl_error_set(ret, BELAY_ETIMEDOUT, BELAY_STAGE_QUEUE,
                  "waiting for a connection to %s: not %s within %lld ms%s%s", c->label,
-                 belay_chronicle_phase_name(phase), (long long)timeout_ms, last ? "; " : "",
-                 last ? last->text : "");
+                 belay_chronicle_phase_name(phase), (long long)timeout_ms, why ? mark : "",
+                 why ? why : "");
     ret->attempt = last ? last->attempt : 0;
 }
 

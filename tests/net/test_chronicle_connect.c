@@ -194,6 +194,43 @@ static void who_waits_is_told_when_their_time_is_over(void **state)
     chk_close(&k);
 }
 
+static void leave_open(struct h2_server *server, unsigned conn, uint32_t id)
+{
+    (void)server, (void)conn, (void)id;
+}
+
+/* Where nothing has failed yet. */
+static void who_waits_too_long_is_told_what_the_attempt_was_doing(void **state)
+{
+    static const char *const doing[] = {
+        "while the channel was waited for",
+        "while the kernel was asked whether it understands this client",
+        "while the kernel's first keep-alive was waited for",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < BL_COUNT(doing); i++) {
+        struct chronicle_kit k;
+        struct chk_waiter w;
+
+        chk_open(&k);
+        k.net.servers[0].silent = i == 0;
+        k.net.servers[0].on_request = leave_open;
+        k.options.no_session = i == 0;
+        k.options.skip_compatibility_check = i == 2 ? BELAY_CHOICE_YES : BELAY_CHOICE_NO;
+        k.options.session_timeout_ms = 600000;
+        chk_start(&k);
+        chk_wait(&k, &w, 500);
+        CHK_UNTIL(&k, i == 0 ? k.dials == 1 : k.net.servers[0].requests == 1);
+        chk_forward(&k, 600);
+        assert_int_equal(w.dones, 1);
+        assert_int_equal(w.error.code, BELAY_ETIMEDOUT);
+        if (!strstr(w.error.text, doing[i]))
+            fail_msg("%s (wanted: %s)", w.error.text, doing[i]);
+        chk_close(&k);
+    }
+}
+
 static void a_waiter_that_was_cancelled_is_not_told(void **state)
 {
     struct chronicle_kit k;
@@ -441,6 +478,7 @@ int main(void)
         cmocka_unit_test(it_waits_longer_after_each_failure),
         cmocka_unit_test(its_jitter_is_an_option),
         cmocka_unit_test(who_waits_is_told_when_their_time_is_over),
+        cmocka_unit_test(who_waits_too_long_is_told_what_the_attempt_was_doing),
         cmocka_unit_test(a_waiter_that_was_cancelled_is_not_told),
         cmocka_unit_test(the_first_who_waits_begins_where_nothing_has),
         cmocka_unit_test(when_its_retries_are_spent_it_ends),
