@@ -226,9 +226,10 @@ BELAY_API void belay_chronicle_waiter_cancel(struct belay_chronicle_waiter *wait
 BELAY_API int belay_chronicle_connect_wait(struct belay_chronicle *chronicle, int64_t timeout_ms,
                                            struct belay_error *error);
 
-/* NULL: not connected. Lent: who keeps it takes a reference. It is closed when it is lost, told to go
- * away, or replaced: calls under way end with CANCELLED then (a `disconnect` of the caller's may
- * drain it instead). */
+/* NULL: not connected. Lent: who keeps it takes a reference. When it is lost or replaced it is closed:
+ * calls under way end with CANCELLED then. When its server sends it away (GOAWAY) they finish first,
+ * unless the connection ends meanwhile; a `disconnect` of the caller's is called instead, and closes
+ * or drains it. */
 BELAY_API struct belay_channel *belay_chronicle_channel(struct belay_chronicle *chronicle);
 BELAY_API bool belay_chronicle_connected(const struct belay_chronicle *chronicle);
 /* Drops the channel and dials at once, without a delay; nothing where it is not connected. */

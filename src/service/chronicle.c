@@ -48,6 +48,7 @@ static struct belay_chronicle *chronicle_new(struct belay_loop *loop)
     bl_list_init(&c->waiters);
     bl_list_init(&c->subscriptions);
     bl_list_init(&c->cursor);
+    bl_list_init(&c->leaving);
     if (bl_timer_init(&c->timer, loop, bl_chronicle_run, c) == 0)
         return c;
     bl_free(&loop->mem, c);
@@ -116,6 +117,7 @@ void bl_chronicle_let_go(struct belay_chronicle *c)
     bl_chronicle_session_free(c->session);
     c->session = NULL;
     bl_chronicle_disown_channel(c);
+    bl_chronicle_end_leaving(c);
     bl_chronicle_access_close(c->access);
     c->access = NULL;
     if (c->http)
@@ -158,7 +160,7 @@ void belay_chronicle_disconnect(struct belay_chronicle *chronicle, belay_fn *on_
 static bool is_over(const struct belay_chronicle *c)
 {
     return c->closing && c->told && c->todo == 0 && !c->channel && !c->http &&
-           bl_list_empty(&c->asked) && bl_list_empty(&c->answered) &&
+           bl_list_empty(&c->asked) && bl_list_empty(&c->answered) && bl_list_empty(&c->leaving) &&
            (!c->process || c->process_ended);
 }
 

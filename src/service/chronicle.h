@@ -103,6 +103,8 @@ struct belay_chronicle {
     struct bl_chronicle_session *session; /* on it, from CHECKING on; NULL: none */
     struct belay_http *http;              /* for probes; NULL: there was no need, or it has ended */
 
+    struct bl_list leaving; /* channels whose server sent them away, with calls under way */
+
     struct bl_list asked;    /* queries that are not answered */
     struct bl_list answered; /* for the task */
     unsigned asks;           /* BL_CHRONICLE_... */
@@ -207,9 +209,14 @@ void bl_chronicle_attempt_no_memory(struct belay_chronicle *c, const char *what)
 const char *bl_chronicle_attempt_doing(const struct belay_chronicle *c);
 /* A channel for the attempt, whose it becomes. */
 void bl_chronicle_take_channel(struct belay_chronicle *c, struct belay_channel *channel);
+
+/* ---- chronicle_drop.c ---- */
+
 /* By the task: the caller's function may be called. */
 void bl_chronicle_drop_channel(struct belay_chronicle *c);
 void bl_chronicle_close_channel(struct belay_chronicle *c, struct belay_channel *channel);
+/* Those that were left to finish their calls are closed. */
+void bl_chronicle_end_leaving(struct belay_chronicle *c);
 /* Calls of the one there is get no credentials any more: those of the connection may be of another
  * kernel by now, or are about to be freed. The caller's own stay. */
 void bl_chronicle_disown_channel(struct belay_chronicle *c);

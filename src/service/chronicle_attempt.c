@@ -150,46 +150,6 @@ void bl_chronicle_take_channel(struct belay_chronicle *c, struct belay_channel *
         belay_channel_connect(channel);
 }
 
-void bl_chronicle_close_channel(struct belay_chronicle *c, struct belay_channel *channel)
-{
-    if (c->functions.disconnect)
-        c->functions.disconnect(channel, c->functions.arg);
-    else
-        belay_channel_close(channel, NULL, NULL);
-}
-
-void bl_chronicle_refuse_call(struct belay_rpc *rpc, const char *method, void *arg)
-{
-    struct belay_error error;
-
-    (void)method, (void)arg;
-    bl_error_set(&error, BELAY_ECLOSED, BELAY_STAGE_USE,
-                 "the channel is the connection's no more, which was lost or disconnected");
-    error.kind = BELAY_KIND_RETRY; /* elsewhere it may be made */
-    belay_rpc_credentials_done(rpc, NULL, 0, &error);
-}
-
-void bl_chronicle_disown_channel(struct belay_chronicle *c)
-{
-    if (c->channel && c->access && c->channel->options.credentials_arg == c->access)
-        bl_channel_set_credentials(c->channel, bl_chronicle_refuse_call, NULL);
-}
-
-void bl_chronicle_drop_channel(struct belay_chronicle *c)
-{
-    struct belay_channel *channel = c->channel;
-
-    bl_chronicle_session_free(c->session);
-    c->session = NULL;
-    bl_chronicle_disown_channel(c);
-    c->channel = NULL;
-    if (!channel)
-        return;
-    bl_channel_keep(channel, NULL, NULL);
-    bl_chronicle_close_channel(c, channel);
-    belay_channel_unref(channel);
-}
-
 /* ---- its course ---- */
 
 void bl_chronicle_attempt_begin(struct belay_chronicle *c)
