@@ -3,30 +3,20 @@
 #include "channel_kit.h"
 
 #include <stdio.h>
-#include <time.h>
 
 #define LIMIT_MS 20000
 #define HEAD     ":status: 200\ncontent-type: application/grpc\n"
 
 /* ---- the world ---- */
 
-static uint64_t now_ns(void *arg)
+static int64_t wall_ms(void *time)
 {
-    struct channel_kit *k = arg;
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec + k->ahead;
-}
-
-static int64_t wall_ms(void *arg)
-{
-    return (int64_t)(now_ns(arg) / 1000000u);
+    return (int64_t)(steady_clock_ns(time) / 1000000u);
 }
 
 void ck_forward(struct channel_kit *k, int64_t ms)
 {
-    k->ahead += (uint64_t)ms * 1000000u;
+    steady_clock_forward(&k->time, ms);
 }
 
 static void by_number(struct h2_server *s, unsigned conn, uint32_t id)
@@ -85,10 +75,10 @@ void ck_open(struct channel_kit *k, const char *target, const struct belay_chann
     memset(k, 0, sizeof *k);
     failing_alloc_init(&k->memory);
     fake_dns_init(&k->dns);
-    k->clock = (struct belay_clock){
-        .size = sizeof k->clock, .now_ns = now_ns, .wall_ms = wall_ms, .arg = k};
+    steady_clock_init(&k->time);
+    k->time.clock.wall_ms = wall_ms;
     world.allocator = &k->memory.allocator;
-    world.clock = &k->clock;
+    world.clock = &k->time.clock;
     world.dns = &k->dns.dns;
     o.world = &world;
     assert_int_equal(belay_loop_new(&o, &k->loop, &error), 0);
@@ -152,6 +142,7 @@ void ck_turn(struct channel_kit *k)
         h2_step(&k->servers[i]);
     assert_int_equal(belay_loop_turn(k->loop, 0), 0); /* what is due by our clock ... */
     assert_int_equal(belay_loop_turn(k->loop, k->hurried ? 0 : 1), 0); /* ... and what comes */
+    steady_clock_ns(&k->time);
 }
 
 void ck_a_while(struct channel_kit *k)

@@ -12,6 +12,7 @@
 #include "support/failing_alloc.h"
 #include "support/fake_dns.h"
 #include "support/h2_server.h"
+#include "support/steady_clock.h"
 
 #define CK_SERVERS 3
 #define CK_STATES  64
@@ -19,8 +20,7 @@
 struct channel_kit {
     struct failing_alloc memory; /* what the loop allocates: none may be left at the end */
     struct fake_dns dns;
-    struct belay_clock clock;
-    uint64_t ahead; /* ns that the clock was put forward */
+    struct steady_clock time;
     struct belay_loop *loop;
     struct h2_server servers[CK_SERVERS];
     struct belay_channel *channel;

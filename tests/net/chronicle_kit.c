@@ -6,7 +6,7 @@
 
 int64_t chk_now_ms(const struct chronicle_kit *k)
 {
-    return (int64_t)(k->net.clock.now_ns(k->net.clock.arg) / 1000000u);
+    return (int64_t)(k->net.time.clock.now_ns(k->net.time.clock.arg) / 1000000u);
 }
 
 /* ---- functions of a caller's ---- */

@@ -15,7 +15,9 @@ void kit_open(struct kit *k, const struct belay_http_options *options)
 
     memset(k, 0, sizeof *k);
     failing_alloc_init(&k->memory);
+    steady_clock_init(&k->clock);
     world.allocator = &k->memory.allocator;
+    world.clock = &k->clock.clock;
     o.world = &world;
     assert_int_equal(belay_loop_new(&o, &k->loop, &error), 0);
     if (belay_http_open(k->loop, options, &k->http, &error) < 0)
@@ -28,12 +30,18 @@ void kit_close(struct kit *k)
     assert_int_equal(failing_alloc_live(&k->memory), 0);
 }
 
+void kit_turn(struct kit *k)
+{
+    assert_int_equal(belay_loop_turn(k->loop, 1), 0);
+    steady_clock_ns(&k->clock);
+}
+
 void kit_turn_until(struct kit *k, const bool *done)
 {
     int64_t end = belay_loop_now_ms(k->loop) + LIMIT_MS;
 
     while (!*done) {
-        assert_int_equal(belay_loop_turn(k->loop, 100), 0);
+        kit_turn(k);
         if (belay_loop_now_ms(k->loop) > end)
             fail_msg("nothing happened for %d ms", LIMIT_MS);
     }
@@ -51,7 +59,7 @@ void kit_await_closed(struct kit *k, enum belay_reason reason, uint64_t n)
     struct belay_pool_stats stats;
 
     for (kit_stats(k, &stats); stats.closed[reason] < n; kit_stats(k, &stats)) {
-        assert_int_equal(belay_loop_turn(k->loop, 100), 0);
+        kit_turn(k);
         if (belay_loop_now_ms(k->loop) > end)
             fail_msg("%d closed for \"%s\", not %d", (int)stats.closed[reason],
                      belay_reason_name(reason), (int)n);

@@ -10,9 +10,11 @@
 #include "belay/http.h"
 #include "support/failing_alloc.h"
 #include "support/origin.h"
+#include "support/steady_clock.h"
 
 struct kit {
     struct failing_alloc memory; /* what the loop allocates: none may be left at the end */
+    struct steady_clock clock;
     struct belay_loop *loop;
     struct belay_http *http;
 };
@@ -21,6 +23,8 @@ struct kit {
 void kit_open(struct kit *k, const struct belay_http_options *options);
 /* Frees the loop with all on it; nothing may be left. */
 void kit_close(struct kit *k);
+/* Waits for a millisecond at most. */
+void kit_turn(struct kit *k);
 /* Turns the loop until *done, at most 20 seconds. */
 void kit_turn_until(struct kit *k, const bool *done);
 void kit_stats(struct kit *k, struct belay_pool_stats *stats);

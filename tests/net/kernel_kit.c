@@ -211,22 +211,21 @@ void kernel_hang_up(struct kernel_kit *k)
 static uint64_t now_ns(void *arg)
 {
     struct kernel_kit *k = arg;
-    struct timespec t;
 
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec + k->ahead;
+    return steady_clock_ns(&k->time);
 }
 
 static int64_t wall_ms(void *arg)
 {
     struct kernel_kit *k = arg;
 
-    return (int64_t)time(NULL) * 1000 + (int64_t)(k->ahead / 1000000u);
+    return (int64_t)time(NULL) * 1000 + k->ahead_ms;
 }
 
 void kernel_forward(struct kernel_kit *k, int64_t ms)
 {
-    k->ahead += (uint64_t)ms * 1000000u;
+    steady_clock_forward(&k->time, ms);
+    k->ahead_ms += ms;
 }
 
 void kernel_turn(struct kernel_kit *k)
@@ -236,6 +235,7 @@ void kernel_turn(struct kernel_kit *k)
         scripted_step(&k->tokens);
     assert_int_equal(belay_loop_turn(k->loop, 0), 0); /* what is due by our clock ... */
     assert_int_equal(belay_loop_turn(k->loop, 1), 0); /* ... and what comes */
+    steady_clock_ns(&k->time);
 }
 
 void kernel_a_while(struct kernel_kit *k)
@@ -286,6 +286,7 @@ void kernel_open_failing(struct kernel_kit *k, const char *const *answers, size_
 
     memset(k, 0, sizeof *k);
     failing_alloc_init(&k->memory);
+    steady_clock_init(&k->time);
     k->clock = (struct belay_clock){
         .size = sizeof k->clock, .now_ns = now_ns, .wall_ms = wall_ms, .arg = k};
     world.allocator = &k->memory.allocator;

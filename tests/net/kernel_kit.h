@@ -8,6 +8,7 @@
 
 #include "scripted.h"
 #include "support/h2_server.h"
+#include "support/steady_clock.h"
 
 #include "belay/grpc.h"
 
@@ -45,8 +46,9 @@ struct kernel_request {
 
 struct kernel_kit {
     struct failing_alloc memory; /* what the loop allocates: none may be left at the end */
+    struct steady_clock time;
     struct belay_clock clock;
-    uint64_t ahead; /* ns that the clock was put forward */
+    int64_t ahead_ms; /* that the clock was put forward */
     struct belay_loop *loop;
     struct belay_channel *channel; /* to the kernel */
     struct h2_server server;

@@ -197,7 +197,7 @@ static void a_client_that_closes_ends_them_and_waits(void **state)
     assert_int_equal(belay_peer_acquire(s.peer, NULL, NULL, lent_on_lease, &s), 0);
     while (s.server.requests < 2) { /* the second is being checked */
         scripted_step(&s.server);
-        assert_int_equal(belay_loop_turn(s.kit.loop, 1), 0);
+        kit_turn(&s.kit);
     }
     belay_http_close(s.kit.http, on_closed, &s.closed);
     kit_turn_until(&s.kit, &s.told);
@@ -220,7 +220,7 @@ static void a_cancelled_check_leaves_nothing(void **state)
     assert_int_equal(belay_peer_acquire(s.peer, NULL, NULL, lent_on_lease, &s), 0);
     while (s.server.requests < 1) {
         scripted_step(&s.server);
-        assert_int_equal(belay_loop_turn(s.kit.loop, 1), 0);
+        kit_turn(&s.kit);
     }
     belay_pool_close(s.pool, on_closed, &s.closed);
     kit_turn_until(&s.kit, &s.closed);

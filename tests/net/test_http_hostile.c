@@ -93,7 +93,7 @@ static void what_follows_a_paused_response_is_not_the_next_one(void **state)
     call_start(&k, &call, &o);
     while (call.heads == 0) {
         scripted_step(&s);
-        assert_int_equal(belay_loop_turn(k.loop, 1), 0);
+        kit_turn(&k);
     }
     belay_http_request_resume(call.request);
     scripted_turn_until(&s, &k, &chain.next.done);
@@ -200,7 +200,7 @@ static void what_was_cancelled_before_it_left_is_not_sent(void **state)
     m.cancel = true;
     scripted_turn_until(&m.server, &m.kit, &m.came);
     while (m.server.conns[0] >= 0) {
-        assert_int_equal(belay_loop_turn(m.kit.loop, 1), 0);
+        kit_turn(&m.kit);
         scripted_step(&m.server);
     }
     assert_int_equal(m.server.requests, 1);
@@ -259,7 +259,7 @@ static void what_may_have_been_sent_once_stays_so(void **state)
     o.url = scripted_url(&s, "/");
     call_start(&k, &call, &o);
     while (s.accepted == 0) {
-        assert_int_equal(belay_loop_turn(k.loop, 1), 0);
+        kit_turn(&k);
         scripted_step(&s);
     }
     scripted_deafen(&s);

@@ -63,7 +63,7 @@ static void must_be_over(struct lent *s, enum belay_reason reason)
     for (int i = 0; i == 0 || stats.idle + stats.in_use + stats.closing > 0; i++) {
         assert_true(i < 20000);
         scripted_step(&s->server);
-        assert_int_equal(belay_loop_turn(s->kit.loop, 1), 0);
+        kit_turn(&s->kit);
         belay_pool_get_stats(s->pool, &stats);
     }
     for (int i = 0; i < BELAY_REASONS_N; i++)

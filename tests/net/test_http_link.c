@@ -147,7 +147,7 @@ static void take(struct scene *s, struct belay_http_request *cancelled)
     assert_int_equal(belay_stream_write(stream, "hello", 5), 0);
     belay_http_request_cancel(cancelled);
     for (int i = 0; i < 5; i++)
-        assert_int_equal(belay_loop_turn(s->kit.loop, 1), 0);
+        kit_turn(&s->kit);
     assert_int_equal(belay_stream_sent(stream), sent + 5);
     belay_stream_close(stream, 0, NULL, NULL);
 }
@@ -174,7 +174,7 @@ static void a_connection_may_be_taken_under_a_request(void **state)
         call_start(&s.kit, &call, &o);
         for (int i = 0; i < 20; i++) {
             scripted_step(&s.server);
-            assert_int_equal(belay_loop_turn(s.kit.loop, 1), 0);
+            kit_turn(&s.kit);
         }
         take(&s, cancelled ? call.request : NULL);
         wait_for(&s, &s.up);
@@ -196,7 +196,7 @@ static void a_connection_may_be_taken_under_a_check(void **state)
     wait_for(&s, &s.up);
     while (s.server.requests < 2) { /* the second has no answer */
         scripted_step(&s.server);
-        assert_int_equal(belay_loop_turn(s.kit.loop, 1), 0);
+        kit_turn(&s.kit);
     }
     take(&s, NULL);
     wait_for(&s, &s.up);
