@@ -71,9 +71,9 @@ int grpc_reflect_symbol(struct grpc *g, const char *symbol, bool *ret_found);
 int grpc_reflect_services(struct grpc *g, struct strings *ret);
 
 struct grpc_question;
-/* Asks about a type while a call runs, and says nothing; fn runs once, later. NULL: it cannot. */
-typedef void grpc_question_fn(bool found, void *arg);
-struct grpc_question *grpc_question_start(struct grpc *g, const char *symbol, grpc_question_fn *fn,
+/* Asks about a type while a call runs, and says nothing; fn runs once, later: what was told, the
+ * schema has. NULL: it cannot ask. */
+struct grpc_question *grpc_question_start(struct grpc *g, const char *symbol, belay_fn *fn,
                                           void *arg);
 void grpc_question_drop(struct grpc_question *question);
 

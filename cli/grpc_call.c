@@ -11,6 +11,8 @@
 #include "grpc_feed.h"
 #include "say.h"
 
+#define QUESTIONS_MAX 100 /* about types that are in Anys */
+
 struct call {
     struct grpc *g;
     const struct grpc_method *method;
@@ -32,6 +34,7 @@ struct call {
     struct bytes answer;      /* waits until what it has in an Any is known: */
     char *asked;              /* ... that type */
     struct grpc_question *question;
+    int questions; /* asked so far */
 };
 
 static void finish(struct call *c, int status)
@@ -219,27 +222,20 @@ static void put_out(struct call *c, const struct bytes *text)
 
 static void show(struct call *c, const void *data, size_t len);
 
-static void on_known(bool found, void *arg)
+static void on_known(void *arg)
 {
     struct call *c = arg;
     struct bytes answer = c->answer;
-    const char *unknown;
-    struct bytes text = {0};
-    struct complaint why;
 
     grpc_question_drop(c->question);
     c->question = NULL;
     c->answer = (struct bytes){0};
-    /* Who claims to tell of it need not have done so. */
-    if (!grpc_message_text(c->g, c->method->output, answer.data, answer.len, &text, &unknown,
-                           &why) &&
-        unknown && (!found || strcmp(unknown, c->asked) == 0)) {
+    if (!grpc_schema_has_message(c->g->schema, c->asked)) {
         say("%s: the answer has an Any of %.120s, and nobody says what that looks like: its fields "
             "are not shown (--protoset FILE)",
-            c->doing, unknown);
-        grpc_schema_forgo(c->g->schema, unknown);
+            c->doing, c->asked);
+        grpc_schema_forgo(c->g->schema, c->asked);
     }
-    bytes_free(&text);
     free(c->asked);
     c->asked = NULL;
     if (c->rpc)
@@ -253,6 +249,14 @@ static void on_known(bool found, void *arg)
 /* An Any whose type is not known yet: the server may tell of it. */
 static void ask_for(struct call *c, const char *type, const void *data, size_t len)
 {
+    if (++c->questions > QUESTIONS_MAX) {
+        say("%s: the answers have Anys of more than %d types that were not known: no more are "
+            "asked for, and their fields not shown (--protoset FILE)",
+            c->doing, QUESTIONS_MAX);
+        grpc_schema_forgo(c->g->schema, NULL);
+        show(c, data, len);
+        return;
+    }
     bytes_add(&c->answer, data, len);
     c->asked = memory_copy(type, strlen(type));
     if (c->rpc)
@@ -260,7 +264,7 @@ static void ask_for(struct call *c, const char *type, const void *data, size_t l
     if (!grpc_has_files(c->g->o))
         c->question = grpc_question_start(c->g, type, on_known, c);
     if (!c->question)
-        on_known(false, c);
+        on_known(c);
 }
 
 static void show(struct call *c, const void *data, size_t len)

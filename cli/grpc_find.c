@@ -285,6 +285,16 @@ static int describe_all(struct grpc *g)
     return status;
 }
 
+/* As a shell takes it for one word. */
+static void add_quoted(struct bytes *text, const struct bytes *word)
+{
+    bytes_add(text, "'", 1);
+    for (size_t i = 0; i < word->len; i++)
+        bytes_add(text, word->data[i] == '\'' ? "'\\''" : &word->data[i],
+                  word->data[i] == '\'' ? 4 : 1);
+    bytes_add(text, "'", 1);
+}
+
 /* What may stand behind -d: the message with every field of its own at its default value. */
 static void add_template(struct grpc *g, const char *symbol, struct bytes *text)
 {
@@ -300,9 +310,9 @@ static void add_template(struct grpc *g, const char *symbol, struct bytes *text)
     service = memory_copy(symbol, (size_t)(dot - symbol));
     if (grpc_schema_method(g->schema, service, dot + 1, &method) &&
         grpc_schema_write(g->schema, method.input, "", 0, &style, &json, &unknown, &why)) {
-        bytes_add(text, "\n// -d '", 8);
-        bytes_add(text, json.data, json.len);
-        bytes_add(text, "'\n", 2);
+        bytes_add(text, "\n// -d ", 7);
+        add_quoted(text, &json);
+        bytes_add(text, "\n", 1);
     }
     bytes_free(&json);
     free(service);

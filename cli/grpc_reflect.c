@@ -37,7 +37,7 @@ struct grpc_question {
     struct complaint wrong; /* with the answer; "": nothing */
     int status;             /* of the program */
     bool done;
-    grpc_question_fn *fn;
+    belay_fn *fn;
     void *arg;
 };
 
@@ -190,7 +190,7 @@ static void finish(struct grpc_question *q)
     q->rpc = NULL;
     q->done = true;
     if (q->fn)
-        q->fn(q->found && q->status == EXIT_FINE, q->arg);
+        q->fn(q->arg);
     else
         belay_loop_stop(q->g->loop);
 }
@@ -298,7 +298,7 @@ int grpc_reflect_services(struct grpc *g, struct strings *ret)
 
 /* ---- while a call runs ---- */
 
-struct grpc_question *grpc_question_start(struct grpc *g, const char *symbol, grpc_question_fn *fn,
+struct grpc_question *grpc_question_start(struct grpc *g, const char *symbol, belay_fn *fn,
                                           void *arg)
 {
     struct grpc_question *q = memory_get(1, sizeof *q);

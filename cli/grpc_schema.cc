@@ -22,13 +22,13 @@ extern "C" {
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/descriptor.pb.h>
 #include <google/protobuf/descriptor_database.h>
-#include <google/protobuf/dynamic_message.h>
 #include <google/protobuf/io/tokenizer.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <google/protobuf/stubs/logging.h>
 #include <google/protobuf/util/json_util.h>
 
 #include "grpc_details.h"
+#include "grpc_schema_reach.h"
 #include "grpc_schema_resolver.h"
 
 namespace pb = google::protobuf;
@@ -73,7 +73,7 @@ struct grpc_schema {
     std::vector<const pb::FileDescriptor *> files; /* built, without protobuf's own */
     pb::DescriptorPool pool, details;
     std::unique_ptr<Resolver> resolver;
-    pb::DynamicMessageFactory factory;
+    std::unique_ptr<Reach> reach;
     std::map<string, string> paths; /* of methods that were found: by their name */
     string missing, unknown;
 };
@@ -155,6 +155,7 @@ struct grpc_schema *grpc_schema_new(void)
     pb::SetLogHandler(nullptr); /* it would write to standard error by itself */
     build_details(s);
     s->resolver = std::make_unique<Resolver>(&s->pool, &s->details);
+    s->reach = std::make_unique<Reach>(&s->pool, &s->details);
     return s;
 }
 
@@ -305,6 +306,11 @@ bool grpc_schema_has(const struct grpc_schema *s, const char *symbol)
     return s->pool.FindFileContainingSymbol(symbol) != nullptr;
 }
 
+bool grpc_schema_has_message(const struct grpc_schema *s, const char *type)
+{
+    return s->reach->find(type) != nullptr;
+}
+
 void grpc_schema_services(const struct grpc_schema *s, struct strings *ret)
 {
     std::set<string> names;
@@ -430,20 +436,6 @@ bool grpc_schema_describe(const struct grpc_schema *s, const char *symbol, struc
 
 /* ---- messages ---- */
 
-static void collect_fields(const pb::Descriptor *message, std::set<const pb::Descriptor *> &seen,
-                           std::set<string> &names)
-{
-    if (!seen.insert(message).second)
-        return;
-    for (int i = 0; i < message->field_count(); i++) {
-        const auto *field = message->field(i);
-
-        names.insert(field->json_name());
-        if (field->message_type())
-            collect_fields(field->message_type(), seen, names);
-    }
-}
-
 static const pb::FieldDescriptor *field_at(const struct grpc_schema *s, const char *type,
                                            const string &path)
 {
@@ -477,11 +469,12 @@ extern "C" {
 
 void grpc_schema_fields(const struct grpc_schema *s, const char *type, struct strings *ret)
 {
-    std::set<const pb::Descriptor *> seen;
     std::set<string> names;
 
     if (const auto *message = s->pool.FindMessageTypeByName(type))
-        collect_fields(message, seen, names);
+        for (const auto *inner : Reach::types_in(message))
+            for (int i = 0; i < inner->field_count(); i++)
+                names.insert(inner->field(i)->json_name());
     for (const auto &name : names)
         give(ret, name);
 }
@@ -520,19 +513,13 @@ bool grpc_schema_write(struct grpc_schema *s, const char *type, const void *data
                        const struct grpc_style *style, struct bytes *ret, const char **ret_unknown,
                        struct complaint *why)
 {
-    const auto *message = s->pool.FindMessageTypeByName(type);
+    const auto *message = s->reach->find(type);
     pb::util::JsonPrintOptions options;
-    string binary(static_cast<const char *>(data), len), text;
+    string binary(static_cast<const char *>(data), len), text, wrong;
 
     *ret_unknown = nullptr;
-    if (!message)
-        message = s->details.FindMessageTypeByName(type);
-    if (message) {
-        std::unique_ptr<pb::Message> parsed(s->factory.GetPrototype(message)->New());
-
-        if (!parsed->ParsePartialFromString(binary))
-            return complain(why, "is no %.200s", type);
-    }
+    if (message && !s->reach->check(message, binary, &wrong))
+        return refuse(why, wrong);
     options.add_whitespace = style->pretty;
     options.always_print_primitive_fields = style->defaults;
     s->resolver->unknown.clear();
@@ -550,7 +537,10 @@ bool grpc_schema_write(struct grpc_schema *s, const char *type, const void *data
 
 void grpc_schema_forgo(struct grpc_schema *s, const char *type)
 {
-    s->resolver->forgone.insert(type);
+    if (type)
+        s->resolver->forgone.insert(type);
+    else
+        s->resolver->forgoes_all = true;
 }
 
 } // extern "C"

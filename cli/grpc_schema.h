@@ -48,6 +48,7 @@ bool grpc_schema_build(struct grpc_schema *schema, struct complaint *why);
 /* ---- what there is ---- */
 
 bool grpc_schema_has(const struct grpc_schema *schema, const char *symbol);
+bool grpc_schema_has_message(const struct grpc_schema *schema, const char *type);
 /* Names, in order, which are to be freed: of services, of a service's methods, of all there is. */
 void grpc_schema_services(const struct grpc_schema *schema, struct strings *ret);
 void grpc_schema_methods(const struct grpc_schema *schema, const char *service,
@@ -82,7 +83,8 @@ struct grpc_style {
 bool grpc_schema_write(struct grpc_schema *schema, const char *type, const void *data, size_t len,
                        const struct grpc_style *style, struct bytes *ret, const char **ret_unknown,
                        struct complaint *why);
-/* Nobody knows that type: an Any of it is shown without its fields. */
+/* Nobody knows that type, or, with NULL, any that is not known yet: an Any of it is shown without its
+ * fields. */
 void grpc_schema_forgo(struct grpc_schema *schema, const char *type);
 
 #ifdef __cplusplus

@@ -69,6 +69,13 @@ bool grpc_schema_has(const struct grpc_schema *schema, const char *symbol)
     return false;
 }
 
+bool grpc_schema_has_message(const struct grpc_schema *schema, const char *type)
+{
+    (void)schema;
+    (void)type;
+    return false;
+}
+
 void grpc_schema_services(const struct grpc_schema *schema, struct strings *ret)
 {
     (void)schema;

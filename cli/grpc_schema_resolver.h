@@ -17,6 +17,7 @@ class Resolver : public google::protobuf::util::TypeResolver
   public:
     std::string unknown;
     std::set<std::string> forgone;
+    bool forgoes_all = false;
 
     Resolver(const google::protobuf::DescriptorPool *pool,
              const google::protobuf::DescriptorPool *details)
@@ -36,7 +37,7 @@ class Resolver : public google::protobuf::util::TypeResolver
 
         if (!status.ok())
             status = other->ResolveMessageType(url_of(name), type);
-        if (!status.ok() && forgone.count(name)) {
+        if (!status.ok() && (forgoes_all || forgone.count(name))) {
             type->set_name(name);
             type->set_syntax(google::protobuf::SYNTAX_PROTO3);
             return google::protobuf::util::Status();

@@ -79,6 +79,19 @@ class Calls(grpc_kit.Case):
         self.assertEqual(json.loads(run.stdout)["any"], {"@type": "type.googleapis.com/nobody.Knows"})
         self.assertIn(b"nobody.Knows", run.stderr)
 
+    def test_anys_within_each_other_are_shown_as_far_as_is_sound(self):
+        wrap = lambda n: ["shop.Cart/Wrap", "-d", json.dumps({"sku": "nested", "count": n})]
+        self.assertEqual(self.grpc(*wrap(20)).stdout.count(b"google.protobuf.Any"), 20)
+        run = self.grpc(*wrap(20000), status=1)
+        self.assertEqual(run.stdout, b"")
+        self.assertIn(b"within each other", run.stderr)
+
+    def test_not_every_type_that_nobody_knows_is_asked_for(self):
+        for known in ([], ["--proto", grpc_kit.HERE / "shop.proto"]):
+            run = self.grpc("shop.Cart/Wrap", *known, "-d", '{"sku": "strange", "count": 2000}')
+            self.assertEqual(len(json.loads(run.stdout)["more"]), 2000)
+            self.assertLess(run.stderr.count(b"\n"), 200)
+
     def test_defaults_are_shown_on_demand(self):
         self.assertEqual(self.answers("shop.Cart/Add", "--emit-defaults"), [{"count": "0", "seen": []}])
 

@@ -2,6 +2,7 @@
 """`belay grpc`: what is known of a server, by reflection, by descriptor sets and by .proto files."""
 import json
 import signal
+import subprocess
 
 import grpc_kit
 import harness
@@ -87,6 +88,21 @@ class Schema(grpc_kit.Case):
         run = self.grpc("shop.Cart/Wrap", "-d", '{"sku": "red"}', target=liar.target)
         self.assertEqual(json.loads(run.stdout)["any"], {"@type": "type.googleapis.com/shop.Ribbon"})
         self.assertIn(b"nobody says what that looks like", run.stderr)
+
+    def test_types_within_each_other_without_end_are_refused(self):
+        liar = grpc_kit.Server("--lie", "deep")
+        run = self.belay("grpc", liar.target, "shop.Cart/Wrap")
+        self.assertEqual((run.returncode, run.stdout), (1, b""), run.stderr)
+        self.assertIn(b"types", run.stderr)
+        self.assertIn(b"--hex", run.stderr)
+        self.refused("shop.Cart/Wrap", "-d", '{"skuu": "red"}', target=liar.target, status=2, words=["did you mean sku?"])
+
+    def test_what_is_described_may_be_given_to_a_shell(self):
+        liar = grpc_kit.Server("--lie", "quote")
+        last = self.lines("describe", "shop.Cart.Wrap", target=liar.target)[-1]
+        self.assertTrue(last.startswith("// -d '"), last)
+        said = subprocess.run(["sh", "-c", "printf %s " + last[len("// -d "):]], capture_output=True, check=True).stdout
+        self.assertEqual(json.loads(said), {"it's": ""})
 
     def test_symbols_are_described(self):
         text = "\n".join(self.lines("describe", "shop.Cart.Add"))

@@ -22,7 +22,8 @@ options.add_argument("--client-ca", action="store_true", help="clients need a ce
 options.add_argument("--no-reflection", action="store_true")
 options.add_argument("--v1alpha", action="store_true")
 options.add_argument("--lie",
-                     choices=["ring", "endless", "other", "gone", "junk", "broken", "comment", "chain", "words", "struct", "claim"],
+                     choices=["ring", "endless", "other", "gone", "junk", "broken", "comment", "chain", "words", "struct", "claim",
+                              "deep", "quote"],
                      help="of reflection")
 options.add_argument("--token", help="without which reflection is refused, in x-token")
 args = options.parse_args()
@@ -79,7 +80,27 @@ def fail(failure, context):
     context.abort(STATUSES[failure.status], failure.message)
 
 
+def varint(n):
+    out = b""
+    while n > 127:
+        out, n = out + bytes([n & 127 | 128]), n >> 7
+    return out + bytes([n])
+
+
+def nested(n):
+    """So many Anys within each other."""
+    heads, size = [], 0
+    for _ in range(n):
+        heads.append(b"\x0a\x15x/google.protobuf.Any\x12" + varint(size))
+        size += len(heads[-1])
+    return shop_pb2.Box.FromString(b"\x0a" + varint(size) + b"".join(reversed(heads)))
+
+
 def wrap(item, context):
+    if item.sku == "nested":
+        return nested(item.count)
+    if item.sku == "strange":
+        return shop_pb2.Box(more=[any_pb2.Any(type_url=f"x/nobody.Knows{i}", value=b"\x08\x01") for i in range(item.count)])
     box = shop_pb2.Box(packed_at=timestamp_pb2.Timestamp(seconds=1600000000))
     box.any.Pack(wrapped_pb2.Ribbon(text=item.sku))
     if item.count:
@@ -150,7 +171,8 @@ def file_of(answer, file):
 
 
 def lie_of_types(file):
-    """shop.Cart/Wrap as it is, whose box is a Struct of another shape, or has an Any that nobody defines."""
+    """shop.Cart/Wrap as it is, whose box is a Struct of another shape, has an Any that nobody defines, or twenty thousand
+    messages one in another; or whose item has a quote in a name."""
     answer = ServerReflectionResponse()
     file.name, file.syntax = "shop.proto", "proto3"
     file.service.add(name="Cart").method.add(name="Wrap", input_type=".shop.Item", output_type=".shop.Box")
@@ -162,6 +184,12 @@ def lie_of_types(file):
         answer.file_descriptor_response.file_descriptor_proto.append(other.SerializeToString())
         file.dependency.append("other.proto")
         box.add(name="any", number=1, type=11, label=1, type_name=".google.protobuf.Struct")
+    elif args.lie == "deep":
+        for i in range(20000):
+            box.add(name="x", number=1, type=11, label=1, type_name=f".shop.M{i}")
+            box = file.message_type.add(name=f"M{i}").field
+    elif args.lie == "quote":
+        file.message_type[0].field[0].json_name = "it's"
     else:
         file.dependency.append("google/protobuf/any.proto")
         box.add(name="any", number=1, type=11, label=1, type_name=".google.protobuf.Any")
@@ -182,7 +210,7 @@ def lie(request):
             link = descriptor_pb2.FileDescriptorProto(name=f"{i}", dependency=[f"{i + 1}"] if i < 99999 else [])
             answer.file_descriptor_response.file_descriptor_proto.append(link.SerializeToString())
         return answer
-    if args.lie in ("struct", "claim"):
+    if args.lie in ("struct", "claim", "deep", "quote"):
         return lie_of_types(file)
     if args.lie == "words":
         file.message_type.add(name="Item").field.add(name="a" * 300000, number=1, type=9, label=1)
