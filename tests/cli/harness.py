@@ -28,6 +28,7 @@ LIMIT = 30  # seconds; a run that takes longer hangs
 # Started in the background, these would be ignored here and in all that is started from here.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and this one under nohup
 
 _servers = []
 _certs = None
