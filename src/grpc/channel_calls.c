@@ -41,10 +41,12 @@ static int place(struct belay_channel *ch, struct belay_rpc *rpc)
         sc->running++; /* `freed` may come at once, for want of memory */
         rc = bl_rpc_go(rpc, ch->http, &sc->lease, sc);
         sc->running -= rc < 0;
+        ch->stats.retries += rc == 0 && rpc->place && rpc->attempts > 1;
         return rc;
     }
     if (full) {
-        bl_cp_full(&ch->cp, full);
+        if (bl_sub_is_full(bl_sub_of(full)))
+            bl_cp_full(&ch->cp, full);
         return BELAY_EAGAIN;
     }
     if (ch->cp.state == BELAY_CHANNEL_TRANSIENT_FAILURE &&
@@ -99,7 +101,6 @@ static void freed(struct belay_rpc *rpc)
     struct bl_sub_conn *sc = rpc->place;
 
     rpc->place = NULL;
-    rpc->turned_away = !bl_sub_conn_is_good(sc);
     sc->useful |= rpc->status_seen;
     bl_sub_conn_freed(sc);
     if (!bl_list_empty(&ch->waiting))
@@ -120,7 +121,7 @@ static int64_t ended(struct belay_rpc *rpc, const struct bl_rpc_attempt *attempt
         .committed = attempt->committed,
         .unseen = attempt->sent == BELAY_NOT_SENT && !attempt->unplaced &&
                   may_go_elsewhere(attempt->error),
-        .turned_away = rpc->turned_away,
+        .unsent = rpc->unsent,
         .pushed_back = attempt->pushed_back,
         .pushback_ms = attempt->pushback_ms,
     };
@@ -130,10 +131,7 @@ static int64_t ended(struct belay_rpc *rpc, const struct bl_rpc_attempt *attempt
     rpc->retry.attempts = rpc->attempts + rpc->unplaced;
     delay_ms =
         bl_retry_decide(&ch->retry, &ch->tokens, &rpc->retry, &end, bl_rand_next(&ch->loop->rand));
-    if (ch->closing || delay_ms < 0)
-        return BL_RPC_NO_MORE;
-    ch->stats.retries += !attempt->committed;
-    return delay_ms;
+    return ch->closing || delay_ms < 0 ? BL_RPC_NO_MORE : delay_ms;
 }
 
 static void left(struct belay_rpc *rpc)

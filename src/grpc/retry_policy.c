@@ -86,7 +86,7 @@ static bool is_transparent(struct bl_retry_call *call, const struct bl_retry_end
 {
     if (!end->unseen || end->committed)
         return false;
-    if (!end->turned_away && call->unseen >= REFUSED_MAX)
+    if (!end->unsent && call->unseen >= REFUSED_MAX)
         return false;
     call->unseen++;
     return true;

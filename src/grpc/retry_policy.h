@@ -34,10 +34,10 @@ struct bl_retry_call {
 /* How an attempt ended. */
 struct bl_retry_end {
     int status;
-    bool committed;   /* something of the answer has come, or what was sent is not kept */
-    bool unseen;      /* no server has seen it */
-    bool turned_away; /* ... as its connection took no more: no server will mind, however often */
-    bool pushed_back; /* the server says when: */
+    bool committed;      /* something of the answer has come, or what was sent is not kept */
+    bool unseen;         /* no server has seen it */
+    bool unsent;         /* ... as it never left: no server will mind, however often */
+    bool pushed_back;    /* the server says when: */
     int64_t pushback_ms; /* below 0: never */
 };
 

@@ -89,7 +89,6 @@ struct belay_rpc {
     struct bl_list link;        /* of the home, while WAITING */
     struct bl_list of_home;     /* the home's own; zeroed at first */
     struct bl_retry_call retry; /* likewise */
-    bool turned_away;           /* likewise: the connection of the last took no more calls */
     int32_t unplaced;           /* likewise: attempts for which there was no connection */
     void *place;                /* of the home: what it gave at bl_rpc_go */
     int32_t attempts;           /* begun */
@@ -145,6 +144,7 @@ struct belay_rpc {
     int status;
     bool status_seen; /* of the server */
     bool failed;      /* `error` is belay's, and says why */
+    bool unsent;      /* ... and it has not left this process */
     struct belay_error error;
     char *message; /* NULL: none came */
     struct bl_rpc_fields trailers;
@@ -173,6 +173,10 @@ int bl_rpc_start(struct bl_rpc_home *home, const char *method,
 int bl_unary_start(struct bl_rpc_home *home, const char *method, const void *request, size_t len,
                    const struct belay_rpc_options *options, struct belay_rpc **ret_rpc,
                    belay_unary_fn *fn, void *arg, struct belay_error *error);
+
+/* The one message of a call, and its end. What has failed already will say so itself: that is no
+ * error. BELAY_ELIMIT, BELAY_ENOMEM. */
+int bl_rpc_write_only(struct belay_rpc *rpc, const void *message, size_t len);
 
 /*
  * A WAITING call goes over that connection. `http` has no time limits of its own, HTTP/2 only, and

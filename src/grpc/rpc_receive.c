@@ -271,9 +271,14 @@ static void look_at_end(struct belay_rpc *rpc)
     if (!rpc->status_seen)
         bl_rpc_set_failure(rpc, (int)bl_grpc_status_of_http(200), BELAY_EPROTO,
                            "%s ended the call without a status", rpc->home->name);
-    else if (!rpc->failed && rpc->status == BELAY_GRPC_OK &&
-             bl_grpc_frames_end(&rpc->frames, &error) < 0)
+    else if (rpc->failed || rpc->status != BELAY_GRPC_OK)
+        return;
+    else if (bl_grpc_frames_end(&rpc->frames, &error) < 0)
         bl_rpc_set_error(rpc, BELAY_GRPC_INTERNAL, &error);
+    else if (rpc->unary && !rpc->responded)
+        bl_rpc_set_failure(rpc, BELAY_GRPC_UNIMPLEMENTED, BELAY_EPROTO,
+                           "%s on %s: the server answered without a message", rpc->method,
+                           rpc->home->name);
 }
 
 static void on_done(struct belay_http_request *request, const struct belay_error *error, void *arg)
@@ -283,6 +288,7 @@ static void on_done(struct belay_http_request *request, const struct belay_error
 
     belay_http_request_facts(request, &facts);
     rpc->request = NULL;
+    rpc->unsent = error && error->sent == BELAY_NOT_SENT && facts.h2_error < 0;
     if (!error || rpc->status_seen)
         look_at_end(rpc);
     else
@@ -313,5 +319,5 @@ void bl_rpc_receive_reset(struct belay_rpc *rpc)
         bl_free(mem, rpc->message);
     rpc->message = NULL;
     rpc->trailers_only = rpc->held = rpc->gzip_in = false;
-    rpc->status_seen = rpc->pushed_back = rpc->failed = false;
+    rpc->status_seen = rpc->pushed_back = rpc->failed = rpc->unsent = false;
 }

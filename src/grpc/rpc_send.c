@@ -97,6 +97,16 @@ void belay_rpc_end(struct belay_rpc *rpc)
     body_ready(rpc);
 }
 
+int bl_rpc_write_only(struct belay_rpc *rpc, const void *message, size_t len)
+{
+    int rc = belay_rpc_write(rpc, message, len);
+
+    if (rc < 0 && rc != BELAY_ECLOSED)
+        return rc;
+    belay_rpc_end(rpc);
+    return 0;
+}
+
 /* ---- the attempt reads ---- */
 
 ptrdiff_t bl_rpc_read(void *out, size_t size, void *arg)

@@ -84,7 +84,8 @@ static bool is_going(const struct bl_sub_conn *sc)
     return facts->draining || facts->lost;
 }
 
-bool bl_sub_conn_is_good(const struct bl_sub_conn *sc)
+/* Whether it takes calls as far as is known, also by what has not been told yet. */
+static bool is_good(const struct bl_sub_conn *sc)
 {
     return sc->ready && sc->conn && !is_going(sc);
 }
@@ -348,7 +349,7 @@ static uint32_t room_of(const struct bl_sub_conn *sc, uint32_t *ret_running)
 {
     const struct bl_session *session;
 
-    if (!bl_sub_conn_is_good(sc) || !sc->serving)
+    if (!is_good(sc) || !sc->serving)
         return 0;
     session = bl_http_session_of(sc->conn);
     *ret_running = session->running;
@@ -370,6 +371,18 @@ struct bl_sub_conn *bl_sub_pick(struct bl_subchannel *sub)
         }
     }
     return best;
+}
+
+bool bl_sub_is_full(struct bl_subchannel *sub)
+{
+    EACH_CONN(node, sub)
+    {
+        const struct bl_sub_conn *sc = conn_of(node);
+
+        if (is_good(sc) && sc->serving)
+            return !bl_sub_pick(sub);
+    }
+    return false;
 }
 
 bool bl_sub_has_room(const struct bl_cp_sub *sub)

@@ -56,13 +56,14 @@ void bl_sub_release(struct bl_subchannel *sub);
 void bl_sub_close(struct bl_subchannel *sub);
 
 bool bl_sub_has_room(const struct bl_cp_sub *sub);
+/* It has connections that take calls, and none has room: not so where they are lost, which will be
+ * told. */
+bool bl_sub_is_full(struct bl_subchannel *sub);
 /* The least loaded that has room; NULL. */
 struct bl_sub_conn *bl_sub_pick(struct bl_subchannel *sub);
 /* One of its connections has another health, or is none any more. */
 void bl_sub_health(struct bl_subchannel *sub);
 /* A call on it has gone; it may be freed. */
 void bl_sub_conn_freed(struct bl_sub_conn *sc);
-/* Whether it takes calls as far as is known, also by what has not been told yet. */
-bool bl_sub_conn_is_good(const struct bl_sub_conn *sc);
 
 #endif

@@ -22,27 +22,15 @@ static void on_message(struct belay_rpc *rpc, const void *data, size_t len, void
     rpc->responded = true;
 }
 
-/* The home is left already, and with it the target's name. */
-static void miss_message(struct belay_rpc *rpc, struct belay_rpc_result *result)
-{
-    bl_error_set(&rpc->error, BELAY_EPROTO, BELAY_STAGE_USE,
-                 "%s: the server answered without a message", rpc->method);
-    result->status = BELAY_GRPC_UNIMPLEMENTED;
-    result->message = rpc->error.text;
-    result->error = &rpc->error;
-}
-
+/* With OK there was a message: rpc_receive.c. */
 static void on_done(struct belay_rpc *rpc, const struct belay_rpc_result *result, void *arg)
 {
-    struct belay_rpc_result r = *result;
     const char *data = bl_buf_head(&rpc->response);
 
-    if (r.status == BELAY_GRPC_OK && !rpc->responded)
-        miss_message(rpc, &r);
-    if (r.status == BELAY_GRPC_OK)
-        rpc->unary(data ? data : "", bl_buf_len(&rpc->response), &r, arg);
+    if (result->status == BELAY_GRPC_OK)
+        rpc->unary(data ? data : "", bl_buf_len(&rpc->response), result, arg);
     else
-        rpc->unary(NULL, 0, &r, arg);
+        rpc->unary(NULL, 0, result, arg);
 }
 
 static const struct belay_rpc_callbacks callbacks = {
@@ -65,13 +53,12 @@ int bl_unary_start(struct bl_rpc_home *home, const char *method, const void *req
     if (rc < 0)
         return rc;
     rpc->unary = fn;
-    rc = belay_rpc_write(rpc, request, len);
-    if (rc < 0 && rc != BELAY_ECLOSED) { /* else it has failed already, and will say so */
+    rc = bl_rpc_write_only(rpc, request, len);
+    if (rc < 0) {
         belay_rpc_cancel(rpc);
         return bl_error_set(error, rc, BELAY_STAGE_NONE, "the request of %s: %s", method,
                             belay_strerror(rc));
     }
-    belay_rpc_end(rpc);
     if (ret_rpc)
         *ret_rpc = rpc;
     return 0;

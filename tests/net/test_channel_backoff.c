@@ -167,6 +167,46 @@ static void a_server_that_turns_every_call_away_is_not_dialled_without_pause(voi
     ck_close(&k);
 }
 
+static void reset_and_leave(struct h2_server *s, unsigned conn, uint32_t id)
+{
+    h2_reset(s, conn, id, 8); /* CANCEL */
+    h2_goaway(s, conn, id, 0);
+}
+
+static void call_again(const void *response, size_t len, const struct belay_rpc_result *result,
+                       void *arg)
+{
+    struct channel_kit *k = arg;
+
+    (void)response, (void)len, (void)result;
+    if (k->closed)
+        return;
+    assert_int_equal(
+        belay_channel_unary(k->channel, "/test.Echo/Say", "", 0, NULL, NULL, call_again, k, NULL),
+        0);
+}
+
+/* What is known to be going away is not full: no other is opened beside it. */
+static void who_calls_again_at_once_does_not_make_it_dial_without_pause(void **state)
+{
+    struct channel_kit k;
+
+    (void)state;
+    ck_open(&k, "ipv4:127.0.0.1:%1", NULL);
+    k.servers[0].on_request = reset_and_leave;
+    call_again(NULL, 0, NULL, &k);
+    ck_until_requests(&k, 0, 1);
+    for (int i = 0; i < 10; i++)
+        ck_a_while(&k);
+    assert_int_equal(k.servers[0].accepted, 1);
+    ck_forward(&k, 1300);
+    ck_until_accepted(&k, 0, 2);
+    k.closed = true; /* it is not called again */
+    ck_a_while(&k);
+    k.closed = false;
+    ck_close(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,6 +214,7 @@ int main(void)
         cmocka_unit_test(after_a_success_it_begins_anew),
         cmocka_unit_test(in_real_time_too),
         cmocka_unit_test(a_server_that_turns_every_call_away_is_not_dialled_without_pause),
+        cmocka_unit_test(who_calls_again_at_once_does_not_make_it_dial_without_pause),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

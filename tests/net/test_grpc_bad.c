@@ -181,6 +181,25 @@ static void a_unary_answer_is_one_message(void **state)
     check(say_two, BELAY_GRPC_UNIMPLEMENTED, "more than one message", false);
 }
 
+/* Though the server says OK. */
+static void an_answer_without_its_message_is_an_answer_and_a_failure(void **state)
+{
+    struct belay_channel_stats s = belay_channel_stats_init();
+    struct rpc_call c = {0};
+
+    (void)state;
+    memset(&k, 0, sizeof k);
+    grpc_open(&k, NULL);
+    k.on_request = say_nothing;
+    rpc_unary(&k, &c, NULL);
+    rpc_ends(&c, BELAY_GRPC_UNIMPLEMENTED, "127.0.0.1"); /* who it was */
+    assert_int_equal(c.error.sent, BELAY_ANSWERED);
+    belay_channel_get_stats(k.channel, &s);
+    assert_int_equal(s.calls_ok, 0);
+    assert_int_equal(s.calls_failed, 1);
+    grpc_close(&k);
+}
+
 static void say_bad_metadata(struct grpc_kit *kit, uint32_t id)
 {
     grpc_say_head(kit, id, 0, GRPC_HEAD "key-bin: ***\n");
@@ -460,6 +479,7 @@ int main(void)
         cmocka_unit_test(two_hundred_without_a_status_is_unknown),
         cmocka_unit_test(a_status_that_is_no_number_is_unknown),
         cmocka_unit_test(a_unary_answer_is_one_message),
+        cmocka_unit_test(an_answer_without_its_message_is_an_answer_and_a_failure),
         cmocka_unit_test(metadata_that_is_no_base64_is_internal),
         cmocka_unit_test(half_a_message_at_the_end_is_internal),
         cmocka_unit_test(a_message_beyond_the_limit_exhausts_resources),

@@ -86,12 +86,15 @@ static void a_refused_call_is_sent_once_more_with_new_credentials(void **state)
     static char refusal[] = REFUSED;
     struct book book;
     struct belay_channel_options o = giving(&book);
+    struct belay_channel_stats s = belay_channel_stats_init();
     struct rpc_call c = {0};
 
     (void)state;
     open_with(&o, refusal, want_the_second);
     rpc_unary(&k, &c, NULL);
     rpc_ends(&c, BELAY_GRPC_OK, "");
+    belay_channel_get_stats(k.channel, &s);
+    assert_int_equal(s.retries, 1);
     assert_int_equal(book.n, 2);
     assert_int_equal(book.refused[0], 0);
     assert_int_equal(book.refused[1], 101);

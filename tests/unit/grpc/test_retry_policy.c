@@ -77,7 +77,7 @@ static void what_is_committed_is_over(void **state)
     struct bl_retry_limits l = limits();
     struct bl_retry_call call = {.attempts = 1};
     struct bl_retry_end end = {
-        .status = BELAY_GRPC_UNAVAILABLE, .committed = true, .unseen = true, .turned_away = true};
+        .status = BELAY_GRPC_UNAVAILABLE, .committed = true, .unseen = true, .unsent = true};
     struct bl_retry_tokens tokens;
 
     (void)state;
@@ -178,7 +178,7 @@ static void a_refusal_is_forgiven_once_and_a_farewell_always(void **state)
     assert_int_equal(DECIDE, 0);
     call.attempts = 2;
     assert_int_equal(DECIDE, 500); /* by the policy now, as the first attempt */
-    end.turned_away = true;
+    end.unsent = true;
     for (int i = 0; i < 100; i++) {
         call.attempts++;
         assert_int_equal(DECIDE, 0);
