@@ -324,7 +324,7 @@ static void miss_deadline(struct belay_rpc *rpc)
         [BL_RPC_RUNNING] = "before the server's answer was complete",
         [BL_RPC_BACKING_OFF] = "before it could be tried again",
     };
-    enum belay_sent sent = rpc->attempts > 0 ? BELAY_MAYBE_SENT : BELAY_NOT_SENT;
+    enum belay_sent sent = sent_so_far(rpc);
 
     bl_rpc_set_failure(rpc, BELAY_GRPC_DEADLINE_EXCEEDED, BELAY_ETIMEDOUT,
                        "%s on %s: the deadline of %lld ms passed %s", rpc->method, rpc->home->name,

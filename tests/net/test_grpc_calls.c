@@ -293,6 +293,42 @@ static void a_deadline_is_told_and_kept(void **state)
     grpc_close(&k);
 }
 
+static void turn_away(struct grpc_kit *kit, uint32_t id)
+{
+    (void)id;
+    h2_goaway(&kit->h2.server, 0, 0, 0);
+}
+
+/* Whether the server may have seen it: what has become of it by then says so. */
+static void a_deadline_says_how_far_the_call_had_come(void **state)
+{
+    struct belay_channel_options options = grpc_options();
+    struct belay_backoff_options slow = belay_backoff_options_init();
+    struct belay_rpc_options o = belay_rpc_options_init();
+    struct rpc_call c = {0};
+
+    (void)state;
+    slow.delay_ms = 60000;
+    options.backoff = &slow;
+    o.deadline_ms = 100;
+    o.wait_for_ready = true;
+    begin(&options);
+    k.on_request = say_head;
+    rpc_unary(&k, &c, &o);
+    rpc_ends(&c, BELAY_GRPC_DEADLINE_EXCEEDED, "before the server's answer was complete");
+    assert_int_equal(c.error.sent, BELAY_ANSWERED);
+    grpc_close(&k);
+
+    begin(&options);
+    k.on_request = turn_away; /* it was not looked at */
+    c = (struct rpc_call){0};
+    rpc_unary(&k, &c, &o);
+    rpc_ends(&c, BELAY_GRPC_DEADLINE_EXCEEDED, "before there was a connection");
+    assert_int_equal(c.attempts, 1);
+    assert_int_equal(c.error.sent, BELAY_NOT_SENT);
+    grpc_close(&k);
+}
+
 static void a_deadline_passes_without_a_connection_too(void **state)
 {
     struct belay_rpc_options o = belay_rpc_options_init();
@@ -405,6 +441,7 @@ int main(void)
         cmocka_unit_test(messages_are_compressed_where_that_helps),
         cmocka_unit_test(it_is_said_of_each_message_whether_it_is_compressed),
         cmocka_unit_test(a_deadline_is_told_and_kept),
+        cmocka_unit_test(a_deadline_says_how_far_the_call_had_come),
         cmocka_unit_test(a_deadline_passes_without_a_connection_too),
         cmocka_unit_test(who_cancels_hears_no_more_and_the_server_is_told),
         cmocka_unit_test(calls_of_a_channel_that_is_closed_are_cancelled),
