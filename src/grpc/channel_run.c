@@ -31,7 +31,8 @@ static void perform(struct belay_channel *ch, enum bl_cp_todo todo, struct bl_cp
     case BL_CP_CANCEL:
         bl_sub_cancel(bl_sub_of(sub));
         break;
-    case BL_CP_RELEASE:
+    case BL_CP_RELEASE: /* it was good until now: what went wrong beside it is past */
+        bl_channel_remember(ch, NULL);
         bl_sub_release(bl_sub_of(sub));
         break;
     case BL_CP_NONE:

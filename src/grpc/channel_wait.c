@@ -186,12 +186,23 @@ void bl_channel_end_waits(struct belay_channel *ch)
 
 /* ---- telling ---- */
 
-/* What failed before it was READY is forgotten; addresses that failed then may be left alone. */
+/* What failed before it was READY is forgotten; addresses that failed then may be left alone. NULL:
+ * no connection was lost, and none failed. */
 static const struct belay_error *why(const struct belay_channel *ch, struct belay_error *scratch)
 {
     const struct belay_error *last = bl_channel_last(ch, scratch);
 
-    if (last || ch->cp.state != BELAY_CHANNEL_TRANSIENT_FAILURE)
+    switch (ch->cp.state) {
+    case BELAY_CHANNEL_IDLE:
+        return last;
+    case BELAY_CHANNEL_CONNECTING: /* what was lost is wanted again at once */
+        return ch->told == BELAY_CHANNEL_READY ? last : NULL;
+    case BELAY_CHANNEL_TRANSIENT_FAILURE:
+        break;
+    default:
+        return NULL;
+    }
+    if (last)
         return last;
     bl_error_set(scratch, BELAY_ECONNECT, BELAY_STAGE_CONNECT,
                  "connecting to %.160s: its addresses have failed, and are tried again later",
@@ -206,10 +217,7 @@ void bl_channel_tell(struct belay_channel *ch)
 
     serve_waits(ch);
     if (ch->cp.state != before) {
-        const struct belay_error *last =
-            ch->cp.state == BELAY_CHANNEL_TRANSIENT_FAILURE || ch->cp.state == BELAY_CHANNEL_IDLE
-                ? why(ch, &scratch)
-                : NULL;
+        const struct belay_error *last = why(ch, &scratch);
 
         ch->told = ch->cp.state;
         BL_TRACE(ch->loop, "channel", ch->object.id, ch->target, belay_channel_state_name(before),

@@ -200,6 +200,56 @@ static void a_failure_that_is_over_is_not_told_when_it_falls_asleep(void **state
     ck_close(&k);
 }
 
+static void what_was_lost_beside_others_is_not_told_when_it_falls_asleep(void **state)
+{
+    struct belay_channel_options o = ck_options();
+    struct channel_kit k;
+
+    (void)state;
+    o.lb_policy = BELAY_ROUND_ROBIN;
+    o.idle_timeout_ms = 60000;
+    ck_open(&k, "ipv4:127.0.0.1:%1,127.0.0.1:%2", &o);
+    belay_channel_connect(k.channel);
+    ck_until_accepted(&k, 0, 1);
+    ck_until_accepted(&k, 1, 1);
+    ck_a_while(&k);
+    h2_hang_up(&k.servers[1], 0);
+    ck_forward(&k, 1300); /* it was of no use yet */
+    ck_until_accepted(&k, 1, 2);
+    ck_a_while(&k);
+    assert_int_equal(k.error.code, 0);
+    ck_forward(&k, 60000);
+    ck_until_state(&k, BELAY_CHANNEL_IDLE);
+    ck_a_while(&k);
+    assert_int_equal(k.error.code, 0);
+    ck_close(&k);
+}
+
+/* Where a call waits for room the channel is not seen to be IDLE. */
+static void why_a_connection_was_lost_is_told_also_where_the_next_is_wanted(void **state)
+{
+    struct belay_channel_options o = ck_options();
+    struct channel_kit k;
+    struct ck_call runs, waits;
+
+    (void)state;
+    o.max_connections = 1;
+    ck_open(&k, "ipv4:127.0.0.1:%1", &o);
+    k.servers[0].max = 1;
+    k.servers[0].on_request = say_nothing;
+    ck_begin(&k, &runs, NULL);
+    ck_until_requests(&k, 0, 1);
+    ck_begin(&k, &waits, NULL);
+    ck_a_while(&k);
+    h2_hang_up(&k.servers[0], 0);
+    ck_until(&k, &runs.done);
+    ck_until_requests(&k, 0, 2);
+    for (unsigned i = 0; i < k.states_n; i++)
+        assert_int_not_equal(k.states[i], BELAY_CHANNEL_IDLE);
+    assert_int_not_equal(k.error.code, 0);
+    ck_close(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -208,6 +258,8 @@ int main(void)
         cmocka_unit_test(a_watch_is_not_the_keeper_s),
         cmocka_unit_test(who_waits_for_a_change_hears_of_it),
         cmocka_unit_test(a_failure_that_is_over_is_not_told_when_it_falls_asleep),
+        cmocka_unit_test(what_was_lost_beside_others_is_not_told_when_it_falls_asleep),
+        cmocka_unit_test(why_a_connection_was_lost_is_told_also_where_the_next_is_wanted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
