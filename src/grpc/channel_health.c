@@ -7,6 +7,7 @@
  */
 #include "grpc/channel_health.h"
 
+#include "base/text.h"
 #include "grpc/subchannel.h"
 #include "wire/protobuf.h"
 
@@ -57,8 +58,8 @@ static void want(struct belay_rpc *rpc)
 
     if (rc == 0)
         return;
-    bl_error_set(&error, rc, BELAY_STAGE_USE, "asking %.160s for its health: %s",
-                 belay_endpoint_name(sc->sub->endpoint), belay_strerror(rc));
+    bl_error_set(&error, rc, BELAY_STAGE_USE, "the connection takes no call: %s",
+                 belay_strerror(rc));
     bl_rpc_fail(rpc, BELAY_GRPC_UNAVAILABLE, &error);
 }
 
@@ -88,20 +89,16 @@ static const struct bl_rpc_home_ops home_ops = {
 
 /* ---- one stream after the other ---- */
 
-static void tell(struct bl_health *health, bool heard, bool serving)
+/* `why` it is not to be used: remembered, for those who ask in vain; NULL: there is nothing to it. */
+static void tell(struct bl_health *health, bool heard, bool serving, const struct belay_error *why)
 {
     struct bl_sub_conn *sc = conn_of(health);
     struct belay_channel *ch = sc->sub->channel;
-    struct belay_error error;
 
     sc->heard = heard;
     sc->serving = serving;
-    if (heard && !serving) {
-        bl_error_set(&error, BELAY_EUNHEALTHY, BELAY_STAGE_USE,
-                     "%.160s says that the service \"%.80s\" is not being served",
-                     belay_endpoint_name(sc->sub->endpoint), ch->health_service);
-        bl_channel_remember(ch, &error);
-    }
+    if (why)
+        bl_channel_remember(ch, why);
     if (sc->ready)
         bl_sub_health(sc->sub);
     bl_channel_run_later(ch);
@@ -110,11 +107,22 @@ static void tell(struct bl_health *health, bool heard, bool serving)
 static void on_message(struct belay_rpc *rpc, const void *data, size_t len, void *arg)
 {
     struct bl_health *health = arg;
+    const struct bl_subchannel *sub = conn_of(health)->sub;
+    const char *name = belay_endpoint_name(sub->endpoint);
+    int rc = bl_health_read_answer(data, len);
+    struct belay_error why;
 
     (void)rpc;
     health->answered = true;
     belay_backoff_reset(&health->backoff);
-    tell(health, true, bl_health_read_answer(data, len) == 1);
+    if (rc < 0)
+        bl_error_set(&why, rc, BELAY_STAGE_USE,
+                     "asking %.160s for its health: the answer is no message", name);
+    else if (rc == 0)
+        bl_error_set(&why, BELAY_EUNHEALTHY, BELAY_STAGE_USE,
+                     "%.160s says that the service \"%.80s\" is not being served", name,
+                     sub->channel->health_service);
+    tell(health, true, rc == 1, rc == 1 ? NULL : &why);
 }
 
 /* When the next stream begins; BELAY_NEVER. */
@@ -131,19 +139,38 @@ static uint64_t next_at(struct bl_health *health, struct belay_channel *ch)
     return bl_after_ms(now, delay_ms == BELAY_FOREVER ? INT64_MAX : delay_ms);
 }
 
+/* The stream ended without a word of it. */
+static void describe_end(struct bl_health *health, const struct belay_rpc_result *result,
+                         struct belay_error *ret)
+{
+    const char *words = result->message;
+    char shown[120];
+
+    if (result->error)
+        *ret = *result->error;
+    else
+        bl_error_set(ret, BELAY_EUNHEALTHY, BELAY_STAGE_USE, "%s%s%s",
+                     belay_grpc_status_name(result->status), *words ? ", " : "",
+                     bl_text_show(shown, sizeof shown, words, strlen(words)));
+    bl_error_prefix(ret, "asking %.160s for its health",
+                    belay_endpoint_name(conn_of(health)->sub->endpoint));
+}
+
 static void on_done(struct belay_rpc *rpc, const struct belay_rpc_result *result, void *arg)
 {
     struct bl_health *health = arg;
     struct belay_channel *ch = conn_of(health)->sub->channel;
+    struct belay_error why;
 
     (void)rpc;
     if (!health->on || conn_of(health)->closing)
         return;
     if (result->status == BELAY_GRPC_UNIMPLEMENTED) { /* it has no such service: so be it */
-        tell(health, true, true);
+        tell(health, true, true, NULL);
         return;
     }
-    tell(health, !health->answered, false);
+    describe_end(health, result, &why);
+    tell(health, !health->answered, false, health->answered ? NULL : &why);
     bl_timer_at(&health->timer, ch->loop, next_at(health, ch));
 }
 
@@ -167,12 +194,10 @@ static int begin(struct bl_health *health)
     health->begun_at = bl_channel_now(ch);
     rc = bl_health_write_request(&request, &ch->loop->mem, ch->health_service);
     if (rc == 0)
-        rc = belay_rpc_write(rpc, bl_buf_head(&request), bl_buf_len(&request));
+        rc = bl_rpc_write_only(rpc, bl_buf_head(&request), bl_buf_len(&request));
     bl_buf_free(&request, &ch->loop->mem);
     if (rc < 0)
         belay_rpc_cancel(rpc);
-    else
-        belay_rpc_end(rpc);
     return rc;
 }
 

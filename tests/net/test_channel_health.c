@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What servers say of their health, and what becomes of calls. */
+#include "base/assert.h"
 #include "channel_kit.h"
 
 struct health {
@@ -88,6 +89,61 @@ static void a_server_that_knows_nothing_of_health_is_healthy(void **state)
     ck_call(&k, &call);
     ck_good(&call, "1");
     assert_int_equal(h.watches, 1);
+    ck_close(&k);
+}
+
+/* ---- servers that cannot be asked ---- */
+
+static void refuse_to_tell(struct h2_server *s, unsigned conn, uint32_t id)
+{
+    ck_status(s, conn, id, BELAY_GRPC_UNAUTHENTICATED, "grpc-message: who are you?\n");
+}
+
+static void say_nonsense(struct h2_server *s, unsigned conn, uint32_t id)
+{
+    ck_say(s, conn, id, true, "\xff\xff", 2);
+}
+
+/* That it does not serve is not what was said. */
+static void calls_are_told_why_health_is_not_known(void **state)
+{
+    static void (*const ways[])(struct h2_server * s, unsigned conn, uint32_t id) = {refuse_to_tell,
+                                                                                     say_nonsense};
+    static const char *const words[] = {"for its health: UNAUTHENTICATED, who are you?",
+                                        "for its health: the answer is no message"};
+
+    (void)state;
+    for (size_t i = 0; i < BL_COUNT(ways); i++) {
+        struct health h = {.unknown = false};
+        struct channel_kit k;
+        struct ck_call call;
+
+        open_watched(&k, &h);
+        k.servers[0].on_request = ways[i];
+        ck_call(&k, &call);
+        ck_bad(&call, BELAY_GRPC_UNAVAILABLE);
+        if (!strstr(call.message, words[i]))
+            fail_msg("%s (wanted: %s)", call.message, words[i]);
+        ck_close(&k);
+    }
+}
+
+static void a_server_that_takes_no_calls_at_all_is_asked_again(void **state)
+{
+    struct health h = {.serving = {true}};
+    struct channel_kit k;
+
+    (void)state;
+    open_watched(&k, &h);
+    k.servers[0].max = 0;
+    belay_channel_connect(k.channel);
+    ck_until_state(&k, BELAY_CHANNEL_TRANSIENT_FAILURE);
+    ck_a_while(&k);
+    h2_frame(&k.servers[0], 0, H2_SETTINGS, 0, 0, "\0\3\0\0\0\5", 6);
+    ck_a_while(&k);
+    ck_forward(&k, 1300);
+    ck_until_state(&k, BELAY_CHANNEL_READY);
+    assert_int_equal(k.servers[0].accepted, 1);
     ck_close(&k);
 }
 
@@ -203,6 +259,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_server_that_does_not_serve_gets_no_calls),
         cmocka_unit_test(a_server_that_knows_nothing_of_health_is_healthy),
+        cmocka_unit_test(calls_are_told_why_health_is_not_known),
+        cmocka_unit_test(a_server_that_takes_no_calls_at_all_is_asked_again),
         cmocka_unit_test(a_stream_that_had_spoken_is_begun_again_at_once),
         cmocka_unit_test(a_stream_that_said_nothing_backs_off),
         cmocka_unit_test(one_connection_that_serves_is_enough),
