@@ -428,6 +428,10 @@ static void make_frames(struct bl_h2_session *s, const bool *gone)
             return;
         }
         rc = belay_stream_write(s->base.stream, data, (size_t)n);
+        if (rc == BELAY_ERESET) { /* it tells so itself, once what came before has been read */
+            s->full = true;
+            return;
+        }
         if (rc < 0) {
             bl_h2_die(s, rc, "writing HTTP/2: %s", belay_strerror(rc));
             return;

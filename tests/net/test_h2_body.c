@@ -166,6 +166,7 @@ struct upload {
     bool starve; /* every other time there is nothing */
     void (*act)(struct call *call);
     int act_at;
+    bool go_on; /* and then gives bytes as ever */
 };
 
 static ptrdiff_t read_upload(void *out, size_t size, void *arg)
@@ -178,7 +179,8 @@ static ptrdiff_t read_upload(void *out, size_t size, void *arg)
         return u->code;
     if (u->act && u->act_at == u->reads) {
         u->act(u->call);
-        return BELAY_EAGAIN;
+        if (!u->go_on)
+            return BELAY_EAGAIN;
     }
     if (u->starve && u->reads % 2)
         return BELAY_EAGAIN;
@@ -347,6 +349,33 @@ static void an_answer_before_the_body_is_sent_ends_the_upload(void **state)
     h2_close(&k);
 }
 
+static void refuse_and_hang_up(struct call *call)
+{
+    struct h2_kit *k = call->extra;
+
+    h2_head(&k->server, 0, H2_END_STREAM, 1, ":status: 413\n");
+    h2_hang_up(&k->server, 0);
+}
+
+/* What is written next fails before what has come is read. */
+static void an_answer_is_heard_though_writing_fails_first(void **state)
+{
+    struct upload u = {.left = 1 << 20, .piece = 16384, .act = refuse_and_hang_up, .act_at = 2};
+    struct call call = {0};
+    struct h2_kit k;
+
+    (void)state;
+    h2_open(&k, NULL);
+    call.extra = &k;
+    u.go_on = true;
+    begin_upload(&k, &call, &u, 1 << 20, false);
+    h2_until(&k, &call.done);
+    assert_int_equal(call.error.code, 0);
+    assert_int_equal(call.status, 413);
+    call_clear(&call);
+    h2_close(&k);
+}
+
 /* Answered, and then reset without an error, as RFC 9113 section 8.1 has it. */
 static void an_answer_and_a_reset_without_error_are_an_answer(void **state)
 {
@@ -415,6 +444,7 @@ int main(void)
         cmocka_unit_test(a_body_that_fails_resets_its_stream),
         cmocka_unit_test(the_callback_of_a_body_may_cancel_and_close),
         cmocka_unit_test(an_answer_before_the_body_is_sent_ends_the_upload),
+        cmocka_unit_test(an_answer_is_heard_though_writing_fails_first),
         cmocka_unit_test(an_answer_and_a_reset_without_error_are_an_answer),
         cmocka_unit_test(the_body_waits_for_100_continue),
     };
