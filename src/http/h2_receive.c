@@ -344,12 +344,12 @@ bool bl_h2_hand_over(struct bl_h2_session *s, const bool *gone)
         give_head(s);
     if (!*gone && s->chunk_len > 0)
         give_chunk(s);
-    while (!*gone && (node = bl_list_pop_front(&s->events)))
-        bl_h2_give_end(BL_LIST_OF(node, struct bl_h2_stream, event));
     if (!*gone && s->goaway_done && s->ready && !s->broken) {
         s->goaway_done = false;
-        bl_h2_on_goaway(s);
+        bl_h2_on_goaway(s); /* before those whom it refuses are told, and ask again */
     }
+    while (!*gone && (node = bl_list_pop_front(&s->events)))
+        bl_h2_give_end(BL_LIST_OF(node, struct bl_h2_stream, event));
     if (!*gone && s->code && !s->broken)
         bl_h2_die(s, s->code, "HTTP/2: %s", *s->why ? s->why : belay_strerror(s->code));
     return !*gone && !s->broken;

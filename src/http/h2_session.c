@@ -15,6 +15,8 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "conn/conn.h"
+#include "http/http_check.h"
 
 /* Of one head, as it goes out: more than a request may have. */
 #define HEAD_OUT_MAX (4u << 20)
@@ -235,10 +237,12 @@ void bl_h2_on_goaway(struct bl_h2_session *s)
 {
     if (s->calm)
         ping_less(s);
-    if (s->base.check) {
+    if (bl_conn_get_state(s->base.conn) == BL_CONN_OPENING) { /* it would serve nobody */
         bl_h2_die(s, BELAY_EEOF, "the peer ends the connection (GOAWAY)");
         return;
     }
+    if (s->base.check) /* it may not be answered, which is no fault: the peer has spoken */
+        bl_check_pass(s->base.check);
     if (s->goaway_code == NGHTTP2_HTTP_1_1_REQUIRED)
         bl_session_step_down(&s->base);
     belay_conn_draining(s->base.conn);

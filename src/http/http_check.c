@@ -187,6 +187,15 @@ void bl_check_fail(struct bl_check *c, const struct belay_error *error)
     tell_bad(c, error);
 }
 
+void bl_check_pass(struct bl_check *c)
+{
+    if (c->over)
+        return;
+    if (c->ex.session)
+        c->session->ops->stop(&c->ex);
+    tell_good(c);
+}
+
 static bool is_good(const struct bl_check *c)
 {
     return c->status >= c->status_min && c->status <= c->status_max;

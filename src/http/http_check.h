@@ -21,6 +21,8 @@ struct bl_http_check {
 void bl_check_begin(struct bl_session *session, bool opening);
 /* It is not to be awaited: the answer is this error. */
 void bl_check_fail(struct bl_check *check, const struct belay_error *error);
+/* Nor is this, for it is good: in use, it is asked no further. */
+void bl_check_pass(struct bl_check *check);
 /* Without a word; NULL is fine. Its session is about to be closed. */
 void bl_check_free(struct bl_check *check);
 

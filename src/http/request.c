@@ -181,9 +181,10 @@ static int use_lease(struct belay_http_request *r)
     r->ex.bound = r->given;
     rc = session->ops->start(session, &r->ex);
     if (BL_UNLIKELY(rc < 0)) {
-        bool others = r->given || session->running > 0; /* have no part in it */
+        /* What others use goes on; one that takes no more has told its keeper itself. */
+        bool spared = r->given || (rc == BELAY_ENOMEM && session->running > 0);
 
-        bl_request_release(r, others && rc == BELAY_ENOMEM ? BELAY_REUSE : BELAY_BROKEN);
+        bl_request_release(r, spared ? BELAY_REUSE : BELAY_BROKEN);
         return rc == BELAY_ERESET || rc == BELAY_ECLOSED ? BELAY_EAGAIN : rc;
     }
     bl_request_step(r, BL_REQUEST_RUNNING, r->reused ? "reused" : "fresh");

@@ -132,6 +132,38 @@ static void requests_that_wait_inside_go_elsewhere_at_goaway(void **state)
     h2_close(&k);
 }
 
+static void ask_again(struct call *call)
+{
+    struct h2_kit *k = (struct h2_kit *)(void *)((char *)call->kit - offsetof(struct h2_kit, kit));
+
+    h2_begin(k, call->extra, "POST");
+}
+
+/* What is asked in the callback of one that was refused finds the connection draining already. */
+static void who_asks_again_at_once_is_served_elsewhere(void **state)
+{
+    struct call again = {0}, call = {.in_done = ask_again, .extra = &again};
+    struct belay_http_options o = h2_options();
+    struct belay_pool_stats stats;
+    struct h2_kit k;
+
+    (void)state;
+    o.max_replays = BELAY_NONE;
+    h2_open(&k, &o);
+    k.server.on_request = answer_beyond_first;
+    begin_many(&k, &call, 1, "POST");
+    h2_goaway(&k.server, 0, 0, NO_ERROR);
+    h2_until(&k, &call.done);
+    h2_bad(&call, BELAY_ERESET, BELAY_NOT_SENT);
+    h2_until(&k, &again.done);
+    h2_good(&again, "elsewhere");
+    h2_until_closed(&k, 0);
+    kit_stats(&k.kit, &stats);
+    assert_int_equal(stats.closed[BELAY_REASON_DRAINING], 1);
+    assert_int_equal(stats.closed[BELAY_REASON_BROKEN], 0);
+    h2_close(&k);
+}
+
 static void an_end_without_goaway_replays_what_is_idempotent(void **state)
 {
     struct call get = {0}, post = {0};
@@ -406,6 +438,7 @@ int main(void)
         cmocka_unit_test(an_idle_connection_told_goaway_closes_and_another_serves),
         cmocka_unit_test(a_graceful_goaway_lets_all_finish),
         cmocka_unit_test(requests_that_wait_inside_go_elsewhere_at_goaway),
+        cmocka_unit_test(who_asks_again_at_once_is_served_elsewhere),
         cmocka_unit_test(an_end_without_goaway_replays_what_is_idempotent),
         cmocka_unit_test(a_connection_whose_numbers_are_spent_drains),
         cmocka_unit_test(the_peers_limit_holds_as_it_rises_and_falls),
