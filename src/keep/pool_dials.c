@@ -39,11 +39,14 @@ static int32_t justified(const struct bl_pp_peer *peer, uint64_t now)
  * it is begun before. */
 static bool wants_spare(const struct bl_pp_peer *peer, uint64_t now)
 {
+    const struct bl_pp_limits *limits = &peer->pool->limits;
     int64_t soft = peer->pool->soft, room = 0;
     bool used = false;
 
     if (soft == 0 || peer->expected <= 1 || peer->dialing > 0 || now < peer->fill_at)
         return false;
+    if (peer->idle >= limits->max_idle || limits->idle_ns < BL_PP_STEADY_NS)
+        return false; /* it would be closed again, and the next dialled */
     BL_LIST_EACH(node, &peer->conns)
     {
         const struct bl_pp_conn *c = BL_LIST_OF(node, struct bl_pp_conn, link);
@@ -316,6 +319,8 @@ void bl_pp_came_for_nobody(struct bl_pp_conn *c, uint64_t random, uint64_t now)
 {
     struct bl_pp_peer *peer = c->peer;
 
+    if (c->filling)
+        bl_pp_fill_failed(peer, now);
     if (peer->waiting > 0)
         peer->retry_at =
             now + bl_pp_failure_delay(peer, &peer->backoff, &peer->failed_at, random, now);

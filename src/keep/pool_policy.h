@@ -279,8 +279,8 @@ void bl_pp_dial_failed(struct bl_pp_conn *conn, const struct belay_error *error,
  */
 void bl_pp_wasted(struct bl_pp_conn *conn, const struct belay_error *error, uint64_t random,
                   uint64_t now);
-/* It came up with a capacity of 0. Whoever waits goes on waiting for it, and the next is dialled as
- * after a failure: it would be like this one. */
+/* It came up with a capacity of 0. Whoever waits goes on waiting for it, and the next, for them or
+ * to have one more, is dialled as after a failure: it would be like this one. */
 void bl_pp_came_for_nobody(struct bl_pp_conn *conn, uint64_t random, uint64_t now);
 /* A dial could not even be started, for want of memory. */
 void bl_pp_dial_refused(struct bl_pp_peer *peer, int code, uint64_t now);

@@ -132,6 +132,60 @@ static void one_that_is_too_old_is_replaced_without_haste(void **state)
     h2_close(&k);
 }
 
+/* It would be idle at first, and be closed for it. */
+static void where_none_may_be_idle_none_is_dialled_before_it_is_wanted(void **state)
+{
+    static const struct {
+        int32_t idle, idle_total;
+        int64_t idle_ms;
+    } rows[] = {{BELAY_NONE, 0, 0}, {0, BELAY_NONE, 0}, {0, 0, BELAY_NONE}, {0, 0, 5}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct belay_pool_options pool = belay_pool_options_init();
+        struct belay_http_options o = h2_options();
+        struct call calls[11] = {{0}};
+        struct h2_kit k;
+
+        pool.max_idle_per_endpoint = rows[i].idle;
+        pool.max_idle_total = rows[i].idle_total;
+        pool.max_idle_time_ms = rows[i].idle_ms;
+        o.pool = &pool;
+        h2_open(&k, &o);
+        k.server.max = 10;
+        begin(&k, calls, 9);
+        h2_until_requests(&k, 9);
+        h2_turn(&k);
+        if (k.server.accepted != 1)
+            fail_msg("%zu: %u", i, k.server.accepted);
+        begin(&k, calls + 9, 2);
+        h2_until_requests(&k, 11);
+        assert_int_equal(k.server.accepted, 2);
+        answer_all(&k, calls, 11);
+        h2_close(&k);
+    }
+}
+
+/* The next would be like it. */
+static void one_that_comes_up_with_no_room_is_not_followed_at_once(void **state)
+{
+    struct call calls[9] = {{0}};
+    struct h2_kit k;
+
+    (void)state;
+    h2_open(&k, NULL);
+    k.server.max = 10;
+    begin(&k, calls, 7);
+    h2_until_requests(&k, 7);
+    k.server.max = 0;
+    begin(&k, calls + 7, 2);
+    h2_until_requests(&k, 9);
+    h2_turn(&k);
+    assert_int_equal(k.server.accepted, 2);
+    answer_all(&k, calls, 9);
+    h2_close(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +194,8 @@ int main(void)
         cmocka_unit_test(near_the_limit_another_comes_up_and_takes_its_share),
         cmocka_unit_test(a_limit_that_falls_calls_for_another),
         cmocka_unit_test(one_that_is_too_old_is_replaced_without_haste),
+        cmocka_unit_test(where_none_may_be_idle_none_is_dialled_before_it_is_wanted),
+        cmocka_unit_test(one_that_comes_up_with_no_room_is_not_followed_at_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
