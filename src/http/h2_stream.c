@@ -307,6 +307,8 @@ static void on_trailers(struct bl_h2_stream *st, struct bl_h2_head *h)
 {
     struct bl_h2_head swap;
 
+    if (h->n == 0)
+        return;
     if (is_held_up(st)) {
         swap = st->trailers;
         st->trailers = *h;
@@ -314,8 +316,7 @@ static void on_trailers(struct bl_h2_stream *st, struct bl_h2_head *h)
         bl_h2_head_clear(h);
         return;
     }
-    if (h->n > 0)
-        st->ex->ops->trailers(st->ex, (const void *)bl_buf_head(&h->headers), h->n);
+    st->ex->ops->trailers(st->ex, (const void *)bl_buf_head(&h->headers), h->n);
 }
 
 static void tell_head(struct bl_h2_stream *st, struct bl_h2_head *h)
@@ -437,11 +438,8 @@ void bl_h2_give_end(struct bl_h2_stream *st)
         return; /* bl_h2_run comes here again */
     if (st->ended && ex->responded)
         complete(st);
-    else if (st->closed && st->code != NGHTTP2_NO_ERROR)
+    else if (st->closed) /* with NO_ERROR, too: there is no whole response */
         reset_by_peer(st);
-    else if (st->closed)
-        bl_h2_stream_fail(st, BELAY_EPROTO, bl_h2_sent(ex),
-                          "the peer ended the request without a response");
 }
 
 static void give_held_head(struct bl_h2_stream *st)

@@ -18,7 +18,8 @@ struct saying {
     void (*say)(struct h2_server *s, unsigned conn, uint32_t id);
     int code;
     enum belay_sent sent;
-    uint32_t reset; /* what the server hears, or H2_NONE */
+    uint32_t reset;   /* what the server hears, or H2_NONE */
+    int64_t h2_error; /* what the caller finds in its facts */
 };
 
 static void no_status(struct h2_server *s, unsigned conn, uint32_t id)
@@ -152,33 +153,37 @@ static void half_without_error(struct h2_server *s, unsigned conn, uint32_t id)
 }
 
 static const struct saying sayings[] = {
-    {"no :status", no_status, BELAY_EPROTO, BELAY_ANSWERED, PROTOCOL_ERROR},
-    {"an odd :status", odd_status, BELAY_EPROTO, BELAY_ANSWERED, PROTOCOL_ERROR},
-    {":status 000", status_of_nothing, BELAY_EPROTO, BELAY_ANSWERED, PROTOCOL_ERROR},
-    {":status 099", status_too_low, BELAY_EPROTO, BELAY_ANSWERED, PROTOCOL_ERROR},
-    {"two of :status", two_statuses, BELAY_EPROTO, BELAY_ANSWERED, PROTOCOL_ERROR},
-    {"an upper-case name", upper_case, BELAY_EPROTO, BELAY_ANSWERED, PROTOCOL_ERROR},
-    {":status behind a header", late_pseudo, BELAY_EPROTO, BELAY_ANSWERED, PROTOCOL_ERROR},
-    {"a field of requests", request_pseudo, BELAY_EPROTO, BELAY_ANSWERED, PROTOCOL_ERROR},
-    {"a field of the connection", of_the_connection, BELAY_EPROTO, BELAY_ANSWERED, PROTOCOL_ERROR},
-    {"Transfer-Encoding", chunked, BELAY_EPROTO, BELAY_ANSWERED, PROTOCOL_ERROR},
-    {"less than Content-Length", too_short, BELAY_EPROTO, BELAY_ANSWERED, PROTOCOL_ERROR},
-    {"more than Content-Length", too_long, BELAY_EPROTO, BELAY_ANSWERED, PROTOCOL_ERROR},
-    {"two of Content-Length", two_lengths, BELAY_EPROTO, BELAY_ANSWERED, PROTOCOL_ERROR},
-    {":status in trailers", trailers_with_pseudo, BELAY_EPROTO, BELAY_ANSWERED, PROTOCOL_ERROR},
-    {"trailers without an end", trailers_without_end, BELAY_EPROTO, BELAY_ANSWERED, PROTOCOL_ERROR},
-    {"nothing but 100", end_after_100, BELAY_EPROTO, BELAY_ANSWERED, PROTOCOL_ERROR},
-    {"101", switching, BELAY_EPROTO, BELAY_ANSWERED, PROTOCOL_ERROR},
-    {"a flood of 103", informational_flood, BELAY_ELIMIT, BELAY_ANSWERED, CANCEL},
-    {"too many headers", many_headers, BELAY_ELIMIT, BELAY_ANSWERED, H2_NONE},
-    {"too many trailers", many_trailers, BELAY_ELIMIT, BELAY_ANSWERED, H2_NONE},
-    {"a window too large", own_window_overflow, BELAY_EPROTO, BELAY_ANSWERED, 3},
-    {"INTERNAL_ERROR", reset_with_internal, BELAY_EPROTO, BELAY_MAYBE_SENT, H2_NONE},
-    {"CANCEL in the body", reset_with_cancel, BELAY_EPROTO, BELAY_ANSWERED, H2_NONE},
-    {"NO_ERROR without an answer", reset_with_nothing, BELAY_EPROTO, BELAY_MAYBE_SENT, H2_NONE},
-    {"an unknown code", reset_with_unknown, BELAY_EPROTO, BELAY_MAYBE_SENT, H2_NONE},
-    {"HTTP_1_1_REQUIRED", asks_for_http1, BELAY_EPROTO, BELAY_MAYBE_SENT, H2_NONE},
-    {"NO_ERROR in the body", half_without_error, BELAY_EPROTO, BELAY_ANSWERED, H2_NONE},
+    {"no :status", no_status, BELAY_EPROTO, BELAY_ANSWERED, PROTOCOL_ERROR, -1},
+    {"an odd :status", odd_status, BELAY_EPROTO, BELAY_ANSWERED, PROTOCOL_ERROR, -1},
+    {":status 000", status_of_nothing, BELAY_EPROTO, BELAY_ANSWERED, PROTOCOL_ERROR, -1},
+    {":status 099", status_too_low, BELAY_EPROTO, BELAY_ANSWERED, PROTOCOL_ERROR, -1},
+    {"two of :status", two_statuses, BELAY_EPROTO, BELAY_ANSWERED, PROTOCOL_ERROR, -1},
+    {"an upper-case name", upper_case, BELAY_EPROTO, BELAY_ANSWERED, PROTOCOL_ERROR, -1},
+    {":status behind a header", late_pseudo, BELAY_EPROTO, BELAY_ANSWERED, PROTOCOL_ERROR, -1},
+    {"a field of requests", request_pseudo, BELAY_EPROTO, BELAY_ANSWERED, PROTOCOL_ERROR, -1},
+    {"a field of the connection", of_the_connection, BELAY_EPROTO, BELAY_ANSWERED, PROTOCOL_ERROR,
+     -1},
+    {"Transfer-Encoding", chunked, BELAY_EPROTO, BELAY_ANSWERED, PROTOCOL_ERROR, -1},
+    {"less than Content-Length", too_short, BELAY_EPROTO, BELAY_ANSWERED, PROTOCOL_ERROR, -1},
+    {"more than Content-Length", too_long, BELAY_EPROTO, BELAY_ANSWERED, PROTOCOL_ERROR, -1},
+    {"two of Content-Length", two_lengths, BELAY_EPROTO, BELAY_ANSWERED, PROTOCOL_ERROR, -1},
+    {":status in trailers", trailers_with_pseudo, BELAY_EPROTO, BELAY_ANSWERED, PROTOCOL_ERROR, -1},
+    {"trailers without an end", trailers_without_end, BELAY_EPROTO, BELAY_ANSWERED, PROTOCOL_ERROR,
+     -1},
+    {"nothing but 100", end_after_100, BELAY_EPROTO, BELAY_ANSWERED, PROTOCOL_ERROR, -1},
+    {"101", switching, BELAY_EPROTO, BELAY_ANSWERED, PROTOCOL_ERROR, -1},
+    {"a flood of 103", informational_flood, BELAY_ELIMIT, BELAY_ANSWERED, CANCEL, -1},
+    {"too many headers", many_headers, BELAY_ELIMIT, BELAY_ANSWERED, H2_NONE, -1},
+    {"too many trailers", many_trailers, BELAY_ELIMIT, BELAY_ANSWERED, H2_NONE, -1},
+    {"a window too large", own_window_overflow, BELAY_EPROTO, BELAY_ANSWERED, 3, -1},
+    {"INTERNAL_ERROR", reset_with_internal, BELAY_EPROTO, BELAY_MAYBE_SENT, H2_NONE,
+     INTERNAL_ERROR},
+    {"CANCEL in the body", reset_with_cancel, BELAY_EPROTO, BELAY_ANSWERED, H2_NONE, CANCEL},
+    {"NO_ERROR without an answer", reset_with_nothing, BELAY_EPROTO, BELAY_MAYBE_SENT, H2_NONE, 0},
+    {"an unknown code", reset_with_unknown, BELAY_EPROTO, BELAY_MAYBE_SENT, H2_NONE, 0xabcdef},
+    {"HTTP_1_1_REQUIRED", asks_for_http1, BELAY_EPROTO, BELAY_MAYBE_SENT, H2_NONE,
+     HTTP_1_1_REQUIRED},
+    {"NO_ERROR in the body", half_without_error, BELAY_EPROTO, BELAY_ANSWERED, H2_NONE, 0},
 };
 
 static void check_saying(const struct saying *saying)
@@ -195,6 +200,8 @@ static void check_saying(const struct saying *saying)
     if (call.error.code != saying->code || call.error.sent != saying->sent)
         fail_msg("%s: %s (%s), sent %d", saying->name, belay_error_name(call.error.code),
                  call.error.text, (int)call.error.sent);
+    if (call.facts.h2_error != saying->h2_error)
+        fail_msg("%s: h2_error %d", saying->name, (int)call.facts.h2_error);
     h2_turn(&k);
     if (k.server.conns[0].reset != saying->reset)
         fail_msg("%s: RST_STREAM says %u, not %u", saying->name, k.server.conns[0].reset,
