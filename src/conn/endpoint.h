@@ -10,9 +10,9 @@
  */
 const void *bl_endpoint_key(const struct belay_endpoint *endpoint, size_t *ret_len);
 struct belay_loop *bl_endpoint_loop(const struct belay_endpoint *endpoint);
-/* Everything but limits and socket options. Points into the endpoint. */
 /* Whether its ALPN has that protocol. */
 bool bl_endpoint_offers(const struct belay_endpoint *endpoint, const char *protocol);
+/* Everything but limits and socket options. Points into the endpoint. */
 void bl_endpoint_plan(const struct belay_endpoint *endpoint, struct bl_dial_plan *plan);
 /*
  * Which ways that end in a forward proxy are gone as such, and not through a tunnel: those of plain
