@@ -177,6 +177,13 @@ void bl_error_prefix(struct belay_error *error, const char *format, ...)
     memcpy(error->text, text, len + old + 1);
 }
 
+void bl_error_keep(struct belay_error *to, const struct belay_error *from)
+{
+    *to = *from;
+    to->tried = NULL;
+    to->tried_n = 0;
+}
+
 int bl_code_of_errno(int os_error, int otherwise)
 {
     switch (os_error) {

@@ -18,6 +18,9 @@ int bl_error_os(struct belay_error *error, int code, enum belay_stage stage, int
  * of UTF-8. */
 void bl_error_prefix(struct belay_error *error, const char *format, ...) BELAY_PRINTF(2, 3);
 
+/* A copy that outlives the callback that told it: without `tried`. */
+void bl_error_keep(struct belay_error *to, const struct belay_error *from);
+
 /* EMFILE and ENFILE are BELAY_EMFILE, ENOMEM and ENOBUFS BELAY_ENOMEM, the rest `otherwise`. */
 int bl_code_of_errno(int os_error, int otherwise);
 

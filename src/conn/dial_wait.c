@@ -22,11 +22,8 @@ static void on_dialled(struct belay_stream *stream, const struct belay_error *er
 
     w->dial = NULL;
     w->stream = stream;
-    if (error) {
-        w->error = *error;
-        w->error.tried = NULL;
-        w->error.tried_n = 0;
-    }
+    if (error)
+        bl_error_keep(&w->error, error);
     bl_wait_done(&w->wait, error ? error->code : 0);
 }
 

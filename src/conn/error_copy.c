@@ -53,9 +53,7 @@ bool bl_error_copy_tell(const struct bl_error_copy *copy, const struct belay_end
     if (copy->code == 0)
         return false;
     if (ret) {
-        *ret = *bl_error_copy_get(copy, &scratch, endpoint);
-        ret->tried = NULL;
-        ret->tried_n = 0;
+        bl_error_keep(ret, bl_error_copy_get(copy, &scratch, endpoint));
     }
     return true;
 }

@@ -46,11 +46,9 @@ void bl_source_told(struct belay_source_query *q)
 
 void bl_source_failed(struct belay_source_query *q, const struct belay_error *error)
 {
-    q->error = *error;
+    bl_error_keep(&q->error, error);
     if (q->error.kind == BELAY_KIND_NONE)
         q->error.kind = belay_error_kind_of(q->error.code);
-    q->error.tried = NULL;
-    q->error.tried_n = 0;
     bl_source_told(q);
 }
 

@@ -14,9 +14,7 @@ void bl_rpc_set_error(struct belay_rpc *rpc, int status, const struct belay_erro
 {
     rpc->failed = true;
     rpc->status = status;
-    rpc->error = *error;
-    rpc->error.tried = NULL;
-    rpc->error.tried_n = 0;
+    bl_error_keep(&rpc->error, error);
 }
 
 void bl_rpc_set_failure(struct belay_rpc *rpc, int status, int code, const char *format, ...)

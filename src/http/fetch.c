@@ -82,11 +82,8 @@ static void on_done(struct belay_http_request *request, const struct belay_error
     struct fetch *f = arg;
 
     f->request = NULL;
-    if (error) {
-        f->error = *error;
-        f->error.tried = NULL;
-        f->error.tried_n = 0;
-    }
+    if (error)
+        bl_error_keep(&f->error, error);
     if (f->too_large || f->no_memory)
         bl_error_set(&f->error, f->too_large ? BELAY_ELIMIT : BELAY_ENOMEM, BELAY_STAGE_USE,
                      f->too_large ? "%s: the body has more than %zu bytes"

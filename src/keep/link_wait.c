@@ -162,11 +162,8 @@ static void on_answer(struct belay_lease lease, const struct belay_error *error,
     if (rc == 0 && bl_wait_is_elsewhere(&b->wait))
         rc = bl_thread_loan_begin(&lease);
     b->lease = lease;
-    if (error) {
-        b->error = *error;
-        b->error.tried = NULL;
-        b->error.tried_n = 0;
-    }
+    if (error)
+        bl_error_keep(&b->error, error);
     bl_wait_done(&b->wait, rc);
 }
 

@@ -33,11 +33,8 @@ static void on_acquired(struct belay_lease lease, const struct belay_error *erro
             belay_lease_release(lease, BELAY_REUSE);
     }
     w->lease = lease;
-    if (error) {
-        w->error = *error;
-        w->error.tried = NULL;
-        w->error.tried_n = 0;
-    }
+    if (error)
+        bl_error_keep(&w->error, error);
     bl_wait_done(&w->wait, rc);
 }
 

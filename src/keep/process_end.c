@@ -47,11 +47,9 @@ const struct belay_error *bl_process_copy_error(struct belay_process *p,
     copy = bl_alloc(&p->loop->mem, sizeof *copy);
     if (!copy)
         return bare_of(error->code);
-    *copy = *error;
+    bl_error_keep(copy, error);
     if (copy->kind == BELAY_KIND_NONE)
         copy->kind = belay_error_kind_of(copy->code);
-    copy->tried = NULL;
-    copy->tried_n = 0;
     return copy;
 }
 

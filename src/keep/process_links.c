@@ -327,9 +327,7 @@ int belay_process_exit(struct belay_process *process, struct belay_exit why)
     if (!t)
         return BELAY_ENOMEM;
     if (why.error) {
-        t->error = *why.error;
-        t->error.tried = NULL;
-        t->error.tried_n = 0;
+        bl_error_keep(&t->error, why.error);
         why.error = &t->error;
     }
     signal_exit(t, NULL, process, &why);

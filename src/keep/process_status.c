@@ -165,11 +165,8 @@ void belay_process_connect_failed(struct belay_process *p, const struct belay_er
 {
     struct belay_error *copy = error ? bl_alloc(&p->loop->mem, sizeof *copy) : NULL, *former;
 
-    if (copy) {
-        *copy = *error;
-        copy->tried = NULL;
-        copy->tried_n = 0;
-    }
+    if (copy)
+        bl_error_keep(copy, error);
     p->failure_noted = true;
     bl_mutex_lock(&p->lock);
     former = p->last_error;

@@ -75,10 +75,10 @@ struct belay_exit bl_chronicle_exit(const struct belay_chronicle *c, struct bela
                      last ? last->text : "out of memory");
         scratch->attempt = c->policy.failures;
         scratch->final = true;
+    } else if (last) {
+        bl_error_keep(scratch, last);
     } else {
-        *scratch = last ? *last : (struct belay_error){.code = BELAY_EABORTED};
-        scratch->tried = NULL;
-        scratch->tried_n = 0;
+        *scratch = (struct belay_error){.code = BELAY_EABORTED};
     }
     why.error = scratch;
     return why;

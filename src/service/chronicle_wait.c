@@ -171,11 +171,8 @@ static void on_answer(const struct belay_error *error, void *arg)
 {
     struct blocked *b = arg;
 
-    if (error) {
-        b->error = *error;
-        b->error.tried = NULL;
-        b->error.tried_n = 0;
-    }
+    if (error)
+        bl_error_keep(&b->error, error);
     bl_wait_done(&b->wait, error ? error->code : 0);
 }
 

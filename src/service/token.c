@@ -120,9 +120,7 @@ static int fetch_failed(struct bl_token *t, const struct belay_error *error)
     if (t->fault < 0)
         return bl_error_set(&t->last, t->fault, BELAY_STAGE_USE,
                             "the token endpoint's answer: out of memory");
-    t->last = *error;
-    t->last.tried = NULL;
-    t->last.tried_n = 0;
+    bl_error_keep(&t->last, error);
     return error->code;
 }
 

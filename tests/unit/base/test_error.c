@@ -171,6 +171,23 @@ static void a_copy_has_its_own_addresses(void **state)
     assert_null(belay_error_dup(NULL));
 }
 
+static void what_is_kept_has_no_addresses(void **state)
+{
+    struct belay_tried tried = {.os_error = ECONNREFUSED};
+    struct belay_error e, kept;
+
+    (void)state;
+    bl_error_set(&e, BELAY_ECONNECT, BELAY_STAGE_CONNECT, "text");
+    e.tried = &tried;
+    e.tried_n = 1;
+    bl_error_keep(&kept, &e);
+    assert_null(kept.tried);
+    assert_int_equal(kept.tried_n, 0);
+    assert_int_equal(kept.code, BELAY_ECONNECT);
+    assert_string_equal(kept.text, "text");
+    assert_ptr_equal(e.tried, &tried);
+}
+
 static void errors_are_equal_by_code_stage_errno_and_last_address(void **state)
 {
     struct belay_tried tried_a[2], tried_b[1];
@@ -282,6 +299,7 @@ int main(void)
         cmocka_unit_test(texts_are_cut_between_characters),
         cmocka_unit_test(a_prefix_goes_in_front),
         cmocka_unit_test(a_copy_has_its_own_addresses),
+        cmocka_unit_test(what_is_kept_has_no_addresses),
         cmocka_unit_test(errors_are_equal_by_code_stage_errno_and_last_address),
         cmocka_unit_test(exhaustion_has_codes_of_its_own),
         cmocka_unit_test(errno_texts_are_short_and_lower_case),
