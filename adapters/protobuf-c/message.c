@@ -87,6 +87,7 @@ ProtobufCMessage *bl_pbc_unpack(struct bl_pbc_memory *memory,
     if (!message && memory->failed) {
         *ret_status = BELAY_GRPC_RESOURCE_EXHAUSTED;
         bl_pbc_error(error, BELAY_ENOMEM, "%s: reading %s: out of memory", method->name, type);
+        error->sent = BELAY_ANSWERED;
     } else if (!message) {
         bl_pbc_error(error, BELAY_EPROTO,
                      "%s: the server's answer of %zu bytes is not a message of the type %s",

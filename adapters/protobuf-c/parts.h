@@ -40,6 +40,7 @@ struct bl_pbc_service *bl_pbc_service_of(const ProtobufCService *base);
 /* Around callbacks of the user's. After leave it may be gone. */
 void bl_pbc_enter(struct bl_pbc_service *s);
 void bl_pbc_leave(struct bl_pbc_service *s);
+/* BELAY_EPROTO is an answer's. */
 int bl_pbc_error(struct belay_error *error, int code, const char *format, ...) BELAY_PRINTF(3, 4);
 /* NULL: there is no such method, or `s` is NULL; `error` says so. */
 const ProtobufCMethodDescriptor *bl_pbc_method(const struct bl_pbc_service *s, const char *name,

@@ -14,7 +14,10 @@ int bl_pbc_error(struct belay_error *error, int code, const char *format, ...)
     memset(error, 0, sizeof *error);
     error->code = code;
     error->kind = belay_error_kind_of(code);
-    error->stage = code == BELAY_EPROTO ? BELAY_STAGE_USE : BELAY_STAGE_NONE;
+    if (code == BELAY_EPROTO) { /* that is an answer's */
+        error->stage = BELAY_STAGE_USE;
+        error->sent = BELAY_ANSWERED;
+    }
     va_start(args, format);
     vsnprintf(error->text, sizeof error->text, format, args);
     va_end(args);

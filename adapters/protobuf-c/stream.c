@@ -299,7 +299,7 @@ int belay_service_server_stream(ProtobufCService *service, const char *method,
     if (rc < 0)
         return rc;
     rc = write_message(st, request, error);
-    if (rc < 0) {
+    if (rc < 0 && rc != BELAY_ECLOSED) { /* else it has failed already, and will say so */
         belay_service_stream_cancel(st);
         return rc;
     }

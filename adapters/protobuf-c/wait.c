@@ -6,6 +6,28 @@
 
 #include "parts.h"
 
+static void *allocate(size_t bytes, void *arg)
+{
+    (void)arg;
+    return malloc(bytes);
+}
+
+static void release(void *memory, void *arg)
+{
+    (void)arg;
+    free(memory);
+}
+
+/* What never changes of it; the loop's memory is the loop's thread's. */
+static struct bl_pbc_service seen_from_here(const struct bl_pbc_service *s)
+{
+    static const struct belay_allocator own = {
+        .size = sizeof own, .allocate = allocate, .release = release};
+
+    return (struct bl_pbc_service){
+        .base = s->base, .channel = s->channel, .allocator = &own, .options = s->options};
+}
+
 /* The caller's struct may be an older one, or a newer. */
 static void hand_over(struct belay_service_result *out, struct belay_service_result *r)
 {
@@ -43,32 +65,34 @@ int belay_service_wait(ProtobufCService *service, const char *method,
                        const ProtobufCMessage *request, const struct belay_rpc_options *options,
                        struct belay_service_result *ret_result, struct belay_error *error)
 {
-    const struct bl_pbc_service *s = bl_pbc_service_of(service);
-    const ProtobufCMethodDescriptor *m = bl_pbc_method(s, method, error);
+    const struct bl_pbc_service *of = bl_pbc_service_of(service);
+    const ProtobufCMethodDescriptor *m = bl_pbc_method(of, method, error);
     struct belay_unary_result bytes = {.size = sizeof bytes};
     struct belay_header *metadata = NULL;
     struct belay_service_result result;
     struct belay_rpc_options joined;
     struct bl_pbc_packed packed;
+    struct bl_pbc_service s;
     char *path;
     int rc;
 
     if (!m)
         return BELAY_EINVAL;
-    rc = bl_pbc_pack(s, m, request, &packed, error);
+    s = seen_from_here(of);
+    rc = bl_pbc_pack(&s, m, request, &packed, error);
     if (rc < 0)
         return rc;
-    path = bl_pbc_path(s, m);
+    path = bl_pbc_path(&s, m);
     if (!path)
         rc = bl_pbc_error(error, BELAY_ENOMEM, "making a call: out of memory");
     if (rc == 0)
-        rc = bl_pbc_options_join(s, options, &joined, &metadata, error);
+        rc = bl_pbc_options_join(&s, options, &joined, &metadata, error);
     if (rc == 0)
-        rc = belay_channel_unary_wait(s->channel, path, packed.data, packed.len, &joined, &bytes,
+        rc = belay_channel_unary_wait(s.channel, path, packed.data, packed.len, &joined, &bytes,
                                       error);
-    bl_pbc_free(s, metadata);
-    bl_pbc_free(s, path);
-    bl_pbc_packed_free(s, &packed);
+    bl_pbc_free(&s, metadata);
+    bl_pbc_free(&s, path);
+    bl_pbc_packed_free(&s, &packed);
     if (rc < 0)
         return rc;
     take(m, &bytes, &result);

@@ -180,6 +180,8 @@ static void on_done(struct belay_service_stream *stream, const struct belay_rpc_
     s->dones++;
     s->done = true;
     s->status = result->status;
+    if (result->error)
+        s->error = *result->error;
     snprintf(s->message, sizeof s->message, "%s", result->message);
     if (s->in_done)
         s->in_done(s);

@@ -124,6 +124,7 @@ static void an_answer_that_is_no_message_is_internal_and_names_the_type(void **s
         ask_for(answers[i], strlen(answers[i]), &c);
         stub_ends(&c, BELAY_GRPC_INTERNAL, "test.Answer");
         assert_int_equal(c.error.code, BELAY_EPROTO);
+        assert_int_equal(c.error.sent, BELAY_ANSWERED);
         assert_non_null(strstr(c.message, "Ask"));
         assert_string_equal(c.trailers, "none|");
     }

@@ -212,11 +212,60 @@ static void no_memory_for_an_answer_is_resource_exhausted(void **state)
     stub_close(&k);
 }
 
+static void stream_is_done(struct belay_service_stream *stream,
+                           const struct belay_rpc_result *result, void *arg)
+{
+    int *status = arg;
+
+    (void)stream;
+    *status = result->status;
+}
+
+/* Nothing was closed. */
+static void no_memory_for_a_stream_is_never_called_closed(void **state)
+{
+    static const struct belay_service_callbacks ends = {.size = sizeof ends,
+                                                        .on_done = stream_is_done};
+    static struct stub_kit k;
+    Test__Question question = TEST__QUESTION__INIT;
+    int status = -1, late = 0;
+    struct stub_call c;
+
+    (void)state;
+    stub_open(&k, NULL, NULL);
+    k.grpc.on_request = stub_answer_well;
+    memset(&c, 0, sizeof c);
+    stub_ask(&k, &c, "hello"); /* so that it is READY */
+    stub_ends(&c, BELAY_GRPC_OK, "");
+    question.text = (char *)(uintptr_t) "hello";
+    for (size_t n = 1; status != BELAY_GRPC_OK; n++) {
+        struct belay_error error;
+        int rc;
+
+        assert_true(n < 100);
+        status = -1;
+        failing_alloc_once(&k.grpc.h2.kit.memory, n);
+        rc = belay_service_server_stream(k.service, "List", &question.base, NULL, &ends, &status,
+                                         NULL, &error);
+        if (rc < 0)
+            assert_int_equal(rc, BELAY_ENOMEM);
+        for (int i = 0; rc == 0 && status < 0; i++) {
+            assert_true(i < 8000);
+            h2_turn(&k.grpc.h2);
+        }
+        failing_alloc_once(&k.grpc.h2.kit.memory, 0);
+        late += rc == 0 && status == BELAY_GRPC_RESOURCE_EXHAUSTED;
+    }
+    assert_true(late > 0);
+    stub_close(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_failing_allocation_is_survived),
         cmocka_unit_test(no_memory_for_an_answer_is_resource_exhausted),
+        cmocka_unit_test(no_memory_for_a_stream_is_never_called_closed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -240,6 +240,7 @@ static void no_answer_or_more_than_one_is_unimplemented(void **state)
     grpc_say_head(&k.grpc, k.grpc.id, H2_END_STREAM, GRPC_OK);
     stub_stream_ends(&none, BELAY_GRPC_UNIMPLEMENTED, "without a message");
     assert_int_equal(none.n, 0);
+    assert_int_equal(none.error.sent, BELAY_ANSWERED);
 
     k.grpc.ended = false;
     collect(&two);
@@ -249,6 +250,7 @@ static void no_answer_or_more_than_one_is_unimplemented(void **state)
     stub_say(&k, k.grpc.id, "two", 2);
     stub_stream_ends(&two, BELAY_GRPC_UNIMPLEMENTED, "more than one message");
     assert_int_equal(two.n, 0);
+    assert_int_equal(two.error.sent, BELAY_ANSWERED);
     stub_close(&k);
 }
 

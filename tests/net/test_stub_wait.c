@@ -103,6 +103,42 @@ static void a_thread_may_call_and_wait(void **state)
     stub_close(&k);
 }
 
+static void *ask_much(void *arg)
+{
+    const struct belay_header more = {.name = "more", .value = "1"};
+    struct belay_rpc_options o = belay_rpc_options_init();
+    Test__Question question = TEST__QUESTION__INIT;
+    struct other_thread *t = arg;
+    static char text[1000];
+
+    memset(text, 'x', sizeof text - 1);
+    question.text = text;
+    o.metadata = &more;
+    o.metadata_n = 1;
+    t->rc = belay_service_wait(k.service, "Ask", &question.base, &o, &t->result, &t->error);
+    return NULL;
+}
+
+/* It may be made for one thread. */
+static void the_memory_of_the_loop_is_left_alone_by_other_threads(void **state)
+{
+    const struct belay_header token = {.name = "token", .value = "abc"};
+    struct belay_rpc_options o = belay_rpc_options_init();
+    struct other_thread t = {.result = {.size = sizeof t.result}};
+    size_t calls;
+
+    (void)state;
+    o.metadata = &token;
+    o.metadata_n = 1;
+    stub_open(&k, NULL, &o);
+    calls = failing_alloc_calls(&k.grpc.h2.kit.memory);
+    assert_int_equal(pthread_create(&t.thread, NULL, ask_much, &t), 0);
+    pthread_join(t.thread, NULL);
+    assert_int_equal(t.rc, BELAY_ENOTRUNNING);
+    assert_int_equal(failing_alloc_calls(&k.grpc.h2.kit.memory), calls);
+    stub_close(&k);
+}
+
 static void a_call_that_makes_no_sense_does_not_wait(void **state)
 {
     struct belay_service_result result = {.size = sizeof result};
@@ -169,6 +205,7 @@ int main(void)
         cmocka_unit_test(a_thread_may_call_and_wait),
         cmocka_unit_test(on_the_loops_thread_a_call_turns_the_loop),
         cmocka_unit_test(in_a_closure_nobody_waits),
+        cmocka_unit_test(the_memory_of_the_loop_is_left_alone_by_other_threads),
         cmocka_unit_test(a_call_that_makes_no_sense_does_not_wait),
     };
 
