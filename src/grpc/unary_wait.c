@@ -33,6 +33,8 @@ void bl_unary_result_give(struct belay_unary_result *out, struct belay_unary_res
 
     r->size = size;
     memcpy(out, r, size);
+    if (size < offsetof(struct belay_unary_result, response) + sizeof r->response)
+        free(r->response); /* nobody else would */
 }
 
 static int keep_response(struct belay_unary_result *r, const void *response, size_t len)

@@ -292,6 +292,31 @@ static void nobody_waits_inside_a_callback(void **state)
     grpc_close(&k);
 }
 
+static void answer_well(struct grpc_kit *kit, uint32_t id)
+{
+    grpc_answer(kit, id, "good");
+}
+
+static const char *ask_without_room(void)
+{
+    result.size = offsetof(struct belay_unary_result, response);
+    result.response = &result; /* behind its end */
+    EXPECT(belay_channel_unary_wait(k.channel, GRPC_METHOD, "", 0, NULL, &result, NULL) == 0);
+    EXPECT(result.status == BELAY_GRPC_OK && result.response == &result);
+    return NULL;
+}
+
+/* Nobody could free it: a leak, where it is kept. */
+static void a_response_that_the_caller_s_struct_does_not_know_is_freed(void **state)
+{
+    (void)state;
+    begin();
+    k.on_request = answer_well;
+    run(ask_without_room);
+    result.response = NULL;
+    grpc_close(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -303,6 +328,7 @@ int main(void)
         cmocka_unit_test(a_stream_outlives_its_loop),
         cmocka_unit_test(a_stream_is_closed_while_its_loop_ends),
         cmocka_unit_test(nobody_waits_inside_a_callback),
+        cmocka_unit_test(a_response_that_the_caller_s_struct_does_not_know_is_freed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
