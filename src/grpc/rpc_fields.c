@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Metadata in one piece of memory: collected, then looked at. */
 #include "grpc/rpc.h"
+#include "wire/field.h"
 #include "wire/grpc_metadata.h"
 
 struct place {
@@ -76,7 +77,7 @@ static int read_binary(struct bl_rpc_fields *f, struct bl_mem *mem, struct bl_sp
     struct bl_span value;
     struct place p;
 
-    while (bl_grpc_metadata_next(&rest, &value)) {
+    while (bl_field_next_part(&rest, &value)) {
         int rc = open_place(f, mem, name, &p);
 
         rc = rc < 0 ? rc : bl_grpc_metadata_read(value, &f->text, mem);

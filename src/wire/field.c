@@ -91,6 +91,19 @@ bool bl_field_next_item(struct bl_span *rest, struct bl_span *ret_item)
     return false;
 }
 
+bool bl_field_next_part(struct bl_span *rest, struct bl_span *ret_part)
+{
+    const char *end, *comma;
+
+    if (!rest->data)
+        return false;
+    end = rest->data + rest->len;
+    comma = rest->len ? memchr(rest->data, ',', rest->len) : NULL;
+    *ret_part = bl_field_trim(bl_span_between(rest->data, comma ? comma : end));
+    *rest = comma ? bl_span_between(comma + 1, end) : bl_span(NULL, 0);
+    return true;
+}
+
 bool bl_field_has_item(struct bl_span list, const char *item)
 {
     struct bl_span found;

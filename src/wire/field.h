@@ -27,6 +27,10 @@ struct bl_span bl_field_trim(struct bl_span text);
  */
 bool bl_field_next_item(struct bl_span *rest, struct bl_span *ret_item);
 
+/* What stands before the first comma, trimmed and perhaps empty: also of what is empty itself. False
+ * when there is no more: rest->data is NULL then. */
+bool bl_field_next_part(struct bl_span *rest, struct bl_span *ret_part);
+
 /* Whether a list has an item: "close" is in "keep-alive, Close". Regardless of case. */
 bool bl_field_has_item(struct bl_span list, const char *item);
 

@@ -6,7 +6,6 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "wire/base64.h"
-#include "wire/field.h"
 
 bool bl_grpc_metadata_is_binary(struct bl_span key)
 {
@@ -118,19 +117,6 @@ bool bl_grpc_metadata_is_custom(struct bl_span key)
     };
 
     return key.len > 0 && key.data[0] != ':' && !is_one_of(key, own, BL_COUNT(own));
-}
-
-bool bl_grpc_metadata_next(struct bl_span *rest, struct bl_span *ret_value)
-{
-    const char *end, *comma;
-
-    if (!rest->data)
-        return false;
-    end = rest->data + rest->len;
-    comma = rest->len ? memchr(rest->data, ',', rest->len) : NULL;
-    *ret_value = bl_field_trim(bl_span_between(rest->data, comma ? comma : end));
-    *rest = comma ? bl_span_between(comma + 1, end) : bl_span(NULL, 0);
-    return true;
 }
 
 int bl_grpc_metadata_read(struct bl_span value, struct bl_buf *out, struct bl_mem *mem)

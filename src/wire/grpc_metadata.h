@@ -31,13 +31,8 @@ bool bl_grpc_metadata_is_custom(struct bl_span key);
 int bl_grpc_metadata_write(struct bl_span key, struct bl_span value, struct bl_buf *out,
                            struct bl_mem *mem);
 
-/*
- * The next value of a binary key's field, which may have been joined of several: up to a comma,
- * without blanks. False at the end. An empty field has one empty value.
- */
-bool bl_grpc_metadata_next(struct bl_span *rest, struct bl_span *ret_value);
-
-/* Appends the bytes of one such value. BELAY_EPROTO: it is no base64; BELAY_ENOMEM. */
+/* Appends the bytes of one value of a binary key's field, which may have been joined of several
+ * (bl_field_next_part). BELAY_EPROTO: it is no base64; BELAY_ENOMEM. */
 int bl_grpc_metadata_read(struct bl_span value, struct bl_buf *out, struct bl_mem *mem);
 
 #endif

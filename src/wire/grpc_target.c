@@ -119,20 +119,6 @@ static int parse_address(struct bl_url_parser *p, struct bl_span text, struct be
     return rc;
 }
 
-/* The first of a list, without blanks; false at its end. Empty ones come, too. */
-static bool next_item(struct bl_span *rest, struct bl_span *ret_item)
-{
-    const char *end, *comma;
-
-    if (!rest->data)
-        return false;
-    end = rest->data + rest->len;
-    comma = rest->len ? memchr(rest->data, ',', rest->len) : NULL;
-    *ret_item = bl_field_trim(bl_span_between(rest->data, comma ? comma : end));
-    *rest = comma ? bl_span_between(comma + 1, end) : bl_span(NULL, 0);
-    return true;
-}
-
 static int parse_addresses(struct bl_url_parser *p, struct bl_span text, int family,
                            struct bl_grpc_target *t)
 {
@@ -143,7 +129,7 @@ static int parse_addresses(struct bl_url_parser *p, struct bl_span text, int fam
     if (text.len >= 3 && memcmp(text.data, "///", 3) == 0)
         text = after(text, 3);
     rest = text;
-    while (next_item(&rest, &item)) {
+    while (bl_field_next_part(&rest, &item)) {
         int rc = parse_address(p, item, &addr);
 
         if (rc < 0)
@@ -164,7 +150,7 @@ bool bl_grpc_target_next(struct bl_span *rest, struct belay_addr *ret)
     struct bl_url_parser p = {0};
     struct bl_span item;
 
-    if (!next_item(rest, &item))
+    if (!bl_field_next_part(rest, &item))
         return false;
     p.text = item;
     return parse_address(&p, item, ret) == 0;

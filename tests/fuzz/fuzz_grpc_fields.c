@@ -8,6 +8,7 @@
 #include "fuzz/fuzz.h"
 #include "wire/base64.h"
 #include "wire/credentials.h"
+#include "wire/field.h"
 #include "wire/grpc_metadata.h"
 #include "wire/grpc_status.h"
 #include "wire/grpc_timeout.h"
@@ -92,10 +93,10 @@ static void check_metadata(struct bl_span key, struct bl_span value, struct bl_m
     if (bl_grpc_metadata_is_binary(key)) {
         struct bl_buf back = {0};
 
-        BL_ASSERT(bl_grpc_metadata_next(&rest, &item));
+        BL_ASSERT(bl_field_next_part(&rest, &item));
         BL_ASSERT(bl_grpc_metadata_read(item, &back, mem) == 0);
         BL_ASSERT(bl_span_equal(bl_span(bl_buf_head(&back), bl_buf_len(&back)), value));
-        BL_ASSERT(!bl_grpc_metadata_next(&rest, &item));
+        BL_ASSERT(!bl_field_next_part(&rest, &item));
         bl_buf_free(&back, mem);
     } else {
         BL_ASSERT(bl_span_equal(rest, value));
@@ -110,7 +111,7 @@ static void check_received(struct bl_span rest, struct bl_mem *mem)
     struct bl_buf out = {0};
     struct bl_span item;
 
-    while (bl_grpc_metadata_next(&rest, &item)) {
+    while (bl_field_next_part(&rest, &item)) {
         size_t before = bl_buf_len(&out);
         int rc = bl_grpc_metadata_read(item, &out, mem);
 

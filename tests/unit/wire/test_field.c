@@ -86,6 +86,32 @@ static void lists_are_walked_item_by_item(void **state)
     }
 }
 
+static void parts_may_be_empty(void **state)
+{
+    static const struct {
+        const char *list;
+        const char *parts[5];
+    } cases[] = {
+        {NULL, {NULL}},
+        {"", {""}},
+        {"a", {"a"}},
+        {" a\t,b ", {"a", "b"}},
+        {",a,,", {"", "a", "", ""}},
+        {"\"a,b\"", {"\"a", "b\""}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < BL_COUNT(cases); i++) {
+        struct bl_span rest = bl_span_of(cases[i].list), part;
+
+        for (size_t j = 0; cases[i].parts[j]; j++) {
+            assert_true(bl_field_next_part(&rest, &part));
+            assert_true(bl_span_equal(part, bl_span_of(cases[i].parts[j])));
+        }
+        assert_false(bl_field_next_part(&rest, &part));
+    }
+}
+
 static void an_item_is_found_regardless_of_case(void **state)
 {
     static const struct {
@@ -280,6 +306,7 @@ int main(void)
         cmocka_unit_test(targets_are_printable_ascii),
         cmocka_unit_test(blanks_are_trimmed),
         cmocka_unit_test(lists_are_walked_item_by_item),
+        cmocka_unit_test(parts_may_be_empty),
         cmocka_unit_test(an_item_is_found_regardless_of_case),
         cmocka_unit_test(decimals_never_overflow),
         cmocka_unit_test(keep_alive_is_read),

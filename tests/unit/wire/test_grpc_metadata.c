@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "support/failing_alloc.h"
 #include "support/test.h"
+#include "wire/field.h"
 
 static struct bl_mem mem;
 
@@ -153,7 +154,7 @@ static void assert_values(const char *field, const char *expected)
     struct bl_span rest = bl_span_of(field), value;
     struct bl_buf out = {0};
 
-    while (bl_grpc_metadata_next(&rest, &value)) {
+    while (bl_field_next_part(&rest, &value)) {
         size_t before = bl_buf_len(&out);
         int rc = bl_grpc_metadata_read(value, &out, &mem);
 
