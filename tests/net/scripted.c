@@ -8,22 +8,21 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "support/place.h"
+
 #define LIMIT_MS 20000
 
 void scripted_start(struct scripted *s, const char *const *answers)
 {
     struct sockaddr_in addr = {.sin_family = AF_INET};
-    socklen_t len = sizeof addr;
 
     memset(s, 0, sizeof *s);
     s->answers = answers;
+    s->place = place_take(&s->port);
     addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    s->listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    assert_true(s->listener >= 0);
-    assert_int_equal(bind(s->listener, (struct sockaddr *)&addr, sizeof addr), 0);
+    addr.sin_port = htons((uint16_t)s->port);
+    s->listener = place_bind((struct sockaddr *)&addr, sizeof addr);
     assert_int_equal(listen(s->listener, SCRIPTED_CONNS), 0);
-    assert_int_equal(getsockname(s->listener, (struct sockaddr *)&addr, &len), 0);
-    s->port = ntohs(addr.sin_port);
 }
 
 static void hang_up(struct scripted *s, unsigned i)
@@ -43,6 +42,9 @@ void scripted_deafen(struct scripted *s)
 void scripted_stop(struct scripted *s)
 {
     scripted_deafen(s);
+    if (s->place >= 0)
+        close(s->place);
+    s->place = -1;
     for (unsigned i = 0; i < s->accepted; i++)
         hang_up(s, i);
 }

@@ -12,8 +12,8 @@
 #define SCRIPTED_TEXT  16384
 
 struct scripted {
-    int listener;
-    int port;
+    int listener, port;
+    int place; /* holds the port, whether we listen or not */
     const char *const *answers; /* one per request, ends in NULL; "" is to close without a word */
     unsigned requests;          /* heads that came */
     unsigned accepted;

@@ -20,7 +20,7 @@ static int64_t after(int n, int64_t delay, int64_t most, int percent)
 /* The server's connections are gone, and it listens again. */
 static void restart(struct channel_kit *k)
 {
-    h2_stop(&k->servers[0]);
+    h2_vanish(&k->servers[0]);
     k->servers[0].accepted = 0;
     h2_start_again(&k->servers[0]);
 }

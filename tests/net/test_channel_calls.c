@@ -11,7 +11,7 @@ static void open_without_a_server(struct channel_kit *k, struct ck_call *call,
                                   const struct belay_rpc_options *call_options)
 {
     ck_open(k, "ipv4:127.0.0.1:%1", NULL);
-    h2_stop(&k->servers[0]);
+    h2_vanish(&k->servers[0]);
     ck_begin(k, call, call_options);
     ck_until_state(k, BELAY_CHANNEL_TRANSIENT_FAILURE);
 }
@@ -180,7 +180,7 @@ static void ten_thousand_calls_may_wait(void **state)
     assert_non_null(calls);
     patient.wait_for_ready = true;
     ck_open(&k, "ipv4:127.0.0.1:%1", NULL);
-    h2_stop(&k.servers[0]);
+    h2_vanish(&k.servers[0]);
     k.servers[0].max = 1000;
     for (int i = 0; i < MANY; i++) {
         ck_begin(&k, &calls[i], &patient);

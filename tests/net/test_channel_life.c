@@ -145,7 +145,7 @@ static void a_loop_ends_with_channels_in_every_state(void **state)
     for (int turns = 0; turns < 12; turns++) {
         ck_open(&k, "ipv4:127.0.0.1:%1,127.0.0.1:%2", NULL);
         if (turns % 2)
-            h2_stop(&k.servers[0]);
+            h2_vanish(&k.servers[0]);
         ck_begin(&k, &call, NULL);
         for (int i = 0; i < turns; i++)
             ck_turn(&k);
@@ -164,7 +164,7 @@ static void who_waits_for_a_dead_server_is_told_why(void **state)
 
     (void)state;
     ck_open(&k, "ipv4:127.0.0.1:%1", NULL);
-    h2_stop(&k.servers[0]);
+    h2_vanish(&k.servers[0]);
     assert_int_equal(belay_channel_ready_wait(k.channel, 50, &error), BELAY_ETIMEDOUT);
     assert_non_null(strstr(error.text, "50 ms"));
     assert_non_null(strstr(error.text, "refused"));
@@ -189,7 +189,7 @@ static void who_waits_keeps_the_channel_awake(void **state)
     o.backoff = &backoff;
     o.idle_timeout_ms = 20;
     ck_open(&k, "ipv4:127.0.0.1:%1", &o);
-    h2_stop(&k.servers[0]);
+    h2_vanish(&k.servers[0]);
     assert_int_equal(belay_channel_ready_wait(k.channel, 300, &error), BELAY_ETIMEDOUT);
     assert_int_not_equal(belay_channel_get_state(k.channel), BELAY_CHANNEL_IDLE);
     ck_close(&k);

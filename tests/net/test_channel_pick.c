@@ -52,7 +52,7 @@ static void pick_first_passes_over_a_dead_address(void **state)
 
     (void)state;
     ck_open(&k, "ipv4:127.0.0.1:%1,127.0.0.1:%2", NULL);
-    h2_stop(&k.servers[0]);
+    h2_vanish(&k.servers[0]);
     ck_call(&k, &call);
     ck_good(&call, "2");
     assert_int_equal(k.servers[1].accepted, 1);
@@ -83,8 +83,8 @@ static void a_channel_without_a_live_address_fails_its_calls(void **state)
 
     (void)state;
     ck_open(&k, "ipv4:127.0.0.1:%1,127.0.0.1:%2", NULL);
-    h2_stop(&k.servers[0]);
-    h2_stop(&k.servers[1]);
+    h2_vanish(&k.servers[0]);
+    h2_vanish(&k.servers[1]);
     ck_call(&k, &call);
     ck_bad(&call, BELAY_GRPC_UNAVAILABLE);
     assert_non_null(strstr(call.message, "connection refused"));
@@ -127,7 +127,7 @@ static void round_robin_leaves_out_what_is_dead_and_takes_it_back(void **state)
 
     (void)state;
     ck_open(&k, "ipv4:127.0.0.1:%1,127.0.0.1:%2", &o);
-    h2_stop(&k.servers[0]);
+    h2_vanish(&k.servers[0]);
     for (int i = 0; i < 4; i++) {
         ck_call(&k, &call);
         ck_good(&call, "2");
@@ -154,7 +154,7 @@ static void a_lost_connection_is_opened_again_by_the_next_call(void **state)
     ck_open(&k, "ipv4:127.0.0.1:%1", NULL);
     ck_call(&k, &call);
     ck_good(&call, "1");
-    h2_stop(&k.servers[0]);
+    h2_vanish(&k.servers[0]);
     ck_until_state(&k, BELAY_CHANNEL_IDLE);
     h2_start_again(&k.servers[0]);
     ck_a_while(&k);

@@ -206,7 +206,7 @@ static void a_call_without_a_connection_is_tried_again(void **state)
 
     (void)state;
     open_with(&k, &o, &script);
-    h2_stop(&k.servers[0]);
+    h2_vanish(&k.servers[0]);
     ck_begin(&k, &call, NULL);
     ck_until_state(&k, BELAY_CHANNEL_TRANSIENT_FAILURE);
     assert_false(call.done);
@@ -216,7 +216,7 @@ static void a_call_without_a_connection_is_tried_again(void **state)
     until_done(&k, &call);
     ck_good(&call, "1");
     assert_int_equal(call.attempts, 1);
-    h2_stop(&k.servers[0]);
+    h2_vanish(&k.servers[0]);
     ck_until_state(&k, BELAY_CHANNEL_IDLE);
     run(&k, &call); /* four times */
     ck_bad(&call, BELAY_GRPC_UNAVAILABLE);

@@ -64,6 +64,7 @@ static void calls_and_connections_are_counted(void **state)
     s = stats_of(&k);
     assert_int_equal(s.connections, 0);
     assert_int_equal(s.ending, 1);
+    assert_non_null(strstr(k.error.text, "GOAWAY"));
     ck_close(&k);
 }
 
@@ -75,7 +76,7 @@ static void failures_and_retries_are_counted(void **state)
 
     (void)state;
     ck_open(&k, "ipv4:127.0.0.1:%1", NULL);
-    h2_stop(&k.servers[0]);
+    h2_vanish(&k.servers[0]);
     ck_call(&k, &call);
     ck_bad(&call, BELAY_GRPC_UNAVAILABLE);
     s = stats_of(&k);
@@ -149,7 +150,7 @@ static void who_waits_for_a_change_hears_of_it(void **state)
 
     (void)state;
     ck_open(&k, "ipv4:127.0.0.1:%1", NULL);
-    h2_stop(&k.servers[0]);
+    h2_vanish(&k.servers[0]);
     assert_int_equal(belay_channel_change_wait(k.channel, (enum belay_channel_state)0, 10, &s),
                      BELAY_EINVAL);
     assert_int_equal(belay_channel_change_wait(k.channel, BELAY_CHANNEL_IDLE, 20, &s),
@@ -185,7 +186,7 @@ static void a_failure_that_is_over_is_not_told_when_it_falls_asleep(void **state
     o.backoff = &backoff;
     o.idle_timeout_ms = 60000;
     ck_open(&k, "ipv4:127.0.0.1:%1", &o);
-    h2_stop(&k.servers[0]);
+    h2_vanish(&k.servers[0]);
     belay_channel_connect(k.channel);
     ck_until_state(&k, BELAY_CHANNEL_TRANSIENT_FAILURE);
     assert_int_equal(k.error.code, BELAY_ECONNECT);

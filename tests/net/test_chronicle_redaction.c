@@ -253,7 +253,7 @@ static void what_was_not_sent_is_wiped(void **state)
     a.string = string;
     assert_int_equal(bl_chronicle_access_new(k.loop, &a, &access, NULL), 0);
     bl_chronicle_access_apply(access, &o);
-    h2_stop(&k.server); /* nobody answers */
+    h2_vanish(&k.server); /* nobody answers */
     kernel_dial(&k, &o);
     patient.wait_for_ready = true;
     for (int i = 0; i < 2; i++)

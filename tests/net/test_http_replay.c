@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "support/place.h"
+
 static struct origin origin;
 
 static int setup(void **state)
@@ -255,7 +257,7 @@ static void a_body_that_cannot_be_had_again_is_not_replayed(void **state)
 
 /* ---- a server that comes back ---- */
 
-static void start_again(struct origin *o, int port)
+static void start_at(struct origin *o, int port)
 {
     char text[16];
 
@@ -267,11 +269,10 @@ static void a_killed_server_costs_nothing_idle(void **state)
 {
     struct origin server;
     struct kit k;
-    int port;
+    int port, place = place_take(&port);
 
     (void)state;
-    origin_start(&server, (const char *const[]){"--reuse-port", NULL});
-    port = server.port;
+    start_at(&server, port);
     kit_open(&k, NULL);
     for (int round = 0; round < 5; round++) {
         struct belay_http_request_options o = request(&server, "POST", "/echo");
@@ -284,10 +285,11 @@ static void a_killed_server_costs_nothing_idle(void **state)
             fail_msg("%d: %s", round, call.error.text);
         call_clear(&call);
         origin_stop(&server, SIGKILL);
-        start_again(&server, port);
+        start_at(&server, port);
     }
     kit_close(&k);
     origin_stop(&server, SIGKILL);
+    close(place);
 }
 
 /* ---- promises ---- */

@@ -12,17 +12,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "support/place.h"
+
 static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 #define PREFACE (sizeof preface - 1)
 #define HEADER  9u
-
-static int socket_of(int family)
-{
-    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-    assert_true(fd >= 0);
-    return fd;
-}
 
 static void bind_unix(struct h2_server *s)
 {
@@ -30,7 +24,8 @@ static void bind_unix(struct h2_server *s)
 
     assert_true(strlen(s->at) < sizeof addr.sun_path);
     strcpy(addr.sun_path, s->at);
-    s->listener = socket_of(AF_UNIX);
+    s->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    assert_true(s->listener >= 0);
     assert_int_equal(bind(s->listener, (struct sockaddr *)&addr, sizeof addr), 0);
 }
 
@@ -38,11 +33,10 @@ static void bind_ip(struct h2_server *s, struct sockaddr *addr, socklen_t len)
 {
     int on = 1;
 
-    s->listener = socket_of(addr->sa_family);
-    setsockopt(s->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (s->place < 0)
+        s->place = place_bind(addr, len);
+    s->listener = place_bind(addr, len);
     setsockopt(s->listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* of what it accepts */
-    assert_int_equal(bind(s->listener, addr, len), 0);
-    assert_int_equal(getsockname(s->listener, addr, &len), 0);
 }
 
 /* On its port again, or any the first time. */
@@ -71,6 +65,7 @@ void h2_start_at(struct h2_server *s, const char *at)
     memset(s, 0, sizeof *s);
     s->at = at;
     s->max = H2_NONE;
+    s->place = -1;
     listen_on(s);
 }
 
@@ -90,13 +85,21 @@ static void drop(struct h2_conn *c)
     c->in_len = c->out_len = c->in_room = c->out_room = 0;
 }
 
-void h2_stop(struct h2_server *s)
+void h2_vanish(struct h2_server *s)
 {
     if (s->listener >= 0)
         close(s->listener);
     s->listener = -1;
     for (unsigned i = 0; i < s->accepted; i++)
         drop(&s->conns[i]);
+}
+
+void h2_stop(struct h2_server *s)
+{
+    h2_vanish(s);
+    if (s->place >= 0)
+        close(s->place);
+    s->place = -1;
 }
 
 void h2_start_again(struct h2_server *s)

@@ -57,6 +57,7 @@ struct h2_conn {
 struct h2_server {
     const char *at; /* NULL: 127.0.0.1 */
     int listener, port;
+    int place; /* holds the port, whether we listen or not */
     bool silent;  /* says nothing of itself */
     bool no_pong; /* does not answer PING */
     bool stingy;  /* one byte at a time */
@@ -77,7 +78,9 @@ void h2_start(struct h2_server *s);
 /* "::1", or the path of a Unix socket, which is the test's to remove; not copied. */
 void h2_start_at(struct h2_server *s, const char *at);
 void h2_stop(struct h2_server *s);
-/* Of one that was stopped: on the same port. */
+/* With all its connections; nobody else gets its port. */
+void h2_vanish(struct h2_server *s);
+/* Of one that vanished: on the same port. */
 void h2_start_again(struct h2_server *s);
 /* Takes what has come, sends what there is. */
 void h2_step(struct h2_server *s);

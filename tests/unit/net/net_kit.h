@@ -50,7 +50,7 @@ struct net_kit_full {
 };
 void net_kit_full_open(struct net_kit_full *f, struct belay_addr *ret);
 void net_kit_full_close(struct net_kit_full *f);
-/* A port of 127.0.0.1 at which nobody listens. */
+/* A port of 127.0.0.1 at which nobody listens, nor will: the same each time. */
 uint16_t net_kit_dead_port(void);
 /* A connected pair: *ret_ours for a stream, the other end, blocking with a limit, as result. */
 int net_kit_pair(struct belay_addr *ret_peer, int *ret_ours);
