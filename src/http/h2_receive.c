@@ -3,8 +3,9 @@
  * What comes in. Bytes are cut into frames here, so that floods are seen before nghttp2 works on
  * them, and so that whatever a frame meant is handed over before the next one is looked at.
  */
+#include <stdio.h>
+
 #include "base/error.h"
-#include "base/text.h"
 #include "http/h2_session.h"
 #include "wire/field.h"
 
@@ -230,15 +231,6 @@ static int on_stream_close(nghttp2_session *nghttp2, int32_t id, uint32_t code, 
     return 0;
 }
 
-static int on_error(nghttp2_session *nghttp2, int lib_code, const char *text, size_t len, void *arg)
-{
-    struct bl_h2_session *s = arg;
-
-    (void)nghttp2, (void)lib_code;
-    bl_text_show(s->why, sizeof s->why, text, len);
-    return 0;
-}
-
 /* Past this the head cannot be taken back. */
 static int before_frame_sent(nghttp2_session *nghttp2, const nghttp2_frame *frame, void *arg)
 {
@@ -265,7 +257,17 @@ static void on_reset_sent(struct bl_h2_session *s, const nghttp2_frame *frame)
         st->refused = st->ex != NULL;
 }
 
-/* The connection ends by a GOAWAY of ours, which carries the code. */
+/* nghttp2 ends the connection by a GOAWAY, which says what the peer has done. */
+static void note_breach(struct bl_h2_session *s, const nghttp2_goaway *goaway)
+{
+    int len = (int)goaway->opaque_data_len;
+
+    s->code = BELAY_EPROTO;
+    snprintf(s->why, sizeof s->why, "the peer breaks the protocol (%s%s%.*s)",
+             nghttp2_http2_strerror(goaway->error_code), len > 0 ? ": " : "", len,
+             len > 0 ? (const char *)goaway->opaque_data : "");
+}
+
 static int on_frame_sent(nghttp2_session *nghttp2, const nghttp2_frame *frame, void *arg)
 {
     struct bl_h2_session *s = arg;
@@ -275,12 +277,8 @@ static int on_frame_sent(nghttp2_session *nghttp2, const nghttp2_frame *frame, v
     if (frame->hd.type == NGHTTP2_RST_STREAM)
         on_reset_sent(s, frame);
     if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR &&
-        !s->code) {
-        s->code = BELAY_EPROTO;
-        if (!*s->why)
-            bl_text_show(s->why, sizeof s->why, nghttp2_http2_strerror(frame->goaway.error_code),
-                         strlen(nghttp2_http2_strerror(frame->goaway.error_code)));
-    }
+        !s->code)
+        note_breach(s, &frame->goaway);
     return 0;
 }
 
@@ -297,7 +295,6 @@ int bl_h2_callbacks_new(nghttp2_session_callbacks **ret)
     nghttp2_session_callbacks_set_on_stream_close_callback(c, on_stream_close);
     nghttp2_session_callbacks_set_before_frame_send_callback(c, before_frame_sent);
     nghttp2_session_callbacks_set_on_frame_send_callback(c, on_frame_sent);
-    nghttp2_session_callbacks_set_error_callback2(c, on_error);
     *ret = c;
     return 0;
 }

@@ -6,7 +6,6 @@
 #include <stdio.h>
 
 #include "base/error.h"
-#include "base/text.h"
 #include "http/h2_session.h"
 #include "wire/field.h"
 

@@ -14,7 +14,6 @@
 #include <stdio.h>
 
 #include "base/error.h"
-#include "base/text.h"
 #include "conn/conn.h"
 #include "http/http_check.h"
 
@@ -115,10 +114,8 @@ static void free_streams(struct bl_h2_session *s, struct bl_list *list)
 
 void bl_h2_note(struct bl_h2_session *s, int code)
 {
-    if (!s->code) {
+    if (!s->code)
         s->code = code;
-        *s->why = '\0';
-    }
     bl_h2_flush_later(s);
 }
 
@@ -127,7 +124,7 @@ void bl_h2_end(struct bl_h2_session *s, uint32_t h2_code, int code, const char *
     bool gone = false, *outer = s->gone;
 
     s->gone = &gone;
-    bl_text_show(s->why, sizeof s->why, why, strlen(why));
+    snprintf(s->why, sizeof s->why, "%s", why);
     s->code = code;
     nghttp2_session_terminate_session(s->nghttp2, h2_code);
     bl_h2_flush(s); /* ends with its death, as s->code says */

@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #include "base/error.h"
-#include "base/text.h"
 #include "http/h2_session.h"
 
 #define SPARE_MAX 32

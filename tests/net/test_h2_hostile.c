@@ -361,6 +361,8 @@ static void end_rightly(const struct evil *evil, bool stingy)
     h2_get(&k, &call);
     if (call.error.code != BELAY_EPROTO && call.error.code != BELAY_ERESET)
         fail_msg("%s: %d (%s)", evil->name, call.error.code, call.error.text);
+    if (!strstr(call.error.text, ": the peer ") && !strstr(call.error.text, ": the response "))
+        fail_msg("%s: %s", evil->name, call.error.text);
     h2_until_closed(&k, 1);
     if (k.server.conns[1].goaway != evil->code &&
         !(evil->or_code && k.server.conns[1].goaway == evil->or_code))
@@ -407,6 +409,31 @@ static size_t name_tests(struct CMUnitTest *tests)
         }
     }
     return n;
+}
+
+/* What else was wrong before, and was borne, is not what the connection ends for. */
+static void the_cause_that_is_told_is_that_of_the_end(void **state)
+{
+    struct belay_http_options o = h2_options();
+    struct call borne = {0}, call = {0};
+    struct h2_kit k;
+
+    (void)state;
+    o.max_replays = BELAY_NONE;
+    h2_open(&k, &o);
+    h2_begin(&k, &borne, NULL);
+    h2_begin(&k, &call, NULL);
+    h2_until_requests(&k, 2);
+    h2_head(&k.server, 0, 0, 1, ":status: 200\nodd: a\001b\n");
+    h2_data(&k.server, 0, H2_END_STREAM, 1, "fine");
+    h2_until(&k, &borne.done);
+    call_clear(&borne);
+    short_ping(&k.server, 0, 3);
+    h2_until(&k, &call.done);
+    assert_null(strstr(call.error.text, "odd"));
+    assert_non_null(strstr(call.error.text, "the peer breaks the protocol (FRAME_SIZE_ERROR"));
+    h2_bad(&call, BELAY_EPROTO, BELAY_MAYBE_SENT);
+    h2_close(&k);
 }
 
 static void the_requests_beside_fail_too_and_all_are_told_once(void **state)
@@ -538,6 +565,7 @@ static void half_a_frame_and_silence_are_a_time_out(void **state)
 int main(void)
 {
     static const struct CMUnitTest others[] = {
+        cmocka_unit_test(the_cause_that_is_told_is_that_of_the_end),
         cmocka_unit_test(the_requests_beside_fail_too_and_all_are_told_once),
         cmocka_unit_test(data_beyond_the_window_of_a_paused_response_is_refused),
         cmocka_unit_test(a_header_bomb_costs_its_request_alone),
