@@ -157,7 +157,7 @@ BELAY_API void belay_channel_connect(struct belay_channel *channel);
  * again. */
 BELAY_API void belay_channel_reset_backoff(struct belay_channel *channel);
 /* fn runs at each change of state, in a later turn; one per channel, NULL takes it away. `error` is
- * why a connection was lost or could not be made; NULL with other changes. */
+ * why a connection was lost, a GOAWAY included, or could not be made; NULL with other changes. */
 typedef void belay_channel_state_fn(struct belay_channel *channel, enum belay_channel_state state,
                                     const struct belay_error *error, void *arg);
 BELAY_API void belay_channel_watch(struct belay_channel *channel, belay_channel_state_fn *fn,

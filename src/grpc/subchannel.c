@@ -192,6 +192,17 @@ static void on_failed(struct belay_conn *conn, const struct belay_error *error, 
     forget_conn(sc);
 }
 
+/* Nothing went wrong, and yet it is why there is no connection. */
+static void remember_farewell(struct bl_sub_conn *sc)
+{
+    struct belay_error error;
+
+    bl_error_set(&error, BELAY_EEOF, BELAY_STAGE_USE,
+                 "the connection to %.160s takes no further calls (GOAWAY)",
+                 belay_endpoint_name(sc->sub->endpoint));
+    bl_channel_remember(sc->sub->channel, &error);
+}
+
 static void on_changed(struct belay_conn *conn, const struct belay_error *lost, void *keeper)
 {
     struct bl_sub_conn *sc = keeper;
@@ -204,6 +215,8 @@ static void on_changed(struct belay_conn *conn, const struct belay_error *lost, 
         lose(sc, false);
         retire(sc, (enum belay_reason)facts->lost_reason); /* what has come in full may be held */
     } else if (facts->draining) {
+        if (sc->ready)
+            remember_farewell(sc);
         lose(sc, sc->running > 0);
         retire(sc, BELAY_REASON_DRAINING);
     } else if (facts->suspect && bl_conn_can_check(conn)) {

@@ -359,6 +359,7 @@ static void a_lost_channel_is_dropped_and_dialled_again(void **state)
 
 static void a_server_that_says_goodbye_is_left(void **state)
 {
+    struct belay_error error;
     struct chronicle_kit k;
 
     (void)state;
@@ -366,6 +367,8 @@ static void a_server_that_says_goodbye_is_left(void **state)
     chk_up(&k);
     h2_goaway(&k.net.servers[0], 0, 0, 0);
     CHK_UNTIL(&k, !belay_chronicle_connected(k.c));
+    assert_true(belay_chronicle_last_error(k.c, &error, NULL));
+    assert_non_null(strstr(error.text, "GOAWAY"));
     chk_next_dial_ms(&k);
     CHK_UNTIL(&k, belay_chronicle_connected(k.c));
     chk_close(&k);
