@@ -183,7 +183,7 @@ static void close_session(struct belay_conn *conn, enum belay_reason reason, voi
     belay_conn_closed(conn);
 }
 
-/* An idle session has nothing of its client but limits, and where its memory comes from. */
+/* An idle session has nothing of its client but limits. */
 static bool move_session(struct belay_conn *conn, void *arg, void *to)
 {
     struct bl_session *session = belay_conn_state(conn);
@@ -192,6 +192,8 @@ static bool move_session(struct belay_conn *conn, void *arg, void *to)
     if (session->running > 0 || !is_allowed(to, session->ops->alpn))
         return false;
     session->http = to;
+    if (session->ops->moved)
+        session->ops->moved(session);
     return true;
 }
 

@@ -186,6 +186,13 @@ static void set_capacity(struct bl_h2_session *s)
     s->base.capacity = s->peer_max < (uint32_t)own ? (int)s->peer_max : own;
 }
 
+static void moved(struct bl_session *base)
+{
+    set_capacity(bl_h2_of(base));
+    belay_conn_set_capacity(base->conn, base->capacity);
+    bl_h2_arm(bl_h2_of(base));
+}
+
 void bl_h2_on_settings(struct bl_h2_session *s)
 {
     s->peer_max =
@@ -351,6 +358,7 @@ static const struct bl_session_ops ops = {
     .detached = bl_h2_detached,
     .check = check,
     .doubt = bl_h2_doubt,
+    .moved = moved,
     .close = close_session,
 };
 

@@ -110,6 +110,8 @@ struct bl_session_ops {
     void (*doubt)(struct bl_exchange *ex, uint64_t since);
     /* It is the session's no more, whoever has said so. */
     void (*detached)(struct bl_session *session, struct bl_exchange *ex);
+    /* Its client is another from now on, whose limits hold. NULL: it has none of them. */
+    void (*moved)(struct bl_session *session);
     /* The connection is being closed: frees the session. Exchanges on it fail, later. */
     void (*close)(struct bl_session *session);
 };

@@ -2,6 +2,8 @@
 /* Several connections that many requests share: how many are dialled, and how they are loaded. */
 #include "h2_kit.h"
 
+#include "belay/cache.h"
+
 static void begin(struct h2_kit *k, struct call *calls, int n)
 {
     for (int i = 0; i < n; i++)
@@ -186,6 +188,59 @@ static void one_that_comes_up_with_no_room_is_not_followed_at_once(void **state)
     h2_close(&k);
 }
 
+static struct belay_http *open_sharing(struct h2_kit *k, struct belay_cache *cache, int max_streams)
+{
+    struct belay_pool_options pool = belay_pool_options_init();
+    struct belay_http_options o = h2_options();
+    struct belay_http *http;
+
+    pool.cache = cache;
+    o.pool = &pool;
+    o.max_streams = max_streams;
+    assert_int_equal(belay_http_open(k->kit.loop, &o, &http, NULL), 0);
+    return http;
+}
+
+/* Of two clients that share their connections each asks for as many at a time as it may. */
+static void a_connection_that_goes_to_another_client_has_its_limit(void **state)
+{
+    (void)state;
+    for (int more = 0; more < 2; more++) {
+        struct belay_cache_options o = belay_cache_options_init();
+        struct belay_cache_policy policy = belay_cache_aggressive();
+        struct call first = {0}, calls[3] = {{0}};
+        struct belay_http *other;
+        struct belay_cache *cache;
+        struct h2_kit k;
+
+        o.policy = &policy;
+        h2_open(&k, NULL);
+        assert_int_equal(belay_cache_open(k.kit.loop, &o, &cache, NULL), 0);
+        belay_http_close(k.kit.http, NULL, NULL);
+        k.kit.http = open_sharing(&k, cache, more ? 1 : 100);
+        other = open_sharing(&k, cache, more ? 100 : 1);
+        begin(&k, &first, 1);
+        h2_until_requests(&k, 1);
+        h2_answer(&k.server, 0, 1, "x");
+        h2_until(&k, &first.done);
+        h2_good(&first, "x");
+        h2_turn(&k);
+        k.kit.http = other;
+        begin(&k, calls, 3);
+        h2_until_requests(&k, 4);
+        assert_int_equal(k.server.accepted, more ? 1 : 3);
+        for (unsigned c = 0; c < k.server.accepted; c++) {
+            for (unsigned i = c == 0; i < k.server.conns[c].requests; i++)
+                h2_answer(&k.server, c, k.server.conns[c].ids[i], "x");
+        }
+        for (int i = 0; i < 3; i++) {
+            h2_until(&k, &calls[i].done);
+            h2_good(&calls[i], "x");
+        }
+        h2_close(&k);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +251,7 @@ int main(void)
         cmocka_unit_test(one_that_is_too_old_is_replaced_without_haste),
         cmocka_unit_test(where_none_may_be_idle_none_is_dialled_before_it_is_wanted),
         cmocka_unit_test(one_that_comes_up_with_no_room_is_not_followed_at_once),
+        cmocka_unit_test(a_connection_that_goes_to_another_client_has_its_limit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
