@@ -298,6 +298,7 @@ static int report(struct load *l)
     struct grpc_tally *t = l->tally;
     bool good = true;
 
+    errno = 0;
     t->elapsed_s = monotonic_s() - l->begin_s;
     t->interrupted_by = l->g->interrupted_by;
     if (t->gave_up && l->schedule.requests > l->schedule.counted)
@@ -309,7 +310,7 @@ static int report(struct load *l)
     else
         grpc_summary_print(t);
     if (!good || ferror(stdout))
-        grpc_output_failed(l->g, EIO);
+        grpc_output_failed(l->g, errno ? errno : EIO);
     if (t->interrupted_by)
         return 128 + t->interrupted_by;
     return t->failed || l->g->stdout_gone ? EXIT_PROBLEM : EXIT_FINE;

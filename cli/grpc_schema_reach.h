@@ -127,9 +127,9 @@ class Reach
             return check(shown, message.SerializePartialAsString(), why, depth + 1);
         reflection->ListFields(message, &fields);
         for (const auto *field : fields) {
-            int n = !field->message_type()   ? 0
+            int n = !field->message_type() ? 0
                     : field->is_repeated() ? reflection->FieldSize(message, field)
-                                             : 1;
+                                           : 1;
 
             for (int i = 0; good && i < n; i++)
                 good = check_within(field->is_repeated()

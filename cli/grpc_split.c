@@ -107,18 +107,18 @@ static enum grpc_split_verdict next_json(struct grpc_split *s, struct bytes *ret
     if (s->at == s->text.len)
         return s->ended ? GRPC_SPLIT_DONE : GRPC_SPLIT_MORE;
     if (is_in_scalar(s)) {
-        size_t n = 1;
-
         if (s->text.data[s->at] && strchr("}],:", s->text.data[s->at])) {
             complain(why, "line %lu: there is a %c where a message would begin", s->line,
                      s->text.data[s->at]);
             return GRPC_SPLIT_BAD;
         }
-        while (s->at + n < s->text.len && !ends_scalar(s->text.data[s->at + n]))
-            n++;
-        if (s->at + n == s->text.len && !s->ended)
+        if (s->scan == s->at)
+            s->scan++;
+        while (s->scan < s->text.len && !ends_scalar(s->text.data[s->scan]))
+            s->scan++;
+        if (s->scan == s->text.len && !s->ended)
             return GRPC_SPLIT_MORE;
-        take(s, n, ret);
+        take(s, s->scan - s->at, ret);
         return GRPC_SPLIT_MESSAGE;
     }
     while (s->scan < s->text.len) {
@@ -195,16 +195,16 @@ static enum grpc_split_verdict next_line(struct grpc_split *s, struct bytes *ret
                                          struct complaint *why)
 {
     const char *newline;
-    size_t left;
 
-    skip_blanks(s);
-    left = s->text.len - s->at;
-    if (left == 0)
+    if (s->scan == s->at)
+        skip_blanks(s);
+    if (s->at == s->text.len)
         return s->ended ? GRPC_SPLIT_DONE : GRPC_SPLIT_MORE;
-    newline = memchr(s->text.data + s->at, '\n', left);
+    newline = memchr(s->text.data + s->scan, '\n', s->text.len - s->scan);
+    s->scan = newline ? (size_t)(newline - s->text.data) : s->text.len;
     if (!newline && !s->ended)
         return GRPC_SPLIT_MORE;
-    return read_line(s, newline ? (size_t)(newline - (s->text.data + s->at)) : left, ret, why);
+    return read_line(s, s->scan - s->at, ret, why);
 }
 
 enum grpc_split_verdict grpc_split_next(struct grpc_split *s, struct bytes *ret,

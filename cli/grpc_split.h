@@ -15,7 +15,7 @@ struct grpc_split {
     enum grpc_format format;
     struct bytes text;
     size_t at;   /* where the next message begins, or the blanks before it */
-    size_t scan; /* how far it has been looked at: of JSON */
+    size_t scan; /* how far it has been looked at */
     int depth;
     bool in_string, escaped;
     bool ended;         /* nothing more comes */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """`belay grpc -n`: many calls, and what is said of them."""
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -30,6 +31,15 @@ class Load(grpc_kit.Case):
         for words in ("100 calls in", "0 failed", "OK: 100", "100 sent, 100 received", "p50", "p99"):
             self.assertIn(words, out)
         self.assertEqual(self.grpc(*ADD, "-n", "10", "-q").stdout, b"")
+
+    def test_a_summary_that_cannot_be_written_says_why(self):
+        for options in ([], ["--json"]):
+            read, write = os.pipe()
+            os.close(read)
+            with open("/dev/full", "wb") as full, os.fdopen(write, "wb") as unread:
+                for out, said in ((full, b"belay: writing to standard output: No space left on device\n"), (unread, b"")):
+                    run = self.start("grpc", self.server.target, *ADD, "-n", "3", *options, stdout=out)
+                    self.assertEqual((run.communicate(timeout=harness.LIMIT)[1], run.returncode), (said, 1))
 
     def test_failures_are_told_by_their_status(self):
         fail = ["shop.Cart/Fail", "-d", '{"status": 7, "message": "not you"}', "-n", "5"]

@@ -122,6 +122,24 @@ static void what_begins_no_message_is_refused(void **state)
     assert_bad("there is a ,");
 }
 
+static void what_has_been_looked_at_is_not_looked_at_again(void **state)
+{
+    static const struct {
+        enum grpc_format format;
+        const char *text;
+    } starts[] = {{GRPC_JSON, "{\"a\""}, {GRPC_JSON, "123"}, {GRPC_HEX, "4a4b"}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++) {
+        grpc_split_begin(&split, starts[i].format);
+        give(starts[i].text);
+        assert_verdict(GRPC_SPLIT_MORE);
+        assert_int_equal(split.scan, split.text.len);
+        assert_verdict(GRPC_SPLIT_MORE);
+        grpc_split_free(&split);
+    }
+}
+
 static void a_nul_is_for_whoever_reads_the_message(void **state)
 {
     (void)state;
@@ -370,6 +388,7 @@ int main(void)
         cmocka_unit_test_teardown(a_number_at_the_end_is_whole_when_nothing_more_comes, tear_down),
         cmocka_unit_test_teardown(json_without_an_end_is_refused_with_its_line, tear_down),
         cmocka_unit_test_teardown(what_begins_no_message_is_refused, tear_down),
+        cmocka_unit_test_teardown(what_has_been_looked_at_is_not_looked_at_again, tear_down),
         cmocka_unit_test_teardown(a_nul_is_for_whoever_reads_the_message, tear_down),
         cmocka_unit_test_teardown(lines_of_hex_are_messages, tear_down),
         cmocka_unit_test_teardown(half_a_byte_is_no_hex, tear_down),
