@@ -68,11 +68,18 @@ void bl_chronicle_end_leaving(struct belay_chronicle *c)
         belay_channel_close(BL_LIST_OF(at, struct leaving, link)->channel, NULL, NULL);
 }
 
-/* The server's wish, not a failure: it finishes what it has. */
+/* The server's wish, not a failure: it finishes what it has. It may be connecting, where a call that
+ * the server refused with it is attempted again. */
 static bool was_sent_away(const struct belay_channel *channel)
 {
-    return !belay_channel_is_closed(channel) &&
-           belay_channel_get_state(channel) == BELAY_CHANNEL_IDLE;
+    bool ending = false;
+
+    BL_CP_EACH_SUB(sub, &channel->cp)
+    {
+        ending |= sub->ending > 0;
+    }
+    return ending && !belay_channel_is_closed(channel) &&
+           belay_channel_get_state(channel) != BELAY_CHANNEL_READY;
 }
 
 void bl_chronicle_close_channel(struct belay_chronicle *c, struct belay_channel *channel)

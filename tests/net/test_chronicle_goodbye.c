@@ -7,6 +7,11 @@ static void say_nothing(struct h2_server *s, unsigned conn, uint32_t id)
     (void)s, (void)conn, (void)id;
 }
 
+static void answer_new(struct h2_server *s, unsigned conn, uint32_t id)
+{
+    ck_answer(s, conn, id, "new");
+}
+
 static void never(const void *response, size_t len, const struct belay_rpc_result *result,
                   void *arg)
 {
@@ -65,6 +70,30 @@ static void calls_under_way_finish_beside_the_next_session(void **state)
     ck_good(&call, "late");
     ck_until_closed(&k.net, 0, 0);
     assert_true(belay_chronicle_connected(k.c));
+    chk_close(&k);
+}
+
+/* Which is attempted again, on that channel: it is CONNECTING, and not IDLE. */
+static void a_call_that_was_refused_meanwhile_takes_nothing_from_the_others(void **state)
+{
+    struct ck_call call, refused;
+    struct chronicle_kit k;
+
+    (void)state;
+    open_with_a_call(&k, &call);
+    k.net.channel = belay_chronicle_channel(k.c);
+    ck_begin(&k.net, &refused, NULL);
+    k.net.channel = NULL;
+    ck_until_requests(&k.net, 0, 2);
+    k.net.servers[0].on_request = answer_new;
+    be_sent_away(&k); /* with the first alone */
+    until_connected_again(&k);
+    CHK_UNTIL(&k, refused.done);
+    ck_good(&refused, "new");
+    assert_false(call.done);
+    ck_answer(&k.net.servers[0], 0, 1, "late");
+    CHK_UNTIL(&k, call.done);
+    ck_good(&call, "late");
     chk_close(&k);
 }
 
@@ -170,6 +199,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(calls_under_way_finish_beside_the_next_session),
+        cmocka_unit_test(a_call_that_was_refused_meanwhile_takes_nothing_from_the_others),
         cmocka_unit_test(one_that_is_replaced_is_closed_with_its_calls),
         cmocka_unit_test(its_end_ends_those_that_were_left_to_finish),
         cmocka_unit_test(a_channel_that_is_sent_away_takes_no_further_calls),
