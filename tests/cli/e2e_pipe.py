@@ -182,12 +182,11 @@ class Pipe(harness.PipeCase):
         self.assertRegex(err, r"belay: .*: 11 bytes read and not sent\n$")
 
     def test_once_connects_until_it_could(self):
-        port = self.peer.port
         self.peer.close()
         run = self.begin("--once", "--json", self.peer.address)
         while b"failed_to_connect" not in run.stderr.readline():
             pass
-        with Peer(port=port) as again:
+        with Peer(self.peer.place) as again:
             again.accept().close()
             self.ended(run)
 

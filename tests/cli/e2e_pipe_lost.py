@@ -77,7 +77,6 @@ class Lost(harness.PipeCase):
                               r"belay: tcp://.*: connected\n$")
 
     def test_input_that_comes_while_there_is_no_connection_is_sent_then(self):
-        port = self.peer.port
         run = self.begin(self.peer.address, "--json")
         conn = self.peer.accept()
         run.stdin.write(b"one")
@@ -86,7 +85,7 @@ class Lost(harness.PipeCase):
         self.event(run, "disconnected")
         run.stdin.write(b"two")
         self.event(run, "failed_to_connect")
-        with Peer(port=port) as again:
+        with Peer(self.peer.place) as again:
             conn = again.accept()
             self.assertEqual(conn.read(3), b"two")
             run.stdin.close()
@@ -210,7 +209,6 @@ class Lost(harness.PipeCase):
     # ---- what waits ----
 
     def test_a_full_buffer_makes_the_input_wait_and_drops_nothing(self):
-        port = self.peer.port
         self.peer.close()
         run = self.begin("--buffer", "64k", "-N", "--json", self.peer.address)
         self.event(run, "failed_to_connect")
@@ -218,7 +216,7 @@ class Lost(harness.PipeCase):
         while done - pipe_holds(run.stdin) < 65536 or pipe_holds(run.stdin) < 65536:
             done += write_without_waiting(run.stdin, NUMBERS[done:])
         self.assertEqual(done - pipe_holds(run.stdin), 65536)  # no more than that was read
-        with Peer(port=port) as again:
+        with Peer(self.peer.place) as again:
             conn = again.accept()
             got = conn.read(65536)
             run.stdin.close()

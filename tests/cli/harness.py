@@ -11,6 +11,7 @@ import re
 import select
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -34,12 +35,26 @@ _servers = []
 _certs = None
 
 
-class Origin:
-    """belay-origin on a port of its own, or on the one given."""
+class Place:
+    """A port that nobody else gets, and that refuses who dials it until somebody of this test listens."""
 
-    def __init__(self, *options, port=0):
+    def __init__(self):
+        self.socket = socket.socket()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+
+    def __del__(self):
+        self.socket.close()
+
+
+class Origin:
+    """belay-origin on a port of its own, or at the place given."""
+
+    def __init__(self, *options, place=None):
         self.options = options
-        self.start(port)
+        self.start(place.port if place else 0)
+        self.place = place
         _servers.append(self)
 
     def start(self, port):
@@ -73,10 +88,9 @@ class Origin:
             pass
 
     def restart(self, how):
-        """The same port again, from the thread that started it: a server dies with its parent *thread*."""
-        port = self.port
+        """At its place again, from the thread that started it: a server dies with its parent *thread*."""
         self.end(how)
-        self.start(port)
+        self.start(self.place.port)
 
 
 class Scripted:

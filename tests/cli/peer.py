@@ -81,19 +81,22 @@ def unacknowledged(conn):
 
 
 class Peer:
-    """A listening socket, on a port of its own, on the one given, or on a path."""
+    """A listening socket, on a place of its own, on the one given, or on a path."""
 
-    def __init__(self, port=0, path=None, receive_buffer=0):
+    def __init__(self, place=None, path=None, receive_buffer=0):
         self.conns = []
         self.listener = socket.socket(socket.AF_UNIX if path else socket.AF_INET)
-        if not path:
-            self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if receive_buffer:
             self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.listener.bind(path or ("127.0.0.1", port))
+        if path:
+            self.listener.bind(path)
+        else:
+            self.place = place or harness.Place()
+            self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self.listener.bind(("127.0.0.1", self.place.port))
         self.listener.listen()
         self.listener.settimeout(harness.LIMIT)
-        self.port = 0 if path else self.listener.getsockname()[1]
+        self.port = 0 if path else self.place.port
         self.address = f"unix://{path}" if path else f"tcp://127.0.0.1:{self.port}"
 
     def __enter__(self):
