@@ -6,23 +6,6 @@
 
 #define EVERY_MS 100
 
-static void set_share(const struct get *g, struct progress_facts *f, int64_t now)
-{
-    int64_t passed = now - g->begin_ms - g->o->warm_up_ms;
-
-    f->share = -1;
-    f->left_us = UINT64_MAX;
-    f->warming_up = passed < 0;
-    if (f->all > 0) {
-        f->share = (double)f->done / (double)f->all;
-        if (g->recent.rate > 0 && f->share < 1)
-            f->left_us = (uint64_t)((double)((uint64_t)f->all - f->done) / g->recent.rate * 1e6);
-    } else if (g->o->for_ms > 0 && passed >= 0) {
-        f->share = (double)passed / (double)g->o->for_ms;
-        f->left_us = passed < g->o->for_ms ? (uint64_t)(g->o->for_ms - passed) * 1000 : 0;
-    }
-}
-
 static void redraw(void *arg)
 {
     struct get *g = arg;
@@ -39,8 +22,7 @@ static void redraw(void *arg)
     belay_pool_get_stats(belay_http_pool(g->http), &pool);
     f.connections = pool.idle + pool.in_use;
     f.dialing = pool.dialing;
-    f.waiting = pool.waiting;
-    set_share(g, &f, now);
+    progress_share(&f, now - g->begin_ms - g->o->warm_up_ms, g->o->for_ms);
     say_transient(progress_line(&f, say_width(), line));
     belay_timer_start(g->redraw, EVERY_MS);
 }

@@ -248,24 +248,19 @@ static void make_calls(struct load *l)
 static void redraw(void *arg)
 {
     struct load *l = arg;
-    struct progress_facts f = {
-        .share = -1, .left_us = UINT64_MAX, .connections = 1, .colours = say_has_colours(2)};
-    int64_t now = belay_loop_now_ms(l->g->loop), passed = now - l->begin_ms - l->g->o->warm_up_ms;
+    struct belay_channel_stats channel = belay_channel_stats_init();
+    struct progress_facts f = {.colours = say_has_colours(2)};
+    int64_t now = belay_loop_now_ms(l->g->loop);
     char line[PROGRESS_LINE_MAX];
 
     f.done = l->tally->calls;
     f.failed = l->tally->failed;
     f.all = l->schedule.requests;
     f.rate = progress_rate(&l->recent, now, f.done);
-    f.warming_up = passed < 0;
-    if (f.all > 0) {
-        f.share = (double)f.done / (double)f.all;
-        if (f.rate > 0 && f.share < 1)
-            f.left_us = (uint64_t)((double)((uint64_t)f.all - f.done) / f.rate * 1e6);
-    } else if (l->g->o->for_ms > 0 && passed >= 0) {
-        f.share = (double)passed / (double)l->g->o->for_ms;
-        f.left_us = passed < l->g->o->for_ms ? (uint64_t)(l->g->o->for_ms - passed) * 1000 : 0;
-    }
+    belay_channel_get_stats(l->g->channel, &channel);
+    f.connections = channel.connections;
+    f.dialing = channel.connecting;
+    progress_share(&f, now - l->begin_ms - l->g->o->warm_up_ms, l->g->o->for_ms);
     say_transient(progress_line(&f, say_width(), line));
     belay_timer_start(l->redraw, EVERY_MS);
 }

@@ -132,3 +132,18 @@ double progress_rate(struct progress_rate *recent, int64_t now_ms, uint64_t done
     recent->done = done;
     return recent->rate;
 }
+
+void progress_share(struct progress_facts *f, int64_t passed_ms, int64_t for_ms)
+{
+    f->share = -1;
+    f->left_us = UINT64_MAX;
+    f->warming_up = passed_ms < 0;
+    if (f->all > 0) {
+        f->share = (double)f->done / (double)f->all;
+        if (f->rate > 0 && f->share < 1)
+            f->left_us = (uint64_t)((double)((uint64_t)f->all - f->done) / f->rate * 1e6);
+    } else if (for_ms > 0 && passed_ms >= 0) {
+        f->share = (double)passed_ms / (double)for_ms;
+        f->left_us = passed_ms < for_ms ? (uint64_t)(for_ms - passed_ms) * 1000 : 0;
+    }
+}

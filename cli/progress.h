@@ -14,7 +14,6 @@ struct progress_facts {
     double share; /* of all that is to be done, 0 to 1; negative: not known */
     double rate;  /* done per second, of late */
     uint32_t connections, dialing;
-    uint32_t waiting; /* requests waiting for a connection */
     bool warming_up, colours;
     uint64_t left_us; /* until the end; UINT64_MAX: not known */
 };
@@ -26,6 +25,10 @@ struct progress_rate {
     int64_t at_ms;
 };
 double progress_rate(struct progress_rate *recent, int64_t now_ms, uint64_t done);
+
+/* How much of it is done, and how long the rest takes: of so many, else of the time that is to pass.
+ * `passed_ms` is since the end of the warm-up; `for_ms` is 0 or less where no time is set. */
+void progress_share(struct progress_facts *facts, int64_t passed_ms, int64_t for_ms);
 
 /* At most `width` columns; what matters least is left out first. */
 const char *progress_line(const struct progress_facts *facts, size_t width,

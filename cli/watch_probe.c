@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * How a service is connected to, and what of it counts as up. Over a stream: connected, then --send
- * and --expect, then --check. Of http:// and https://: a request whose answer is good, then --check;
- * grpc:// and grpcs:// are asked for their health instead. Its connections are the client's, so that a server which closes an idle one is not down: it is
- * asked at once, but once only until it is due anyway.
+ * and --expect, then --check. Of http:// and https://: a request whose answer is good, of grpc:// and
+ * grpcs:// their health, then --check. Connections are those of the client or the channel, so that a
+ * server which closes an idle one is not down: it is asked at once, but once only until it is due
+ * anyway.
  */
 #include <stdio.h>
 #include <stdlib.h>
