@@ -17,7 +17,7 @@ void h2_open(struct h2_kit *k, const struct belay_http_options *options)
     struct belay_http_options o = h2_options();
 
     h2_start(&k->server);
-    kit_open(&k->kit, options ? options : &o);
+    kit_open_steady(&k->kit, options ? options : &o);
 }
 
 void h2_close(struct h2_kit *k)

@@ -7,21 +7,33 @@
 
 #define LIMIT_MS 20000
 
-void kit_open(struct kit *k, const struct belay_http_options *options)
+static void open_by(struct kit *k, const struct belay_http_options *options,
+                    const struct belay_clock *clock)
 {
     struct belay_loop_options o = belay_loop_options_init();
     struct belay_world world = belay_world_init();
     struct belay_error error;
 
-    memset(k, 0, sizeof *k);
     failing_alloc_init(&k->memory);
-    steady_clock_init(&k->clock);
     world.allocator = &k->memory.allocator;
-    world.clock = &k->clock.clock;
+    world.clock = clock;
     o.world = &world;
     assert_int_equal(belay_loop_new(&o, &k->loop, &error), 0);
     if (belay_http_open(k->loop, options, &k->http, &error) < 0)
         fail_msg("%s", error.text);
+}
+
+void kit_open(struct kit *k, const struct belay_http_options *options)
+{
+    memset(k, 0, sizeof *k);
+    open_by(k, options, NULL);
+}
+
+void kit_open_steady(struct kit *k, const struct belay_http_options *options)
+{
+    memset(k, 0, sizeof *k);
+    steady_clock_init(&k->clock);
+    open_by(k, options, &k->clock.clock);
 }
 
 void kit_close(struct kit *k)

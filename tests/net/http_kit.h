@@ -14,13 +14,15 @@
 
 struct kit {
     struct failing_alloc memory; /* what the loop allocates: none may be left at the end */
-    struct steady_clock clock;
+    struct steady_clock clock; /* of kit_open_steady */
     struct belay_loop *loop;
     struct belay_http *http;
 };
 
 /* `options` may be NULL. */
 void kit_open(struct kit *k, const struct belay_http_options *options);
+/* By a steady clock: for servers that the test itself turns, as others go by the machine's. */
+void kit_open_steady(struct kit *k, const struct belay_http_options *options);
 /* Frees the loop with all on it; nothing may be left. */
 void kit_close(struct kit *k);
 /* Waits for a millisecond at most. */

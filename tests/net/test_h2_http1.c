@@ -24,7 +24,7 @@ static void open_scene(struct scene *s, enum belay_http_versions versions, const
 
     h2_start(&s->k.server);
     tls_front_start(&s->front, s->k.server.port, "in HTTP/1.1");
-    kit_open(&s->k.kit, &o);
+    kit_open_steady(&s->k.kit, &o);
     belay_http_close(s->k.kit.http, NULL, NULL);
     tls.no_verify = true;
     assert_int_equal(belay_tls_new(s->k.kit.loop, &tls, &s->tls, NULL), 0);
