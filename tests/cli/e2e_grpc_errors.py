@@ -216,9 +216,8 @@ class Errors(grpc_kit.Case):
 
     @unittest.skipUnless(os.path.exists("/usr/sbin/nginx"), "nginx is not installed")
     def test_servers_of_the_web_are_told(self):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        place = harness.Place()
+        port = place.port
         (self.dir / "conf").write_text(NGINX.format(dir=self.dir, port=port))
         nginx = subprocess.Popen(["/usr/sbin/nginx", "-p", self.dir, "-c", self.dir / "conf"],
                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

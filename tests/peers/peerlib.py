@@ -53,16 +53,18 @@ class Peer:
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
+_held = []
+
+
 def free_ports(n):
-    """Ports that nobody has now: the servers here cannot print the one they chose."""
+    """Ports that nobody has: the servers here cannot print the one they chose. A socket that is bound to each
+    keeps others from it, be they connections; a server that may use addresses again, as all here, may listen."""
     held = [socket.socket() for _ in range(n)]
-    try:
-        for s in held:
-            s.bind(("127.0.0.1", 0))
-        return [s.getsockname()[1] for s in held]
-    finally:
-        for s in held:
-            s.close()
+    for s in held:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.bind(("127.0.0.1", 0))
+    _held.extend(held)
+    return [s.getsockname()[1] for s in held]
 
 
 class Checks:
