@@ -110,6 +110,18 @@ static void note_status(struct bl_h2_head *h, struct bl_span value)
         h->failed = BELAY_EPROTO;
 }
 
+/* It is too long. What is left of the block is decoded, as it must be, but no field is looked at:
+ * each byte of it may stand for thousands. */
+static int refuse_head(struct bl_h2_session *s, int32_t id)
+{
+    s->head.failed = BELAY_ELIMIT;
+    s->head_stream = stream_of(s, id);
+    s->head_done = true;
+    if (nghttp2_submit_rst_stream(s->nghttp2, NGHTTP2_FLAG_NONE, id, NGHTTP2_CANCEL) != 0)
+        bl_h2_note(s, BELAY_ENOMEM);
+    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+}
+
 #define LENGTH     "content-length"
 #define LENGTH_LEN (sizeof LENGTH - 1)
 
@@ -124,15 +136,15 @@ static int on_header(nghttp2_session *nghttp2, const nghttp2_frame *frame, const
     struct bl_span v = bl_span((const char *)value, value_len);
     uint64_t length;
 
-    (void)nghttp2, (void)frame, (void)flags;
+    (void)nghttp2, (void)flags;
     h->bytes += name_len + value_len + 4;
     if (name_len > 0 && name[0] == ':') {
         if (bl_span_equal(n, bl_span_of(":status")))
             note_status(h, v);
         return 0;
     }
-    if (h->bytes > limits->header_bytes || h->n >= limits->headers)
-        h->failed = BELAY_ELIMIT;
+    if (BL_UNLIKELY(h->bytes > limits->header_bytes || h->n >= limits->headers))
+        return refuse_head(s, frame->hd.stream_id);
     if (h->failed)
         return 0;
     if (name_len == LENGTH_LEN && memcmp(name, LENGTH, LENGTH_LEN) == 0 &&
