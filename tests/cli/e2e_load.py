@@ -96,10 +96,13 @@ class Load(harness.Case):
         self.assertGreater(s["requests"], 1)
 
     def test_the_warm_up_is_left_out(self):
-        s = self.json("--warm-up", "200ms", "-n", "10", origin.url + "/delay/1")
-        self.assertEqual(s["requests"], 10)
-        self.assertLess(s["elapsed_s"], 1)
-        self.assertGreater(s["connections"]["reused"], 20)
+        for _ in range(5):  # on a busy machine ten requests may take as long
+            s = self.json("--warm-up", "200ms", "-n", "10", origin.url + "/delay/1")
+            self.assertEqual(s["requests"], 10)
+            self.assertGreater(s["connections"]["reused"], 20)
+            if s["elapsed_s"] < 0.2:
+                break
+        self.assertLess(s["elapsed_s"], 0.2)
 
     def test_closings_have_reasons(self):
         closing = harness.Origin("--close-after", "10")
