@@ -362,7 +362,7 @@ static void end_rightly(const struct evil *evil, bool stingy)
     if (call.error.code != BELAY_EPROTO && call.error.code != BELAY_ERESET &&
         call.error.code != BELAY_ELIMIT)
         fail_msg("%s: %d (%s)", evil->name, call.error.code, call.error.text);
-    if (!strstr(call.error.text, ": the peer ") && !strstr(call.error.text, ": the response "))
+    if (!strstr(call.error.text, ": the peer ") && !strstr(call.error.text, ": the response"))
         fail_msg("%s: %s", evil->name, call.error.text);
     h2_until_closed(&k, 1);
     if (k.server.conns[1].goaway != evil->code &&
