@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One call, from belay_rpc_start to on_done. rpc.c: its life; rpc_make.c: from the caller's options;
- * rpc_attempt.c: the request it is; rpc_send.c: messages going out; rpc_receive.c: what comes in; rpc_result.c: what it came to;
- * unary.c: one message each way.
+ * rpc_fields.c: metadata; rpc_attempt.c: the request it is; rpc_send.c: messages going out;
+ * rpc_receive.c: what comes in; rpc_result.c: what it came to; unary.c: one message each way;
+ * unary_wait.c, rpc_stream.c: for those who block.
  *
  *     NEW --credentials--> WAITING --a connection--> RUNNING --status--> DONE
  *      ^                      ^                         |
@@ -160,9 +161,9 @@ struct belay_rpc {
 };
 
 /*
- * belay_rpc_start in a home (channel_calls.c has belay_rpc_start itself, and belay_channel_unary;
- * unary_wait.c has belay_channel_unary_wait); whether there is room for one more is the home's affair. On 0 `want`
- * or `left` has been called or will be. Errors: BELAY_EINVAL, BELAY_ENOMEM.
+ * belay_rpc_start in a home (channel_calls.c has belay_rpc_start itself, and belay_channel_unary);
+ * whether there is room for one more is the home's affair. On 0 `want` or `left` has been called or
+ * will be. Errors: BELAY_EINVAL, BELAY_ENOMEM.
  */
 int bl_rpc_start(struct bl_rpc_home *home, const char *method,
                  const struct belay_rpc_options *options,
@@ -180,9 +181,9 @@ int bl_rpc_write_only(struct belay_rpc *rpc, const void *message, size_t len);
 
 /*
  * A WAITING call goes over that connection. `http` has no time limits of its own, HTTP/2 only, and
- * max_header_bytes of max_metadata_bytes. On 0 it is RUNNING, off the
- * home's list, with rpc->place = place; or there was no memory, `freed` has been called already,
- * and it fails later. Calls none of the user's back.
+ * max_header_bytes of max_metadata_bytes. On 0 it is RUNNING, off the home's list, with rpc->place =
+ * place; or there was no memory, `freed` has been called already, and it fails later. Calls none of
+ * the user's back.
  *
  * BELAY_EAGAIN  the connection carries as many as it can; nothing has changed
  * BELAY_ESTALE  it is gone, or going
