@@ -6,7 +6,7 @@ void lent_begin(struct lent *s, const char *const *answers)
 {
     memset(s, 0, sizeof *s);
     scripted_start(&s->server, answers);
-    kit_open(&s->kit, NULL);
+    kit_open_steady(&s->kit, NULL);
 }
 
 void lent_end(struct lent *s)

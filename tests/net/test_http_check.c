@@ -251,7 +251,7 @@ static void bad_checks_are_refused_by_name(void **state)
     struct belay_error error;
     struct kit k;
 
-    kit_open(&k, NULL);
+    kit_open_steady(&k, NULL);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         assert_int_equal(belay_http_connector(k.http, &cases[i].check, &connector, &error),
                          BELAY_EINVAL);

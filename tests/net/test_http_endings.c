@@ -219,7 +219,7 @@ static void every_callback_may_end_it_all(void **state)
             s.place = place;
             s.deed = deed;
             scripted_start(&s.server, answers);
-            kit_open(&s.kit, NULL);
+            kit_open_steady(&s.kit, NULL);
             start(&s);
             play(&s);
             check(&s);

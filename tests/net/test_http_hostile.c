@@ -45,7 +45,7 @@ static void credentials_live_as_long_as_they_are_sent(void **state)
     redirect_to(texts[3], &s, NULL, "/4");
     redirect_to(texts[4], &s, NULL, "/5");
     redirect_to(texts[5], &s, NULL, "/6");
-    kit_open(&k, &client);
+    kit_open_steady(&k, &client);
     o.url = scripted_url(&s, "/0");
     o.max_redirects = 10;
     call_start(&k, &call, &o);
@@ -88,7 +88,7 @@ static void what_follows_a_paused_response_is_not_the_next_one(void **state)
 
     (void)state;
     scripted_start(&s, answers);
-    kit_open(&k, NULL);
+    kit_open_steady(&k, NULL);
     o.url = scripted_url(&s, "/");
     call_start(&k, &call, &o);
     while (call.heads == 0) {
@@ -145,7 +145,7 @@ static void moment_begin(struct moment *m, const char *const *answers)
 
     memset(m, 0, sizeof *m);
     scripted_start(&m->server, answers);
-    kit_open(&m->kit, NULL);
+    kit_open_steady(&m->kit, NULL);
     assert_int_equal(pipe(m->pipe), 0);
     scripted_get(&m->server, &m->kit, &first, "/first");
     assert_int_equal(first.status, 200);
@@ -222,7 +222,7 @@ static void a_post_made_in_on_done_reuses_the_connection(void **state)
 
     (void)state;
     scripted_start(&s, answers);
-    kit_open(&k, NULL);
+    kit_open_steady(&k, NULL);
     o.method = "POST";
     o.url = scripted_url(&s, "/");
     call_start(&k, &call, &o);
@@ -254,7 +254,7 @@ static void what_may_have_been_sent_once_stays_so(void **state)
     pool.connect_retry_count = BELAY_NONE;
     client.pool = &pool;
     scripted_start(&s, answers);
-    kit_open(&k, &client);
+    kit_open_steady(&k, &client);
     o.method = "PUT";
     o.url = scripted_url(&s, "/");
     call_start(&k, &call, &o);
@@ -308,7 +308,7 @@ static void hosts_that_are_asked_once_are_forgotten(void **state)
     client.route = &route;
     client.on_route = lead_nowhere;
     client.max_targets = 8;
-    kit_open(&k, &client);
+    kit_open_steady(&k, &client);
     for (int i = 0; i < 300; i++) {
         struct belay_http_request_options o = belay_http_request_options_init();
         struct call call = {0};
@@ -341,7 +341,7 @@ static void protocols_are_not_switched_unasked(void **state)
 
     (void)state;
     scripted_start(&s, answers);
-    kit_open(&k, NULL);
+    kit_open_steady(&k, NULL);
     scripted_get(&s, &k, &call, "/");
     assert_int_equal(call.error.code, BELAY_EPROTO);
     assert_non_null(strstr(call.error.text, "101"));

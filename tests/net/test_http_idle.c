@@ -24,7 +24,7 @@ static void a_408_on_an_idle_connection_is_the_peers_close(void **state)
 
     (void)state;
     scripted_start(&s, answers);
-    kit_open(&k, NULL);
+    kit_open_steady(&k, NULL);
     expect_ok(&s, &k, &first);
     scripted_say(&s, 0, TIMEOUT);
     kit_await_closed(&k, BELAY_REASON_PEER_CLOSED, 1);
@@ -45,7 +45,7 @@ static void anything_else_on_an_idle_connection_is_unhealthy(void **state)
 
     (void)state;
     scripted_start(&s, answers);
-    kit_open(&k, NULL);
+    kit_open_steady(&k, NULL);
     expect_ok(&s, &k, &first);
     scripted_say(&s, 0, OK);
     kit_await_closed(&k, BELAY_REASON_UNHEALTHY, 1);
@@ -64,7 +64,7 @@ static void a_408_to_the_next_request_is_a_close_that_came_late(void **state)
 
     (void)state;
     scripted_start(&s, answers);
-    kit_open(&k, NULL);
+    kit_open_steady(&k, NULL);
     expect_ok(&s, &k, &first);
     expect_ok(&s, &k, &second);
     assert_int_equal(second.heads, 1);
@@ -85,7 +85,7 @@ static void a_408_to_the_first_request_is_its_response(void **state)
 
     (void)state;
     scripted_start(&s, answers);
-    kit_open(&k, NULL);
+    kit_open_steady(&k, NULL);
     scripted_get(&s, &k, &call, "/");
     assert_int_equal(call.error.code, 0);
     assert_int_equal(call.status, 408);
@@ -105,7 +105,7 @@ static void a_promise_is_over_when_the_next_response_makes_none(void **state)
 
     (void)state;
     scripted_start(&s, answers);
-    kit_open(&k, NULL);
+    kit_open_steady(&k, NULL);
     for (int i = 0; i < 4; i++) {
         struct call call = {0};
 
@@ -135,7 +135,7 @@ static void a_redirect_with_an_endless_body_is_left_behind(void **state)
     memset(endless, 'x', sizeof endless - 1);
     memcpy(endless, head, sizeof head - 1);
     scripted_start(&s, answers);
-    kit_open(&k, NULL);
+    kit_open_steady(&k, NULL);
     o.url = scripted_url(&s, "/");
     o.max_redirects = 1;
     call_start(&k, &call, &o);

@@ -137,7 +137,7 @@ static void leases_that_will_not_do_are_refused(void **state)
     o.lease = &s.lease;
     assert_int_equal(belay_http_open(s.kit.loop, NULL, &other, NULL), 0);
     assert_int_equal(belay_http_request(other, &o, NULL, NULL, NULL), BELAY_EINVAL);
-    kit_open(&k, NULL);
+    kit_open_steady(&k, NULL);
     assert_int_equal(belay_http_request(k.http, &o, NULL, NULL, NULL), BELAY_EINVAL);
     kit_close(&k);
     http_lease = s.lease;

@@ -36,10 +36,10 @@ static const struct limit limits[] = {
      BELAY_MAYBE_SENT},
     {"/hang", 0, 0, 100, 0, BELAY_ETIMEDOUT, "no byte came or went within 100 ms",
      BELAY_MAYBE_SENT},
-    {"/hang-after-headers", 0, 50, 200, 0, BELAY_ETIMEDOUT, "no byte came or went within 200 ms",
+    {"/hang-after-headers", 0, 150, 200, 0, BELAY_ETIMEDOUT, "no byte came or went within 200 ms",
      BELAY_ANSWERED},
-    {"/drip/1000?ms=20", 200, 100, 100, 0, BELAY_ETIMEDOUT,
-     "no complete response came within 200 ms", BELAY_ANSWERED},
+    {"/drip/1000?ms=20", 300, 200, 200, 0, BELAY_ETIMEDOUT,
+     "no complete response came within 300 ms", BELAY_ANSWERED},
     {"/drip/1000?ms=20", 0, 0, 0, 1000, BELAY_ESLOW, "less than 1000 bytes per second",
      BELAY_ANSWERED},
 };
@@ -82,7 +82,7 @@ static void a_slow_response_within_its_limits_comes_whole(void **state)
     struct kit k;
 
     (void)state;
-    h.min_rate_window_ms = 100;
+    h.min_rate_window_ms = 300;
     kit_open(&k, &h);
     o.url = origin_url(&origin, "/drip/60?ms=10");
     o.idle_timeout_ms = 400;

@@ -40,7 +40,7 @@ static void open_scene(struct scene *s, const char *const *answers, int64_t chec
 
     memset(s, 0, sizeof *s);
     scripted_start(&s->server, answers);
-    kit_open(&s->kit, NULL);
+    kit_open_steady(&s->kit, NULL);
     assert_int_equal(belay_http_connector(s->kit.http, &check, &o.connector, NULL), 0);
     o.retry_delay_ms = 5;
     o.check_interval_ms = check_interval_ms;

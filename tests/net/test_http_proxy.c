@@ -40,7 +40,7 @@ static void open_through(const char *text, bool tunnel, belay_http_route_fn *on_
     struct belay_loop *loop;
     char url[200];
 
-    kit_open(&w.kit, NULL); /* the proxy is of the loop, and the client is made after it */
+    kit_open_steady(&w.kit, NULL); /* the proxy is of the loop, and the client is made after it */
     loop = w.kit.loop;
     belay_http_close(w.kit.http, NULL, NULL);
     snprintf(url, sizeof url, text, w.proxy->port, w.proxy->port);
@@ -396,7 +396,7 @@ static void a_clients_route_is_copied(void **state)
 
     (void)state;
     begin(answers, answers);
-    kit_open(&w.kit, NULL);
+    kit_open_steady(&w.kit, NULL);
     belay_http_close(w.kit.http, NULL, NULL);
     route.proxy_protocol = BELAY_PROXY_PROTOCOL_V1;
     route.proxy_source = route.proxy_destination = &told;

@@ -50,7 +50,7 @@ static void rig_open(struct rig *r, const char *const *answers)
 
     memset(r, 0, sizeof *r);
     scripted_start(&r->server, answers);
-    kit_open(&r->kit, NULL);
+    kit_open_steady(&r->kit, NULL);
     o.http = r->kit.http;
     o.url = scripted_url(&r->server, "/connect/token");
     assert_int_equal(bl_token_new(r->kit.loop, &o, &r->token, NULL), 0);
@@ -194,7 +194,7 @@ static void a_url_that_is_none_is_refused(void **state)
     struct kit kit;
 
     (void)state;
-    kit_open(&kit, NULL);
+    kit_open_steady(&kit, NULL);
     o.http = kit.http;
     assert_int_equal(bl_token_new(kit.loop, &o, &token, NULL), BELAY_EINVAL);
     kit_close(&kit);
@@ -212,7 +212,7 @@ static size_t fetch_with_failure(size_t n)
     int rc;
 
     scripted_start(&r.server, answers);
-    kit_open(&r.kit, NULL);
+    kit_open_steady(&r.kit, NULL);
     o.http = r.kit.http;
     o.url = scripted_url(&r.server, "/connect/token");
     failing_alloc_once(&r.kit.memory, n);
