@@ -37,7 +37,7 @@ enum belay_log_level {
 
 /*
  * One line, without newline. `tag` names the part ("pool", "dial", "tls", ...). Secrets never get
- * here.
+ * here. It is told in the middle of things, as traces are: neither calls anything of belay's.
  */
 typedef void belay_log_fn(enum belay_log_level level, const char *tag, const char *line, void *arg);
 
