@@ -193,6 +193,17 @@ bool service_parse(struct service *s, const char *text, struct complaint *why)
     return true;
 }
 
+const char *service_address(const struct service *s, const struct belay_endpoint *address,
+                            char out[SERVICE_ADDRESS_MAX])
+{
+    const char *name = belay_endpoint_name(address);
+
+    if (!service_is_grpc(s))
+        return name;
+    snprintf(out, SERVICE_ADDRESS_MAX, "grpc%s", name + strlen("http"));
+    return out;
+}
+
 /* ---- opening ---- */
 
 static int refuse(const struct client_options *o, const struct belay_error *error)

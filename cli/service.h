@@ -35,6 +35,11 @@ bool service_parse(struct service *service, const char *text, struct complaint *
 bool service_is_http(const struct service *service);
 bool service_is_grpc(const struct service *service);
 bool service_is_tls(const struct service *service);
+/* What the user calls an address of its source, which lives as long as that and `out`: endpoints of
+ * gRPC are those of HTTP. */
+#define SERVICE_ADDRESS_MAX 512
+const char *service_address(const struct service *service, const struct belay_endpoint *address,
+                            char out[SERVICE_ADDRESS_MAX]);
 
 /* Makes its source; returns an exit status, having said what is wrong. */
 int service_open(struct service *service, const struct client_options *o, struct belay_loop *loop,

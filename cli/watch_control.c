@@ -125,12 +125,13 @@ static void tell(struct watch_site *site, const struct belay_link_event *event)
     struct watch_run *run = site->run;
     bool next =
         event->type == BELAY_LINK_FAILED_TO_CONNECT || event->type == BELAY_LINK_DISCONNECTED;
+    char address[SERVICE_ADDRESS_MAX];
     struct watch_event told = {
         .type = event->type,
         .time_ms = wall_ms(),
         .at_s = (double)(belay_loop_now_ms(run->loop) - run->begin_ms) / 1000,
         .name = site->service.name,
-        .address = event->address ? belay_endpoint_name(event->address) : NULL,
+        .address = event->address ? service_address(&site->service, event->address, address) : NULL,
         .error = event->error,
         .failures = event->failures,
         .next_ms = next && event->next_ms != BELAY_FOREVER ? event->next_ms : -1,
@@ -163,10 +164,13 @@ void watch_control_event(struct watch_site *site, const struct belay_link_event 
     bool up = event->type == BELAY_LINK_CONNECTED;
     bool down =
         event->type == BELAY_LINK_FAILED_TO_CONNECT || event->type == BELAY_LINK_DISCONNECTED;
+    char address[SERVICE_ADDRESS_MAX];
 
+    if (!site->link) /* it is being put away */
+        return;
     if (event->address)
         snprintf(site->row.address, sizeof site->row.address, "%s",
-                 belay_endpoint_name(event->address));
+                 service_address(&site->service, event->address, address));
     if (run->ending || run->finished)
         return;
     if (up || down) {

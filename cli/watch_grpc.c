@@ -33,22 +33,13 @@ static void on_state(struct belay_channel *channel, enum belay_channel_state sta
         w->on_lost(w->arg);
 }
 
-/* "https://host:port through http://proxy" is what it is called; the way is found anew. */
-static char *target_of(const char *endpoint)
-{
-    size_t len = strcspn(endpoint, " "), size = len + 2;
-    char *target = memory_get(size, 1);
-
-    snprintf(target, size, "grpc%.*s", (int)len - 4, endpoint + 4);
-    return target;
-}
-
-int watch_grpc_new(struct watch_run *run, const char *endpoint, struct watch_grpc **ret,
+/* "grpcs://host:port through http://proxy" is what it is called; the way is found anew. */
+int watch_grpc_new(struct watch_run *run, const char *address, struct watch_grpc **ret,
                    struct belay_error *error)
 {
     struct watch_grpc *w = memory_get(1, sizeof *w);
     struct belay_channel_options options = belay_channel_options_init();
-    char *target = target_of(endpoint);
+    char *target = memory_copy(address, strcspn(address, " "));
     int status =
         grpc_channel_open(&run->o->client, run->loop, run->tls, target, &options, &w->channel);
 
@@ -56,7 +47,7 @@ int watch_grpc_new(struct watch_run *run, const char *endpoint, struct watch_grp
     if (status != EXIT_SUCCESS) { /* which was said */
         free(w);
         *error = (struct belay_error){.code = BELAY_EINVAL, .kind = BELAY_KIND_USAGE};
-        snprintf(error->text, sizeof error->text, "%.200s: is no target", endpoint);
+        snprintf(error->text, sizeof error->text, "%.200s: is no target", address);
         return BELAY_EINVAL;
     }
     w->run = run;

@@ -55,8 +55,8 @@ bool watch_address_tells(const char *address, const char *name)
 const char *watch_short_error(char *out, size_t size, const char *text, const char *address,
                               const char *name)
 {
-    const char *happened = *address ? text_happened(text, address) : text;
-    const char *tried;
+    const char *place = strstr(address, "://"), *tried; /* whatever the scheme is below it */
+    const char *happened = *address ? text_happened(text, place ? place : address) : text;
     int len;
 
     if (happened == text)

@@ -32,11 +32,12 @@ struct probe {
     char said[SAID_MAX]; /* the beginning of it */
     size_t said_len;
     bool expecting;
+    char address[SERVICE_ADDRESS_MAX];
 };
 
-static const char *name_of(const struct probe *p)
+static const char *name_of(struct probe *p)
 {
-    return belay_endpoint_name(belay_conn_endpoint(p->conn));
+    return service_address(&p->site->service, belay_conn_endpoint(p->conn), p->address);
 }
 
 static const struct watch_options *options_of(const struct probe *p)

@@ -72,10 +72,10 @@ void watch_world_close(struct watch_run *run);
 struct belay_connector watch_probe_connector(struct watch_site *site);
 extern const struct belay_pool_callbacks watch_pool_callbacks; /* of the client; arg: the run */
 
-/* watch_grpc.c: the health of a server of gRPC. `endpoint` is its URL in HTTP; on failure `error`. */
+/* watch_grpc.c: the health of a server of gRPC. `address` is what it is called; on failure `error`. */
 struct watch_grpc;
 typedef void watch_grpc_fn(const struct belay_error *error, void *arg); /* NULL: it is SERVING */
-int watch_grpc_new(struct watch_run *run, const char *endpoint, struct watch_grpc **ret,
+int watch_grpc_new(struct watch_run *run, const char *address, struct watch_grpc **ret,
                    struct belay_error *error);
 void watch_grpc_free(struct watch_grpc *grpc);
 /* Asks; fn runs once, later. `on_lost` runs when its connection is lost at another time. */

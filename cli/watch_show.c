@@ -33,6 +33,7 @@ void watch_row_take(struct watch_site *site, struct watch_row *row)
 {
     struct belay_link_stats stats = belay_link_stats_init();
     const struct belay_endpoint *address = belay_link_address(site->link);
+    char name[SERVICE_ADDRESS_MAX];
 
     belay_link_get_stats(site->link, &stats);
     row->name = site->service.name;
@@ -46,7 +47,8 @@ void watch_row_take(struct watch_site *site, struct watch_row *row)
     row->next_ms =
         stats.state == BELAY_LINK_WAITING && stats.next_ms != BELAY_FOREVER ? stats.next_ms : -1;
     if (address)
-        snprintf(row->address, sizeof row->address, "%s", belay_endpoint_name(address));
+        snprintf(row->address, sizeof row->address, "%s",
+                 service_address(&site->service, address, name));
     take_error(site, row);
 }
 

@@ -63,8 +63,8 @@ static void refuse_head(struct belay_rpc *rpc, int http_status, struct bl_span t
 
     bl_text_show(shown, sizeof shown, type.data ? type.data : "", type.len);
     bl_rpc_set_failure(rpc, (int)bl_grpc_status_of_http(http_status), BELAY_EPROTO,
-                       "%s answered with HTTP status %d%s%s, which is not gRPC: is it a server of "
-                       "gRPC, or a proxy before one?",
+                       "%s answered with HTTP status %d%s%s, which is not gRPC (is it a server of "
+                       "gRPC, or a proxy before one?)",
                        rpc->home->name, http_status, type.data ? " and content-type " : "",
                        type.data ? shown : "");
     bl_rpc_stop(rpc);
