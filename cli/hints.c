@@ -70,6 +70,20 @@ static const char *for_plain(const struct belay_error *error)
     return strstr(error->text, "does not speak TLS") ? " (is it http://, or another port?)" : "";
 }
 
+/* A server of HTTP/2 begins with a frame of SETTINGS. */
+static const char *for_version(const struct belay_error *error, const char *url)
+{
+    if (strstr(error->text, "speaks TLS, not"))
+        return " (https:// on that port)";
+    if (strstr(error->text, "begins with \"\\x00\\x00") &&
+        strstr(error->text, "\\x04\\x00\\x00\\x00\\x00\\x00"))
+        return " (it speaks HTTP/2: --http2-prior-knowledge)";
+    return starts(url, "http") && (strstr(error->text, "speaks HTTP/1.x, not HTTP/2") ||
+                                   strstr(error->text, "HTTP/2 was not agreed on"))
+               ? " (without --http2-prior-knowledge it is asked by HTTP/1.1)"
+               : "";
+}
+
 static const char *for_end(const struct belay_error *error, const char *url)
 {
     if (error->stage == BELAY_STAGE_TLS)
@@ -84,8 +98,9 @@ const char *hint_for(const struct belay_error *error, const char *url)
     switch (error->code) {
     case BELAY_ETLS:
         return for_plain(error);
+    case BELAY_EALPN:
     case BELAY_EPROTO:
-        return strstr(error->text, "speaks TLS, not") ? " (https:// on that port)" : "";
+        return for_version(error, url);
     case BELAY_ERESET:
     case BELAY_EEOF:
         return for_end(error, url);

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """TLS: who is believed, who is not, and what the error suggests."""
 import json
+import socket
+import threading
 
 import harness
 
@@ -41,6 +43,21 @@ class Tls(harness.Case):
         plain = harness.Origin()
         self.refused("--retries", "0", plain.url.replace("http:", "https:") + "/", words=["http:// on that port"])
         self.refused("--retries", "0", origin.url.replace("https:", "http:") + "/", words=["https:// on that port"])
+
+    def test_the_wrong_version_of_http_is_told(self):
+        def serve(listener):
+            client = listener.accept()[0]
+            client.sendall(bytes.fromhex("000006040000000000" "000300000064"))
+            client.recv(1 << 16)
+            client.close()
+
+        known = ["--http2-prior-knowledge", "--retries", "0"]
+        self.refused(*known, harness.Origin().url + "/", words=["without --http2-prior-knowledge"])
+        self.refused(*CA, *known, origin.url + "/", words=["without --http2-prior-knowledge"])
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            threading.Thread(target=serve, args=(listener,), daemon=True).start()
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+            self.refused("--retries", "0", url, words=["it speaks HTTP/2: --http2-prior-knowledge"])
 
     def test_insecure_believes_whoever_answers(self):
         self.assertEqual(self.get("-k", server("expired").url + "/").stdout, b"hello")
