@@ -489,19 +489,17 @@ static size_t on_data(struct belay_stream *stream, const char *data, size_t len,
     struct bl_h2_session *s = arg;
     const uint8_t *at = (const uint8_t *)data;
     size_t left = len;
-    bool gone = false;
+    struct bl_h2_inside in;
 
     (void)stream;
     if (s->broken)
         return len;
     s->heard_at = bl_now(bl_h2_loop(s));
-    s->gone = &gone;
-    while (read_some(s, &at, &left, &gone))
+    bl_h2_enter(s, &in);
+    while (read_some(s, &at, &left, &in.gone))
         ;
-    if (gone)
-        return len;
-    s->gone = NULL;
-    if (!s->broken && nghttp2_session_want_write(s->nghttp2))
+    bl_h2_leave(s, &in);
+    if (!in.gone && !s->broken && nghttp2_session_want_write(s->nghttp2))
         bl_h2_flush_later(s);
     return len;
 }

@@ -467,24 +467,21 @@ static bool has_work(const struct bl_h2_session *s)
 void bl_h2_flush(void *arg)
 {
     struct bl_h2_session *s = arg;
-    bool gone = false, *outer = s->gone; /* of whoever reads further down the stack */
+    struct bl_h2_inside in;
 
     if (bl_session_is_taken(&s->base))
         return;
-    s->gone = &gone;
-    make_frames(s, &gone);
-    while (!gone && bl_h2_hand_over(s, &gone) && has_work(s)) {
+    bl_h2_enter(s, &in);
+    make_frames(s, &in.gone);
+    while (!in.gone && bl_h2_hand_over(s, &in.gone) && has_work(s)) {
         if (!bl_list_empty(&s->unsent) && may_submit(s))
             submit_next(s);
         else
-            feed_hungry(s, &gone);
-        if (!gone)
-            make_frames(s, &gone);
+            feed_hungry(s, &in.gone);
+        if (!in.gone)
+            make_frames(s, &in.gone);
     }
-    if (!gone && !s->broken)
+    if (!in.gone && !s->broken)
         give_back_rest(s);
-    if (!gone)
-        s->gone = outer;
-    else if (outer)
-        *outer = true;
+    bl_h2_leave(s, &in);
 }

@@ -60,10 +60,9 @@ static void fail_all(struct bl_h2_session *s, const struct belay_error *error, c
 void bl_h2_die_of(struct bl_h2_session *s, const struct belay_error *error)
 {
     struct belay_error copy = *error;
-    bool gone = false, *outer = s->gone;
+    struct bl_h2_inside in;
 
     s->broken = true;
-    s->gone = &gone;
     bl_task_cancel(&s->flush);
     bl_timer_stop(&s->timer);
     if (!bl_session_is_taken(&s->base)) {
@@ -71,7 +70,6 @@ void bl_h2_die_of(struct bl_h2_session *s, const struct belay_error *error)
         bl_stream_drop_output(s->base.stream);
     }
     if (!s->ready) {
-        s->gone = outer;
         belay_stream_set_callbacks(s->base.stream, NULL, NULL);
         bl_task_post(bl_h2_loop(s), &s->end);
         bl_session_unfit(&s->base, &copy);
@@ -79,11 +77,9 @@ void bl_h2_die_of(struct bl_h2_session *s, const struct belay_error *error)
     }
     if (!s->base.check) /* else it tells */
         belay_conn_lost(s->base.conn, BELAY_REASON_NONE, &copy);
-    fail_all(s, &copy, &gone);
-    if (!gone)
-        s->gone = outer;
-    else if (outer)
-        *outer = true;
+    bl_h2_enter(s, &in);
+    fail_all(s, &copy, &in.gone);
+    bl_h2_leave(s, &in);
 }
 
 void bl_h2_die(struct bl_h2_session *s, int code, const char *format, ...)
@@ -121,17 +117,10 @@ void bl_h2_note(struct bl_h2_session *s, int code)
 
 void bl_h2_end(struct bl_h2_session *s, uint32_t h2_code, int code, const char *why)
 {
-    bool gone = false, *outer = s->gone;
-
-    s->gone = &gone;
     snprintf(s->why, sizeof s->why, "%s", why);
     s->code = code;
     nghttp2_session_terminate_session(s->nghttp2, h2_code);
     bl_h2_flush(s); /* ends with its death, as s->code says */
-    if (!gone)
-        s->gone = outer;
-    else if (outer)
-        *outer = true;
 }
 
 /* Says goodbye, if there is anybody to hear it. */
@@ -214,17 +203,14 @@ void bl_h2_on_settings(struct bl_h2_session *s)
 /* Those that wait have not been sent, and may go elsewhere. */
 static void turn_away(struct bl_h2_session *s)
 {
-    bool gone = false, *outer = s->gone;
+    struct bl_h2_inside in;
     struct bl_list *node;
 
-    s->gone = &gone;
-    while (!gone && !s->broken && (node = bl_list_first(&s->unsent)))
+    bl_h2_enter(s, &in);
+    while (!in.gone && !s->broken && (node = bl_list_first(&s->unsent)))
         bl_h2_stream_fail(BL_LIST_OF(node, struct bl_h2_stream, link), BELAY_ERESET, BELAY_NOT_SENT,
                           "the connection takes no more requests (GOAWAY)");
-    if (!gone)
-        s->gone = outer;
-    else if (outer)
-        *outer = true;
+    bl_h2_leave(s, &in);
 }
 
 /* All connections of the client, from now on. */

@@ -114,7 +114,7 @@ struct bl_h2_session {
     uint64_t pinged_at;          /* when the last PING went */
     int code;                    /* of a failure where none can be told; 0: none */
     char why[160];
-    bool *gone; /* set when the session is freed under on_data */
+    bool *gone; /* set when it is freed: of whoever looks, the innermost */
 };
 
 static inline struct bl_h2_session *bl_h2_of(struct bl_session *base)
@@ -128,6 +128,24 @@ static inline struct belay_loop *bl_h2_loop(const struct bl_h2_session *s)
 static inline struct bl_mem *bl_h2_mem(const struct bl_h2_session *s)
 {
     return &s->base.http->loop->mem;
+}
+
+/* Around what may end the session, `gone` says whether it has. They nest. */
+struct bl_h2_inside {
+    bool gone;
+    bool *outer;
+};
+static inline void bl_h2_enter(struct bl_h2_session *s, struct bl_h2_inside *in)
+{
+    *in = (struct bl_h2_inside){.outer = s->gone};
+    s->gone = &in->gone;
+}
+static inline void bl_h2_leave(struct bl_h2_session *s, struct bl_h2_inside *in)
+{
+    if (!in->gone)
+        s->gone = in->outer;
+    else if (in->outer)
+        *in->outer = true;
 }
 
 /* ---- h2_session.c ---- */

@@ -493,19 +493,16 @@ void bl_h2_run(struct bl_exchange *ex)
 {
     struct bl_h2_stream *st = ex->h2;
     struct bl_h2_session *s = st->session;
-    bool gone = false, *outer = s->gone;
+    struct bl_h2_inside in;
 
     ex->go_on = false;
-    s->gone = &gone;
     s->current = st;
-    while (goes_on(s, st, ex, &gone) && is_held_up(st))
+    bl_h2_enter(s, &in);
+    while (goes_on(s, st, ex, &in.gone) && is_held_up(st))
         give_next(st);
-    if (goes_on(s, st, ex, &gone))
+    if (goes_on(s, st, ex, &in.gone))
         bl_h2_give_end(st);
-    if (!gone) {
+    if (!in.gone)
         s->current = NULL;
-        s->gone = outer;
-    } else if (outer) {
-        *outer = true;
-    }
+    bl_h2_leave(s, &in);
 }
