@@ -56,7 +56,7 @@ static int find_way(const struct client_options *o, struct belay_loop *loop, con
                     bool tls, struct way *w)
 {
     struct belay_endpoint_options origin = belay_endpoint_options_init();
-    const char *name = name_in(target);
+    const char *name = name_in(target), *bracket;
     char url[512];
     struct belay_error error;
 
@@ -66,7 +66,9 @@ static int find_way(const struct client_options *o, struct belay_loop *loop, con
     if (!tls && belay_endpoint_parse(loop, url, &w->endpoint, &error) < 0)
         return EXIT_FINE;
     if (tls) {
-        snprintf(url, sizeof url, "http://%s%s", name, strrchr(name, ':') ? "" : ":443");
+        bracket = strrchr(name, ']');
+        snprintf(url, sizeof url, "http://%s%s", name,
+                 strchr(bracket ? bracket : name, ':') ? "" : ":443");
         if (belay_endpoint_parse(loop, url, &w->endpoint, &error) < 0)
             return EXIT_FINE;
     }

@@ -179,6 +179,9 @@ class Errors(grpc_kit.Case):
                      words=["other.invalid"])
         for way in (["--resolve", f"x.belay.test:{secure.port}:127.0.0.1"], ["--connect-to", f"x.belay.test::{secure.host}"]):
             self.assertIn(b"shop.Cart", self.grpc("list", *CA, *way, target=f"grpcs://x.belay.test:{secure.port}").stdout)
+        for host in ("x.belay.test", "[::1]"):
+            way = ["--connect-to", f"{host}:443:{secure.host}"]
+            self.assertIn(b"shop.Cart", self.grpc("list", "-k", *way, target="grpcs://" + host).stdout)
 
     def test_client_certificates_are_shown(self):
         strict = grpc_kit.Server("--tls", CERTS, "--client-ca")
