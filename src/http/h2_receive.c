@@ -79,13 +79,11 @@ static int finish_head(struct bl_h2_head *h, struct bl_mem *mem)
 
 /* ---- inside nghttp2: notes are taken ---- */
 
-/* Mostly the one of the frame that is being read: streams go between frames only. */
+/* Mostly the one of the frame before. */
 static struct bl_h2_stream *stream_of(struct bl_h2_session *s, int32_t id)
 {
-    if (s->found_id != id) {
+    if (!s->found || s->found->id != id)
         s->found = nghttp2_session_get_stream_user_data(s->nghttp2, id);
-        s->found_id = id;
-    }
     return s->found;
 }
 
@@ -164,9 +162,7 @@ static int on_data_chunk(nghttp2_session *nghttp2, uint8_t flags, int32_t id, co
     s->chunk_stream = stream_of(s, id);
     s->chunk = data;
     s->chunk_len = len;
-    /* One who pauses does not hold up the rest. */
-    if (nghttp2_session_consume_connection(nghttp2, len) == NGHTTP2_ERR_NOMEM)
-        bl_h2_note(s, BELAY_ENOMEM);
+    s->taken += len; /* one who pauses does not hold up the rest */
     if (!s->chunk_stream || !s->chunk_stream->ex)
         nghttp2_session_consume_stream(nghttp2, id, len);
     return 0;
@@ -233,6 +229,7 @@ static int on_stream_close(nghttp2_session *nghttp2, int32_t id, uint32_t code, 
     struct bl_h2_stream *st = stream_of(s, id);
 
     (void)nghttp2;
+    s->found = NULL;
     if (!st)
         return 0;
     st->closed = true;
@@ -368,7 +365,6 @@ static bool feed(struct bl_h2_session *s, const uint8_t *data, size_t len, const
 {
     ssize_t n = nghttp2_session_mem_recv(s->nghttp2, data, len);
 
-    s->found_id = 0;
     if (n >= 0)
         return bl_h2_hand_over(s, gone);
     if (n == NGHTTP2_ERR_NOMEM)
@@ -484,6 +480,16 @@ static bool read_some(struct bl_h2_session *s, const uint8_t **data, size_t *len
     return feed(s, at, n, gone) && *len > 0;
 }
 
+/* The peer may send as much again. */
+static void widen(struct bl_h2_session *s)
+{
+    size_t taken = s->taken;
+
+    s->taken = 0;
+    if (taken > 0 && nghttp2_session_consume_connection(s->nghttp2, taken) == NGHTTP2_ERR_NOMEM)
+        bl_h2_note(s, BELAY_ENOMEM);
+}
+
 static size_t on_data(struct belay_stream *stream, const char *data, size_t len, void *arg)
 {
     struct bl_h2_session *s = arg;
@@ -499,7 +505,10 @@ static size_t on_data(struct belay_stream *stream, const char *data, size_t len,
     while (read_some(s, &at, &left, &in.gone))
         ;
     bl_h2_leave(s, &in);
-    if (!in.gone && !s->broken && nghttp2_session_want_write(s->nghttp2))
+    if (in.gone || s->broken)
+        return len;
+    widen(s);
+    if (nghttp2_session_want_write(s->nghttp2))
         bl_h2_flush_later(s);
     return len;
 }

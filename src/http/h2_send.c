@@ -409,7 +409,20 @@ static void submit_next(struct bl_h2_session *s)
         bl_h2_stream_fail(st, rc, BELAY_NOT_SENT, "sending a request: %s", belay_strerror(rc));
 }
 
-/* Frames that there are go to the stream, as far as it takes them. */
+static bool has_work(const struct bl_h2_session *s)
+{
+    return !s->broken && !s->full &&
+           (!bl_list_empty(&s->hungry) || (!bl_list_empty(&s->unsent) && may_submit(s)));
+}
+
+/* The last frame of a request: nghttp2 need not be asked in vain whether there is more of it. */
+static bool ends_request(const uint8_t *frame)
+{
+    return frame[3] <= NGHTTP2_HEADERS && frame[4] & NGHTTP2_FLAG_END_STREAM;
+}
+
+/* Frames that there are go to the stream, as far as it takes them; but the next request comes before
+ * others' frames. */
 static void make_frames(struct bl_h2_session *s, const bool *gone)
 {
     const uint8_t *data;
@@ -418,7 +431,6 @@ static void make_frames(struct bl_h2_session *s, const bool *gone)
 
     while (!*gone && !s->broken && !(s->full = !bl_stream_ask_room(s->base.stream, OUTPUT_MAX))) {
         n = nghttp2_session_mem_send(s->nghttp2, &data);
-        s->found_id = 0;
         if (n == 0)
             return;
         if (n < 0) {
@@ -435,6 +447,8 @@ static void make_frames(struct bl_h2_session *s, const bool *gone)
             bl_h2_die(s, rc, "writing HTTP/2: %s", belay_strerror(rc));
             return;
         }
+        if (ends_request(data) && has_work(s))
+            return;
     }
 }
 
@@ -456,12 +470,6 @@ void bl_h2_flush_later(struct bl_h2_session *s)
 {
     if (!s->broken)
         bl_task_post(bl_h2_loop(s), &s->flush);
-}
-
-static bool has_work(const struct bl_h2_session *s)
-{
-    return !s->broken && !s->full &&
-           (!bl_list_empty(&s->hungry) || (!bl_list_empty(&s->unsent) && may_submit(s)));
 }
 
 void bl_h2_flush(void *arg)

@@ -96,10 +96,10 @@ struct bl_h2_session {
     struct bl_h2_stream *head_stream; /* whose head has just come; or NULL */
     bool head_done, settings_done, goaway_done;
     struct bl_h2_stream *chunk_stream;
-    int32_t found_id;           /* the stream looked up last, while none can go; 0: none */
-    struct bl_h2_stream *found; /* it is */
+    struct bl_h2_stream *found; /* looked up last, as long as nghttp2 has it; or NULL */
     const uint8_t *chunk;
     size_t chunk_len;
+    size_t taken;                 /* of bodies, in this read: for the connection's window */
     struct bl_h2_stream *current; /* under the callback that runs; NULL: it went meanwhile */
 
     bool ready;    /* the first SETTINGS have come */

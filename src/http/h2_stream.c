@@ -52,7 +52,7 @@ static void leave_notes(struct bl_h2_session *s, const struct bl_h2_stream *st)
     if (s->current == st)
         s->current = NULL;
     if (s->found == st)
-        s->found_id = 0;
+        s->found = NULL;
 }
 
 void bl_h2_stream_release(struct bl_h2_session *s, struct bl_h2_stream *st)
