@@ -48,6 +48,8 @@ static inline bool bl_span_equal_nocase(struct bl_span a, struct bl_span b)
 {
     if (a.len != b.len)
         return false;
+    if (b.len > 0 && memcmp(a.data, b.data, b.len) == 0)
+        return true;
     for (size_t i = 0; i < a.len; i++) {
         if (bl_lower(a.data[i]) != bl_lower(b.data[i]))
             return false;

@@ -38,6 +38,7 @@ static void rpc_free(struct belay_rpc *rpc)
     bl_rpc_fields_free(&rpc->metadata, mem);
     bl_rpc_fields_wipe(&rpc->credentials);
     bl_rpc_fields_free(&rpc->credentials, mem);
+    bl_buf_free(&rpc->head, mem);
     bl_buf_free(&rpc->out, mem);
     bl_buf_free(&rpc->response, mem);
     if (rpc->authority)

@@ -21,6 +21,7 @@
 #include "grpc/retry_policy.h"
 #include "loop/loop.h"
 #include "wire/grpc_frame.h"
+#include "wire/grpc_timeout.h"
 
 struct bl_rpc_home;
 
@@ -118,6 +119,9 @@ struct belay_rpc {
     struct belay_http_request *request; /* RUNNING */
     struct belay_lease lease;           /* ... on */
     int32_t previous;                   /* attempts that the server may have seen */
+    struct bl_buf head;                 /* struct belay_header: the request's, which point to: */
+    char timeout_text[BL_GRPC_TIMEOUT_MAX];
+    char previous_text[12];
 
     /* What goes out; up to out_at the attempt has read it. */
     struct bl_buf out;

@@ -4,51 +4,44 @@
 
 #include "base/error.h"
 #include "grpc/rpc.h"
-#include "wire/grpc_timeout.h"
 
 #define FIXED_MAX 8
-#define ROOM      32 /* on the stack */
 
-struct head {
-    struct belay_header *at;
-    size_t n;
-    char timeout[BL_GRPC_TIMEOUT_MAX];
-    char previous[12];
-};
-
-static void add(struct head *h, const char *name, const char *value)
+static void add(struct belay_rpc *rpc, const struct belay_header *headers, size_t n)
 {
-    h->at[h->n++] = (struct belay_header){name, value, strlen(name), strlen(value)};
+    if (n == 0)
+        return;
+    memcpy(rpc->head.data + rpc->head.end, headers, n * sizeof *headers);
+    bl_buf_commit(&rpc->head, n * sizeof *headers);
 }
 
-static void add_all(struct head *h, const struct bl_rpc_fields *f)
+static void add_text(struct belay_rpc *rpc, const char *name, const char *value)
 {
-    if (f->n > 0)
-        memcpy(h->at + h->n, bl_rpc_fields_headers(f), f->n * sizeof *h->at);
-    h->n += f->n;
+    add(rpc, &(struct belay_header){name, value, strlen(name), strlen(value)}, 1);
 }
 
-static void fill(struct head *h, const struct belay_rpc *rpc)
+static void fill(struct belay_rpc *rpc)
 {
     uint64_t now = bl_now(rpc->loop);
 
     if (rpc->authority)
-        add(h, "host", rpc->authority);
+        add_text(rpc, "host", rpc->authority);
     if (rpc->deadline != BELAY_NEVER) {
-        bl_grpc_timeout_print(rpc->deadline > now ? (int64_t)(rpc->deadline - now) : 0, h->timeout);
-        add(h, "grpc-timeout", h->timeout);
+        bl_grpc_timeout_print(rpc->deadline > now ? (int64_t)(rpc->deadline - now) : 0,
+                              rpc->timeout_text);
+        add_text(rpc, "grpc-timeout", rpc->timeout_text);
     }
-    add(h, "content-type", "application/grpc");
-    add(h, "te", "trailers"); /* a proxy that cannot is found out */
-    add(h, "grpc-accept-encoding", "gzip");
+    add_text(rpc, "content-type", "application/grpc");
+    add_text(rpc, "te", "trailers"); /* a proxy that cannot is found out */
+    add_text(rpc, "grpc-accept-encoding", "gzip");
     if (rpc->gzip)
-        add(h, "grpc-encoding", "gzip");
+        add_text(rpc, "grpc-encoding", "gzip");
     if (rpc->previous > 0) {
-        snprintf(h->previous, sizeof h->previous, "%d", (int)rpc->previous);
-        add(h, "grpc-previous-rpc-attempts", h->previous);
+        snprintf(rpc->previous_text, sizeof rpc->previous_text, "%d", (int)rpc->previous);
+        add_text(rpc, "grpc-previous-rpc-attempts", rpc->previous_text);
     }
-    add_all(h, &rpc->metadata);
-    add_all(h, &rpc->credentials);
+    add(rpc, bl_rpc_fields_headers(&rpc->metadata), rpc->metadata.n);
+    add(rpc, bl_rpc_fields_headers(&rpc->credentials), rpc->credentials.n);
 }
 
 static int request(struct belay_rpc *rpc, struct belay_http *http, const struct belay_lease *lease,
@@ -56,27 +49,20 @@ static int request(struct belay_rpc *rpc, struct belay_http *http, const struct 
 {
     struct belay_http_request_options o = belay_http_request_options_init();
     size_t most = FIXED_MAX + rpc->metadata.n + rpc->credentials.n;
-    struct belay_header room[ROOM];
-    struct head h = {.at = room};
-    int rc;
 
-    if (most > ROOM)
-        h.at = bl_alloc(&rpc->loop->mem, most * sizeof *h.at);
-    if (!h.at)
+    bl_buf_clear(&rpc->head);
+    if (!bl_buf_reserve(&rpc->head, &rpc->loop->mem, most * sizeof(struct belay_header)))
         return bl_error_set(error, BELAY_ENOMEM, BELAY_STAGE_NONE, "making a call: out of memory");
-    fill(&h, rpc);
+    fill(rpc);
     o.method = "POST";
     o.url = rpc->url;
-    o.headers = h.at;
-    o.headers_n = h.n;
+    o.headers = (const void *)rpc->head.data;
+    o.headers_n = bl_buf_len(&rpc->head) / sizeof *o.headers;
     o.read_body = bl_rpc_read;
     o.body_arg = rpc;
     o.callbacks = &bl_rpc_http_callbacks;
     o.lease = lease;
-    rc = belay_http_request(http, &o, rpc, &rpc->request, error);
-    if (h.at != room)
-        bl_free(&rpc->loop->mem, h.at);
-    return rc;
+    return belay_http_request(http, &o, rpc, &rpc->request, error);
 }
 
 int bl_rpc_go(struct belay_rpc *rpc, struct belay_http *http, const struct belay_lease *lease,

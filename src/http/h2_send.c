@@ -18,45 +18,55 @@
 
 /* ---- heads ---- */
 
-/* The fields of a request; names and made values lie in the client's scratch buffer, which does not
- * move once its room is reserved. */
+/* The fields of a request. What is not copied stays until nghttp2 has made the frame, or the stream
+ * has been abandoned, which makes nghttp2 forget them. */
 struct fields {
-    nghttp2_nv *nv;
+    nghttp2_nv *nv; /* in the client's scratch buffer */
     size_t n;
-    char *at;
+    uint64_t size;   /* as the peer counts them (RFC 9113 section 6.5.2) */
+    char length[24]; /* of the body */
 };
 
-static char *put_text(struct fields *f, const char *text, size_t len)
-{
-    char *start = f->at;
-
-    memcpy(start, text, len);
-    f->at += len;
-    return start;
-}
-
-static void add(struct fields *f, struct bl_span name, struct bl_span value, uint8_t flags)
+static void add(struct fields *f, struct bl_span name, struct bl_span value, int flags)
 {
     f->nv[f->n++] = (nghttp2_nv){
         .name = (uint8_t *)(uintptr_t)name.data,
         .namelen = name.len,
         .value = (uint8_t *)(uintptr_t)value.data,
         .valuelen = value.len,
-        .flags = flags,
+        .flags = (uint8_t)flags,
     };
+    f->size += name.len + value.len + 32;
 }
 
-/* A literal, which nghttp2 need not copy. */
-static void add_named(struct fields *f, const char *name, struct bl_span value, uint8_t flags)
+/* Under a literal. */
+static void add_named(struct fields *f, const char *name, struct bl_span value, int flags)
 {
-    add(f, bl_span_of(name), value, flags | NGHTTP2_NV_FLAG_NO_COPY_NAME);
+    add(f, bl_span_of(name), value,
+        flags | NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE);
 }
 
-/* Both are. */
-static void add_literal(struct fields *f, const char *name, const char *value)
+enum { AUTHORITY_AT = 2 }; /* of the fields */
+
+/* A "Host" of the caller's takes the target's place. */
+static void set_authority(struct fields *f, struct bl_span value)
 {
-    add_named(f, name, bl_span_of(value), NGHTTP2_NV_FLAG_NO_COPY_VALUE);
+    f->size += value.len - f->nv[AUTHORITY_AT].valuelen;
+    f->nv[AUTHORITY_AT].value = (uint8_t *)(uintptr_t)value.data;
+    f->nv[AUTHORITY_AT].valuelen = value.len;
 }
+
+/* What a field of the caller's means here. */
+enum meaning {
+    PLAIN,
+    TE,
+    HOST,
+    USER_AGENT,
+    ACCEPT,
+    AUTHORIZATION,
+    SECRET, /* not to be remembered by the peer */
+    UNSAID, /* speaks of the connection (RFC 9113 section 8.2.2) */
+};
 
 static bool is(const struct belay_header *h, const char *name)
 {
@@ -69,35 +79,28 @@ static struct bl_span value_of(const struct belay_header *h)
     return bl_field_trim(bl_span(h->value, h->value_len));
 }
 
-/* What speaks of the connection is not said (RFC 9113 section 8.2.2). */
-static bool is_unsaid(const struct belay_header *h)
+static enum meaning meaning_of(const struct belay_header *h)
 {
-    return is(h, "host") || is(h, "upgrade") || is(h, "http2-settings") ||
-           is(h, "proxy-authorization") ||
-           (is(h, "te") && !bl_span_equal_nocase(value_of(h), bl_span_of("trailers")));
-}
-
-struct given {
-    bool user_agent, accept, authorization;
-    struct bl_span host;
-    size_t bytes;
-};
-
-static struct given look_at(const struct bl_message *m)
-{
-    struct given g = {0};
-
-    for (size_t i = 0; i < m->headers_n; i++) {
-        const struct belay_header *h = &m->headers[i];
-
-        g.bytes += h->name_len;
-        g.user_agent |= is(h, "user-agent");
-        g.accept |= is(h, "accept");
-        g.authorization |= is(h, "authorization");
-        if (is(h, "host"))
-            g.host = value_of(h);
+    switch (h->name_len) {
+    case 2:
+        return is(h, "te") ? TE : PLAIN;
+    case 4:
+        return is(h, "host") ? HOST : PLAIN;
+    case 6:
+        return is(h, "accept") ? ACCEPT : is(h, "cookie") ? SECRET : PLAIN;
+    case 7:
+        return is(h, "api-key") ? SECRET : is(h, "upgrade") ? UNSAID : PLAIN;
+    case 10:
+        return is(h, "user-agent") ? USER_AGENT : PLAIN;
+    case 13:
+        return is(h, "authorization") ? AUTHORIZATION : PLAIN;
+    case 14:
+        return is(h, "http2-settings") ? UNSAID : PLAIN;
+    case 19:
+        return is(h, "proxy-authorization") ? UNSAID : PLAIN;
+    default:
+        return PLAIN;
     }
-    return g;
 }
 
 /* " TARGET HTTP/1.1\r\n" "Host: HOST\r\n" */
@@ -113,84 +116,85 @@ static struct bl_span authority_of(const struct bl_target_line *line)
     return bl_span(bl_buf_head(&line->text) + at, bl_buf_len(&line->text) - at - 2);
 }
 
-static uint8_t secret(const struct belay_header *h)
+/* nghttp2 makes a name that it copies lower case. gRPC's are, and there are no blanks. */
+static void add_given(struct fields *f, const struct belay_header *h, enum meaning meaning,
+                      bool ours)
 {
-    return is(h, "authorization") || is(h, "cookie") || is(h, "api-key") ? NGHTTP2_NV_FLAG_NO_INDEX
-                                                                         : 0;
+    int flags = NGHTTP2_NV_FLAG_NO_COPY_VALUE;
+
+    if (meaning == TE && !bl_span_equal_nocase(value_of(h), bl_span_of("trailers")))
+        return;
+    if (meaning == AUTHORIZATION || meaning == SECRET)
+        flags |= NGHTTP2_NV_FLAG_NO_INDEX;
+    if (ours)
+        add(f, bl_span(h->name, h->name_len), bl_span(h->value, h->value_len),
+            flags | NGHTTP2_NV_FLAG_NO_COPY_NAME);
+    else
+        add(f, bl_span(h->name, h->name_len), value_of(h), flags);
 }
 
-static const char *lower(struct fields *f, const struct belay_header *h)
+/* Returns what was among them, a bit for each meaning. */
+static unsigned add_all_given(struct fields *f, const struct bl_message *m, bool ours)
 {
-    char *name = put_text(f, h->name, h->name_len);
+    unsigned seen = 0;
 
-    for (size_t i = 0; i < h->name_len; i++)
-        name[i] = bl_lower(name[i]);
-    return name;
+    for (size_t i = 0; i < m->headers_n; i++) {
+        const struct belay_header *h = &m->headers[i];
+        enum meaning meaning = meaning_of(h);
+
+        seen |= 1u << meaning;
+        if (meaning == HOST)
+            set_authority(f, value_of(h));
+        else if (meaning != UNSAID)
+            add_given(f, h, meaning, ours);
+    }
+    return seen;
 }
 
 static void add_length(struct fields *f, int64_t length)
 {
-    char text[24];
-    int n = snprintf(text, sizeof text, "%lld", (long long)length);
+    int n = snprintf(f->length, sizeof f->length, "%lld", (long long)length);
 
-    add_named(f, "content-length", bl_span(put_text(f, text, (size_t)n), (size_t)n), 0);
+    add(f, bl_span_of("content-length"), bl_span(f->length, (size_t)n),
+        NGHTTP2_NV_FLAG_NO_COPY_NAME);
 }
 
-static void fill(struct fields *f, const struct bl_h2_session *s, const struct bl_message *m,
-                 const struct given *g)
+static void fill(struct fields *f, const struct bl_h2_session *s, const struct bl_message *m)
 {
     const struct bl_target_line *line = &m->target->lines[0];
     const struct belay_http *http = s->base.http;
     bool tls = belay_endpoint_is_tls(belay_conn_endpoint(s->base.conn));
+    unsigned seen;
 
     add_named(f, ":method", m->method, 0);
-    add_literal(f, ":scheme", tls ? "https" : "http");
-    add_named(f, ":authority", g->host.data ? g->host : authority_of(line), 0);
+    add_named(f, ":scheme", bl_span_of(tls ? "https" : "http"), 0);
+    add_named(f, ":authority", authority_of(line), 0);
     add_named(f, ":path", path_of(line), 0);
-    if (http->user_agent && !g->user_agent)
+    seen = add_all_given(f, m, http->ours);
+    if (http->user_agent && !(seen & 1u << USER_AGENT))
         add_named(f, "user-agent", bl_span_of(http->user_agent), 0);
-    if (!g->accept && !http->ours) /* gRPC's content-type says it all */
-        add_literal(f, "accept", "*/*");
-    if (m->authorization.data && !g->authorization)
+    if (!http->ours && !(seen & 1u << ACCEPT)) /* gRPC's content-type says it all */
+        add_named(f, "accept", bl_span_of("*/*"), 0);
+    if (m->authorization.data && !(seen & 1u << AUTHORIZATION))
         add_named(f, "authorization", m->authorization, NGHTTP2_NV_FLAG_NO_INDEX);
-    for (size_t i = 0; i < m->headers_n; i++) {
-        const struct belay_header *h = &m->headers[i];
-
-        if (!is_unsaid(h)) /* gRPC's are in lower case */
-            add(f, bl_span(http->ours ? h->name : lower(f, h), h->name_len), value_of(h),
-                secret(h));
-    }
     if (m->body >= 0)
         add_length(f, m->body);
     if (m->expect_continue && m->body != BL_H1_NO_BODY && m->body != 0)
-        add_literal(f, "expect", "100-continue");
-}
-
-/* As the peer counts them (RFC 9113 section 6.5.2). */
-static uint64_t list_size(const struct fields *f)
-{
-    uint64_t size = 0;
-
-    for (size_t i = 0; i < f->n; i++)
-        size += f->nv[i].namelen + f->nv[i].valuelen + 32;
-    return size;
+        add_named(f, "expect", bl_span_of("100-continue"), 0);
 }
 
 static int make_fields(struct fields *f, struct bl_h2_session *s, const struct bl_message *m)
 {
     struct bl_buf *scratch = &s->base.http->head;
-    struct given g = look_at(m);
-    size_t most = m->headers_n + NV_FIXED;
-    char *room;
 
     bl_buf_clear(scratch);
-    room = bl_buf_reserve(scratch, bl_h2_mem(s), most * sizeof *f->nv + g.bytes + 32);
-    if (!room)
+    f->nv =
+        (void *)bl_buf_reserve(scratch, bl_h2_mem(s), (m->headers_n + NV_FIXED) * sizeof *f->nv);
+    if (!f->nv)
         return BELAY_ENOMEM;
-    f->nv = (nghttp2_nv *)(void *)room;
     f->n = 0;
-    f->at = room + most * sizeof *f->nv;
-    fill(f, s, m, &g);
+    f->size = 0;
+    fill(f, s, m);
     return 0;
 }
 
@@ -371,7 +375,7 @@ int bl_h2_submit(struct bl_h2_session *s, struct bl_h2_stream *st)
 
     if (rc < 0)
         return rc;
-    if (BL_UNLIKELY(list_size(&f) > s->peer_header_bytes))
+    if (BL_UNLIKELY(f.size > s->peer_header_bytes))
         return BELAY_ELIMIT;
     st->ex->body_sent = none;
     rc = nghttp2_submit_request(s->nghttp2, NULL, f.nv, f.n, none ? NULL : &provider, st);

@@ -131,7 +131,8 @@ static void say_goodbye(struct bl_h2_session *s)
 
     if (s->broken || !belay_conn_stream(s->base.conn))
         return;
-    nghttp2_session_terminate_session(s->nghttp2, NGHTTP2_NO_ERROR);
+    if (nghttp2_session_terminate_session(s->nghttp2, NGHTTP2_NO_ERROR) != 0)
+        return;
     while ((n = nghttp2_session_mem_send(s->nghttp2, &data)) > 0) {
         if (belay_stream_write(s->base.stream, data, (size_t)n) < 0)
             return;

@@ -48,7 +48,7 @@ struct belay_http_request {
     belay_http_read_fn *read_body;
     belay_http_rewind_fn *rewind_body;
     void *body_arg;
-    struct belay_header *headers; /* the caller's, copied, with what they point to */
+    struct belay_header *headers; /* the message's, copied, with what they point to; or NULL */
     char method[BL_METHOD_MAX];
 
     struct bl_request_limits limits;

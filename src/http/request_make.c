@@ -104,8 +104,8 @@ static size_t length_of(const char *text, size_t len)
 }
 
 /* How much their copies need; every one is checked. */
-static int check_headers(const struct belay_header *headers, size_t n, bool checked,
-                         size_t *ret_bytes, struct belay_error *error)
+static int check_headers(const struct belay_header *headers, size_t n, size_t *ret_bytes,
+                         struct belay_error *error)
 {
     size_t bytes = n * sizeof *headers;
 
@@ -119,8 +119,7 @@ static int check_headers(const struct belay_header *headers, size_t n, bool chec
         h.value_len = length_of(h.value, h.value_len);
         if (h.name_len + h.value_len > HEADER_BYTES_MAX || bytes > HEADER_BYTES_MAX)
             return refuse(error, "headers: there is more than 1 MiB of them");
-        BL_DEBUG_ASSERT(!checked || bl_h1_check_header(&h, error) == 0);
-        rc = checked ? 0 : bl_h1_check_header(&h, error);
+        rc = bl_h1_check_header(&h, error);
         if (rc < 0)
             return rc;
         bytes += h.name_len + h.value_len;
@@ -137,7 +136,7 @@ static int check_proxy_headers(const struct belay_http_request *r, struct belay_
     if (session ? session->forward : belay_endpoint_is_forward(r->message.target->endpoint))
         return 0;
     for (size_t i = 0; i < r->message.headers_n; i++)
-        if (bl_is_for_proxy(bl_span(r->headers[i].name, r->headers[i].name_len)))
+        if (bl_is_for_proxy(bl_span(r->message.headers[i].name, r->message.headers[i].name_len)))
             return refuse(error, "headers: Proxy-Authorization would go to the origin, which is no "
                                  "proxy (a proxy's credentials are given to it)");
     return 0;
@@ -153,19 +152,13 @@ static const char *put_text(char **at, const char *text, size_t len)
     return start;
 }
 
-static int set_headers(struct belay_http_request *r, const struct belay_header *headers, size_t n,
-                       struct belay_error *error)
+static int copy_headers(struct belay_http_request *r, const struct belay_header *headers, size_t n,
+                        struct belay_error *error)
 {
     size_t bytes = 0;
     char *at;
-    int rc;
+    int rc = check_headers(headers, n, &bytes, error);
 
-    r->message.headers_n = n;
-    if (BL_LIKELY(n == 0))
-        return 0;
-    if (!headers)
-        return refuse(error, "headers: a number without headers was given");
-    rc = check_headers(headers, n, r->http->ours, &bytes, error);
     if (rc < 0)
         return rc;
     r->headers = bl_alloc(&r->http->loop->mem, bytes);
@@ -181,7 +174,22 @@ static int set_headers(struct belay_http_request *r, const struct belay_header *
         h->value = put_text(&at, headers[i].value, h->value_len);
     }
     r->message.headers = r->headers;
-    return check_proxy_headers(r, error);
+    return 0;
+}
+
+static int set_headers(struct belay_http_request *r, const struct belay_header *headers, size_t n,
+                       struct belay_error *error)
+{
+    int rc;
+
+    r->message.headers = headers;
+    r->message.headers_n = n;
+    if (BL_LIKELY(n == 0))
+        return 0;
+    if (!headers)
+        return refuse(error, "headers: a number without headers was given");
+    rc = r->http->ours ? 0 : copy_headers(r, headers, n, error);
+    return rc < 0 ? rc : check_proxy_headers(r, error);
 }
 
 static int set_target(struct belay_http_request *r, const struct belay_http_request_options *o,
