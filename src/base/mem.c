@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "base/blocks.h"
 #include "belay/error.h"
 
 static void *default_allocate(size_t bytes, void *arg)
@@ -36,6 +37,12 @@ void bl_mem_init(struct bl_mem *mem, const struct belay_allocator *allocator)
 
     mem->allocator = allocator ? *allocator : standard;
     mem->live = 0;
+    mem->blocks = NULL;
+}
+
+void bl_mem_init_brief(struct bl_mem *mem, struct bl_blocks *blocks)
+{
+    *mem = (struct bl_mem){.blocks = blocks};
 }
 
 /* An allocator may answer NULL to 0 bytes; here NULL always means that memory is out. */
@@ -46,8 +53,11 @@ static size_t at_least_one(size_t bytes)
 
 void *bl_alloc(struct bl_mem *mem, size_t bytes)
 {
-    void *memory = mem->allocator.allocate(at_least_one(bytes), mem->allocator.arg);
+    void *memory;
 
+    if (mem->blocks)
+        return bl_blocks_take(mem->blocks, bytes);
+    memory = mem->allocator.allocate(at_least_one(bytes), mem->allocator.arg);
     if (memory)
         __atomic_add_fetch(&mem->live, 1, __ATOMIC_RELAXED);
     return memory;
@@ -66,6 +76,8 @@ void *bl_realloc(struct bl_mem *mem, void *memory, size_t bytes)
 {
     if (!memory)
         return bl_alloc(mem, bytes);
+    if (mem->blocks)
+        return bl_blocks_take_again(mem->blocks, memory, bytes);
     return mem->allocator.reallocate(memory, at_least_one(bytes), mem->allocator.arg);
 }
 
@@ -73,6 +85,10 @@ void bl_free(struct bl_mem *mem, void *memory)
 {
     if (!memory)
         return;
+    if (mem->blocks) {
+        bl_blocks_give(mem->blocks, memory);
+        return;
+    }
     __atomic_sub_fetch(&mem->live, 1, __ATOMIC_RELAXED);
     mem->allocator.release(memory, mem->allocator.arg);
 }

@@ -5,13 +5,19 @@
 
 #include "belay/base.h"
 
+struct bl_blocks;
+
 struct bl_mem {
     struct belay_allocator allocator;
-    size_t live; /* blocks not yet released: must be 0 at the end */
+    size_t live;              /* blocks not yet released: must be 0 at the end */
+    struct bl_blocks *blocks; /* takes the place of both; NULL: none */
 };
 
 /* Copies `allocator`, or takes malloc's family when NULL. */
 void bl_mem_init(struct bl_mem *mem, const struct belay_allocator *allocator);
+
+/* Of another one's memory, for what lives briefly, on one thread. */
+void bl_mem_init_brief(struct bl_mem *mem, struct bl_blocks *blocks);
 
 void *bl_alloc(struct bl_mem *mem, size_t bytes); /* uninitialised; NULL when out of memory */
 void *bl_zalloc(struct bl_mem *mem, size_t bytes);

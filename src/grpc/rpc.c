@@ -30,7 +30,7 @@ void bl_rpc_step(struct belay_rpc *rpc, enum bl_rpc_state to, const char *cause)
 
 static void rpc_free(struct belay_rpc *rpc)
 {
-    struct bl_mem *mem = &rpc->loop->mem;
+    struct bl_mem *mem = &rpc->loop->brief;
 
     bl_timer_fini(&rpc->timer, rpc->loop);
     bl_task_cancel(&rpc->task);
@@ -304,7 +304,7 @@ void belay_rpc_credentials_done(struct belay_rpc *rpc, const struct belay_header
         return;
     if (error) {
         refuse_credentials(rpc, error);
-    } else if (bl_rpc_add_metadata(&rpc->credentials, &rpc->loop->mem, metadata, n, &own) < 0) {
+    } else if (bl_rpc_add_metadata(&rpc->credentials, &rpc->loop->brief, metadata, n, &own) < 0) {
         bl_error_prefix(&own, "the credentials for %s", rpc->home->name);
         bl_rpc_fail(rpc,
                     own.code == BELAY_ENOMEM ? BELAY_GRPC_RESOURCE_EXHAUSTED
@@ -388,7 +388,7 @@ int bl_rpc_start(struct bl_rpc_home *home, const char *method,
                  struct belay_error *error)
 {
     struct belay_loop *loop = home->loop;
-    struct belay_rpc *rpc = bl_zalloc(&loop->mem, bl_rpc_size(home, method));
+    struct belay_rpc *rpc = bl_zalloc(&loop->brief, bl_rpc_size(home, method));
     int rc;
 
     if (!rpc)

@@ -51,7 +51,7 @@ static int request(struct belay_rpc *rpc, struct belay_http *http, const struct 
     size_t most = FIXED_MAX + rpc->metadata.n + rpc->credentials.n;
 
     bl_buf_clear(&rpc->head);
-    if (!bl_buf_reserve(&rpc->head, &rpc->loop->mem, most * sizeof(struct belay_header)))
+    if (!bl_buf_reserve(&rpc->head, &rpc->loop->brief, most * sizeof(struct belay_header)))
         return bl_error_set(error, BELAY_ENOMEM, BELAY_STAGE_NONE, "making a call: out of memory");
     fill(rpc);
     o.method = "POST";

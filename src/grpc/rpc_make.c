@@ -126,7 +126,7 @@ static int copy_names(struct belay_rpc *rpc, const char *method, const char *aut
     rpc->method = rpc->url + at;
     if (!authority)
         return 0;
-    rpc->authority = bl_strdup(&rpc->loop->mem, authority);
+    rpc->authority = bl_strdup(&rpc->loop->brief, authority);
     return rpc->authority ? 0 : BELAY_ENOMEM;
 }
 
@@ -160,7 +160,7 @@ int bl_rpc_make(struct belay_rpc *rpc, const char *method, const struct belay_rp
     if (rc == 0 && o.authority)
         rc = check_authority(o.authority, error);
     rc = rc < 0 ? rc
-                : bl_rpc_add_metadata(&rpc->metadata, &rpc->loop->mem, o.metadata, o.metadata_n,
+                : bl_rpc_add_metadata(&rpc->metadata, &rpc->loop->brief, o.metadata, o.metadata_n,
                                       error);
     if (rc == 0 && copy_names(rpc, method, o.authority) < 0)
         rc = bl_error_set(error, BELAY_ENOMEM, BELAY_STAGE_NONE, "making a call: out of memory");

@@ -103,7 +103,7 @@ static bool has_binary(const struct belay_http_response *response)
 /* Nobody reads them, and none can be wrong: then they need not be looked at. */
 static void give_headers(struct belay_rpc *rpc, const struct belay_http_response *response)
 {
-    struct bl_mem *mem = &rpc->loop->mem;
+    struct bl_mem *mem = &rpc->loop->brief;
     struct bl_rpc_fields fields = {0};
     int rc;
 
@@ -164,7 +164,7 @@ static int inflate_message(struct belay_rpc *rpc, struct bl_span *message,
                             "%s sent a message in the encoding \"%s\", which was not offered",
                             rpc->home->name, rpc->encoding);
     bl_buf_clear(&rpc->inflated);
-    rc = bl_grpc_gunzip(*message, (uint32_t)rpc->max_receive, &rpc->inflated, &rpc->loop->mem,
+    rc = bl_grpc_gunzip(*message, (uint32_t)rpc->max_receive, &rpc->inflated, &rpc->loop->brief,
                         error);
     *message = bl_span(bl_buf_head(&rpc->inflated), bl_buf_len(&rpc->inflated));
     return rc;
@@ -187,7 +187,7 @@ static bool give_message(struct belay_rpc *rpc, const struct bl_grpc_frame *fram
     rpc->callbacks.on_message(rpc, message.data ? message.data : "", message.len, rpc->arg);
     there = bl_rpc_leave(rpc);
     if (there && rpc->inflated.capacity > INFLATED_KEPT)
-        bl_buf_free(&rpc->inflated, &rpc->loop->mem);
+        bl_buf_free(&rpc->inflated, &rpc->loop->brief);
     return there;
 }
 
@@ -198,7 +198,7 @@ static bool give_messages(struct belay_rpc *rpc, struct bl_span *input)
     struct belay_error error;
 
     while (!rpc->paused) {
-        int rc = bl_grpc_frames_next(&rpc->frames, &rpc->loop->mem, input, &frame, &error);
+        int rc = bl_grpc_frames_next(&rpc->frames, &rpc->loop->brief, input, &frame, &error);
 
         if (rc == 0)
             return true;
@@ -214,7 +214,7 @@ static bool give_messages(struct belay_rpc *rpc, struct bl_span *input)
 
 static bool hold(struct belay_rpc *rpc, struct bl_span rest)
 {
-    if (bl_buf_append(&rpc->left, &rpc->loop->mem, rest.data, rest.len) == 0)
+    if (bl_buf_append(&rpc->left, &rpc->loop->brief, rest.data, rest.len) == 0)
         return true;
     bl_rpc_set_failure(rpc, BELAY_GRPC_RESOURCE_EXHAUSTED, BELAY_ENOMEM,
                        "holding messages: out of memory");
@@ -249,7 +249,7 @@ void bl_rpc_give_left(struct belay_rpc *rpc)
     if (!give_messages(rpc, &input))
         return;
     bl_buf_consume(&rpc->left, had - input.len);
-    bl_buf_trim(&rpc->left, &rpc->loop->mem);
+    bl_buf_trim(&rpc->left, &rpc->loop->brief);
     if (rpc->paused)
         return;
     rpc->held = false;
@@ -306,7 +306,7 @@ const struct belay_http_callbacks bl_rpc_http_callbacks = {
 
 void bl_rpc_receive_reset(struct belay_rpc *rpc)
 {
-    struct bl_mem *mem = &rpc->loop->mem;
+    struct bl_mem *mem = &rpc->loop->brief;
 
     bl_grpc_frames_free(&rpc->frames, mem);
     rpc->frames = (struct bl_grpc_frames){.limit = (uint32_t)rpc->max_receive};

@@ -55,8 +55,8 @@ static int take_field(struct belay_rpc *rpc, const struct belay_header *h)
         rpc->status_seen = true;
         rpc->status = (int)bl_grpc_status_parse(value);
     } else if (is(h, "grpc-message")) {
-        bl_free(&rpc->loop->mem, rpc->message);
-        rpc->message = bl_unescape(&rpc->loop->mem, value, &len);
+        bl_free(&rpc->loop->brief, rpc->message);
+        rpc->message = bl_unescape(&rpc->loop->brief, value, &len);
         return rpc->message ? 0 : BELAY_ENOMEM;
     } else if (is(h, "grpc-retry-pushback-ms")) {
         take_pushback(rpc, value);
@@ -72,7 +72,7 @@ void bl_rpc_take_trailers(struct belay_rpc *rpc, const struct belay_header *head
     for (size_t i = 0; i < n && rc == 0; i++)
         rc = take_field(rpc, &headers[i]);
     if (rc == 0)
-        rc = bl_rpc_fields_read(&rpc->trailers, &rpc->loop->mem, headers, n);
+        rc = bl_rpc_fields_read(&rpc->trailers, &rpc->loop->brief, headers, n);
     if (rc == 0)
         return;
     bl_rpc_fields_clear(&rpc->trailers);

@@ -33,7 +33,7 @@ static void body_ready(struct belay_rpc *rpc)
 static int put(struct belay_rpc *rpc, bool compressed, struct bl_span message)
 {
     unsigned char prefix[BL_GRPC_PREFIX];
-    char *room = bl_buf_reserve(&rpc->out, &rpc->loop->mem, sizeof prefix + message.len);
+    char *room = bl_buf_reserve(&rpc->out, &rpc->loop->brief, sizeof prefix + message.len);
 
     if (!room)
         return BELAY_ENOMEM;
@@ -48,7 +48,7 @@ static int put(struct belay_rpc *rpc, bool compressed, struct bl_span message)
 /* Compressed, where that makes it smaller. */
 static int put_small(struct belay_rpc *rpc, struct bl_span message)
 {
-    struct bl_mem *mem = &rpc->loop->mem;
+    struct bl_mem *mem = &rpc->loop->brief;
     struct bl_buf packed = {0};
     int rc = bl_grpc_gzip(message, &packed, mem);
 
@@ -141,7 +141,7 @@ void bl_rpc_commit(struct belay_rpc *rpc)
     rpc->committed = true;
     bl_buf_consume(&rpc->out, rpc->out_at);
     rpc->out_at = 0;
-    bl_buf_trim(&rpc->out, &rpc->loop->mem);
+    bl_buf_trim(&rpc->out, &rpc->loop->brief);
 }
 
 bool bl_rpc_tell_writable(struct belay_rpc *rpc)

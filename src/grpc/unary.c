@@ -17,7 +17,7 @@ static void on_message(struct belay_rpc *rpc, const void *data, size_t len, void
     if (rpc->responded)
         fail(rpc, BELAY_GRPC_UNIMPLEMENTED, BELAY_EPROTO,
              "the server answered with more than one message");
-    else if (bl_buf_append(&rpc->response, &rpc->loop->mem, data, len) < 0)
+    else if (bl_buf_append(&rpc->response, &rpc->loop->brief, data, len) < 0)
         fail(rpc, BELAY_GRPC_RESOURCE_EXHAUSTED, BELAY_ENOMEM, "out of memory");
     rpc->responded = true;
 }

@@ -148,7 +148,7 @@ static void close_session(struct bl_session *base)
         *s->gone = true;
     say_goodbye(s);
     nghttp2_session_del(s->nghttp2); /* streams are ours: it calls nobody */
-    bl_h2_memory_fini(&s->memory);
+    bl_blocks_fini(&s->blocks);
     bl_task_cancel(&s->flush);
     bl_task_cancel(&s->end);
     bl_timer_fini(&s->timer, loop);
@@ -351,7 +351,7 @@ static const struct bl_session_ops ops = {
 
 static int make_nghttp2(struct bl_h2_session *s)
 {
-    nghttp2_mem mem = bl_h2_memory_init(&s->memory, bl_h2_mem(s));
+    nghttp2_mem mem = bl_h2_memory(&s->blocks);
     nghttp2_session_callbacks *callbacks;
     nghttp2_option *option;
     int rc;
@@ -398,6 +398,7 @@ int bl_h2_session_new(struct belay_http *http, struct belay_conn *conn, struct b
     if (!s)
         return BELAY_ENOMEM;
     s->base = (struct bl_session){.ops = &ops, .http = http, .conn = conn, .stream = stream};
+    bl_blocks_init(&s->blocks, &http->loop->mem);
     bl_list_init(&s->base.link);
     bl_list_init(&s->unsent);
     bl_list_init(&s->streams);
@@ -411,7 +412,7 @@ int bl_h2_session_new(struct belay_http *http, struct belay_conn *conn, struct b
     if (bl_timer_init(&s->timer, http->loop, on_timer, s) < 0 || make_nghttp2(s) < 0 ||
         say_hello(s) < 0) {
         nghttp2_session_del(s->nghttp2);
-        bl_h2_memory_fini(&s->memory);
+        bl_blocks_fini(&s->blocks);
         bl_timer_fini(&s->timer, http->loop);
         bl_free(&http->loop->mem, s);
         return BELAY_ENOMEM;

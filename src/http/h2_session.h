@@ -86,7 +86,7 @@ struct bl_h2_session {
     struct bl_task end;    /* it never came up: frees it */
     struct bl_timer timer; /* PING */
     struct bl_h2_limits limits;
-    struct bl_h2_memory memory; /* nghttp2's */
+    struct bl_blocks blocks; /* nghttp2's */
 
     /* The frame that comes in. */
     uint8_t header[BL_H2_FRAME_HEADER];

@@ -102,7 +102,7 @@ static void reap(struct bl_h2_stream *st)
     if (!bl_list_empty(&st->session->unsent))
         bl_h2_flush_later(st->session); /* the next one may go */
     else if (st->session->submitted == 0)
-        bl_h2_memory_trim(&st->session->memory);
+        bl_blocks_trim(&st->session->blocks);
     bl_h2_stream_free(st);
 }
 

@@ -58,6 +58,7 @@ static void free_memory(struct belay_loop *loop)
     bl_free(&loop->mem, (void *)(uintptr_t)loop->options.dns_servers);
     bl_free(&loop->mem, (void *)(uintptr_t)loop->options.hosts_file);
     bl_free(&loop->mem, loop->scratch);
+    bl_blocks_fini(&loop->blocks);
     if (BL_UNLIKELY(loop->mem.live > 1)) /* beside the loop itself */
         tell_held(&loop->log, loop->mem.live - 1);
     mem = loop->mem;
@@ -128,6 +129,8 @@ int belay_loop_new(const struct belay_loop_options *options, struct belay_loop *
     rc = BELAY_ENOMEM;
     if (loop) {
         loop->mem = mem;
+        bl_blocks_init(&loop->blocks, &loop->mem);
+        bl_mem_init_brief(&loop->brief, &loop->blocks);
         init_members(loop);
         rc = set_up(loop, options, &world, error);
         if (rc)

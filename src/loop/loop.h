@@ -7,6 +7,7 @@
 #ifndef BL_LOOP_LOOP_H
 #define BL_LOOP_LOOP_H
 
+#include "base/blocks.h"
 #include "base/heap.h"
 #include "base/list.h"
 #include "base/log.h"
@@ -54,6 +55,8 @@ struct bl_task {
 
 struct belay_loop {
     struct bl_mem mem;
+    struct bl_mem brief; /* for what lives briefly, and on the loop's thread: out of blocks */
+    struct bl_blocks blocks;
     struct bl_log log;
     struct bl_rand rand;
     uint64_t hash_key[2];

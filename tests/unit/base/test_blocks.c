@@ -1,36 +1,35 @@
 /* SPDX-License-Identifier: MIT */
-/* What nghttp2 allocates: blocks that are kept, and given back. */
+/* Blocks that are kept, and given back. */
 #include "support/test.h"
 
 #include <stdint.h>
 #include <string.h>
 
-#include "http/h2_memory.h"
+#include "base/blocks.h"
 #include "support/failing_alloc.h"
 
 struct scene {
     struct failing_alloc failing;
     struct bl_mem mem;
-    struct bl_h2_memory memory;
-    nghttp2_mem ops;
+    struct bl_blocks blocks;
 };
 
 static void open_scene(struct scene *s)
 {
     failing_alloc_init(&s->failing);
     bl_mem_init(&s->mem, &s->failing.allocator);
-    s->ops = bl_h2_memory_init(&s->memory, &s->mem);
+    bl_blocks_init(&s->blocks, &s->mem);
 }
 
 static void close_scene(struct scene *s)
 {
-    bl_h2_memory_fini(&s->memory);
+    bl_blocks_fini(&s->blocks);
     assert_int_equal(failing_alloc_live(&s->failing), 0);
 }
 
 static void *take(struct scene *s, size_t size)
 {
-    unsigned char *ptr = s->ops.malloc(size, s->ops.mem_user_data);
+    unsigned char *ptr = bl_blocks_take(&s->blocks, size);
 
     assert_non_null(ptr);
     assert_int_equal((uintptr_t)ptr % _Alignof(max_align_t), 0);
@@ -40,28 +39,50 @@ static void *take(struct scene *s, size_t size)
 
 static void give(struct scene *s, void *ptr)
 {
-    s->ops.free(ptr, s->ops.mem_user_data);
+    bl_blocks_give(&s->blocks, ptr);
 }
 
 static void small_blocks_are_kept_and_large_ones_are_not(void **state)
 {
     struct scene s;
+    void *used;
 
     (void)state;
     open_scene(&s);
-    for (size_t size = 0; size < 2000; size++) {
+    used = take(&s, 5000);
+    for (size_t size = 0; size < 5000; size++) {
         size_t before = failing_alloc_live(&s.failing);
         void *ptr = take(&s, size);
 
         give(&s, ptr);
         assert_true(failing_alloc_live(&s.failing) - before <= 1);
-        if (size > 0 && size <= 512)
+        if (size <= 2048) {
             assert_ptr_equal(take(&s, size), ptr);
-        if (size > 0 && size <= 512)
             give(&s, ptr);
+        }
     }
-    assert_int_equal(failing_alloc_live(&s.failing), BL_H2_MEMORY_CLASSES);
+    assert_int_equal(failing_alloc_live(&s.failing), 1 + BL_BLOCKS_CLASSES);
+    give(&s, used);
     give(&s, NULL);
+    close_scene(&s);
+}
+
+static void a_block_serves_those_who_ask_for_a_little_less(void **state)
+{
+    static const size_t sizes[BL_BLOCKS_CLASSES] = {64,  96,  128,  192,  256, 384,
+                                                    512, 768, 1024, 1536, 2048};
+    struct scene s;
+
+    (void)state;
+    open_scene(&s);
+    for (int i = 0; i < BL_BLOCKS_CLASSES; i++) {
+        void *ptr = take(&s, sizes[i]);
+
+        give(&s, ptr);
+        assert_ptr_equal(take(&s, i > 0 ? sizes[i - 1] + 1 : 1), ptr);
+        give(&s, ptr);
+    }
+    assert_int_equal(failing_alloc_live(&s.failing), BL_BLOCKS_CLASSES);
     close_scene(&s);
 }
 
@@ -69,16 +90,36 @@ static void there_is_a_limit_to_what_is_kept_and_less_when_idle(void **state)
 {
     enum { N = 300 };
     struct scene s;
+    void *ptrs[N], *used;
+
+    (void)state;
+    open_scene(&s);
+    used = take(&s, 1);
+    for (int i = 0; i < N; i++)
+        ptrs[i] = take(&s, 200);
+    for (int i = 0; i < N; i++)
+        give(&s, ptrs[i]);
+    assert_in_range(failing_alloc_live(&s.failing), 100, 200);
+    bl_blocks_trim(&s.blocks);
+    assert_in_range(failing_alloc_live(&s.failing), 2, 8);
+    give(&s, used);
+    close_scene(&s);
+}
+
+static void with_the_last_one_in_use_most_of_those_that_are_kept_go(void **state)
+{
+    enum { N = 50 };
+    struct scene s;
     void *ptrs[N];
 
     (void)state;
     open_scene(&s);
     for (int i = 0; i < N; i++)
         ptrs[i] = take(&s, 200);
-    for (int i = 0; i < N; i++)
+    for (int i = 0; i < N - 1; i++)
         give(&s, ptrs[i]);
-    assert_in_range(failing_alloc_live(&s.failing), 100, 200);
-    bl_h2_memory_trim(&s.memory);
+    assert_int_equal(failing_alloc_live(&s.failing), N);
+    give(&s, ptrs[N - 1]);
     assert_in_range(failing_alloc_live(&s.failing), 1, 8);
     close_scene(&s);
 }
@@ -95,7 +136,7 @@ static void a_block_that_grows_keeps_what_it_holds(void **state)
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         size_t both = old < sizes[i] ? old : sizes[i];
 
-        ptr = s.ops.realloc(ptr, sizes[i], s.ops.mem_user_data);
+        ptr = bl_blocks_take_again(&s.blocks, ptr, sizes[i]);
         assert_non_null(ptr);
         for (size_t at = 0; at < both; at++)
             assert_int_equal(ptr[at], 'x');
@@ -106,20 +147,28 @@ static void a_block_that_grows_keeps_what_it_holds(void **state)
     close_scene(&s);
 }
 
-static void what_is_to_be_zero_is_zero(void **state)
+static void memory_for_what_lives_briefly_is_memory(void **state)
 {
+    struct bl_mem brief;
     struct scene s;
-    char *ptr;
+    char *ptr, *text;
 
     (void)state;
     open_scene(&s);
+    bl_mem_init_brief(&brief, &s.blocks);
     give(&s, take(&s, 60));
-    ptr = s.ops.calloc(12, 5, s.ops.mem_user_data);
+    ptr = bl_zalloc(&brief, 60);
     for (int i = 0; i < 60; i++)
         assert_int_equal(ptr[i], 0);
-    give(&s, ptr);
-    assert_null(s.ops.calloc(SIZE_MAX / 2, 3, s.ops.mem_user_data));
-    assert_null(s.ops.malloc(SIZE_MAX, s.ops.mem_user_data));
+    text = bl_strdup(&brief, "a text");
+    ptr = bl_realloc(&brief, ptr, 100);
+    ptr = bl_realloc(&brief, ptr, 10000);
+    assert_string_equal(text, "a text");
+    assert_null(bl_alloc(&brief, SIZE_MAX));
+    bl_free(&brief, text);
+    bl_free(&brief, ptr);
+    bl_free(&brief, bl_realloc(&brief, NULL, 0));
+    bl_free(&brief, NULL);
     close_scene(&s);
 }
 
@@ -133,10 +182,10 @@ static void want_of_memory_leaves_what_there_was(void **state)
     ptr = take(&s, 100);
     memset(ptr, 'x', 100);
     failing_alloc_once(&s.failing, 1);
-    assert_null(s.ops.realloc(ptr, 1000, s.ops.mem_user_data));
+    assert_null(bl_blocks_take_again(&s.blocks, ptr, 5000));
     assert_int_equal(ptr[99], 'x');
     failing_alloc_once(&s.failing, 1);
-    assert_null(s.ops.malloc(100, s.ops.mem_user_data));
+    assert_null(bl_blocks_take(&s.blocks, 100));
     give(&s, ptr);
     close_scene(&s);
 }
@@ -145,9 +194,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(small_blocks_are_kept_and_large_ones_are_not),
+        cmocka_unit_test(a_block_serves_those_who_ask_for_a_little_less),
         cmocka_unit_test(there_is_a_limit_to_what_is_kept_and_less_when_idle),
+        cmocka_unit_test(with_the_last_one_in_use_most_of_those_that_are_kept_go),
         cmocka_unit_test(a_block_that_grows_keeps_what_it_holds),
-        cmocka_unit_test(what_is_to_be_zero_is_zero),
+        cmocka_unit_test(memory_for_what_lives_briefly_is_memory),
         cmocka_unit_test(want_of_memory_leaves_what_there_was),
     };
 
