@@ -17,6 +17,7 @@
 /* What is looked for in it; NULL data: there is none. */
 struct head {
     struct bl_span type, encoding, status;
+    bool binary; /* some metadata is */
 };
 
 #define LEN(name) (sizeof(name) - 1)
@@ -41,6 +42,7 @@ static struct head look(const struct belay_header *headers, size_t n)
             note(&head.encoding, h, "grpc-encoding");
         else if (h->name_len == LEN("grpc-status"))
             note(&head.status, h, "grpc-status");
+        head.binary |= bl_grpc_metadata_is_binary(bl_span(h->name, h->name_len));
     }
     return head;
 }
@@ -89,25 +91,15 @@ static void refuse_metadata(struct belay_rpc *rpc, int rc)
     bl_rpc_stop(rpc);
 }
 
-static bool has_binary(const struct belay_http_response *response)
-{
-    for (size_t i = 0; i < response->headers_n; i++) {
-        const struct belay_header *h = &response->headers[i];
-
-        if (bl_grpc_metadata_is_binary(bl_span(h->name, h->name_len)))
-            return true;
-    }
-    return false;
-}
-
 /* Nobody reads them, and none can be wrong: then they need not be looked at. */
-static void give_headers(struct belay_rpc *rpc, const struct belay_http_response *response)
+static void give_headers(struct belay_rpc *rpc, const struct belay_http_response *response,
+                         bool binary)
 {
     struct bl_mem *mem = &rpc->loop->brief;
     struct bl_rpc_fields fields = {0};
     int rc;
 
-    if (!rpc->callbacks.on_headers && !has_binary(response))
+    if (!rpc->callbacks.on_headers && !binary)
         return;
     rc = bl_rpc_fields_read(&fields, mem, response->headers, response->headers_n);
     if (rc < 0) {
@@ -138,7 +130,7 @@ static enum belay_http_action on_headers(const struct belay_http_response *respo
     } else {
         take_encoding(rpc, head.encoding);
         bl_rpc_commit(rpc);
-        give_headers(rpc, response);
+        give_headers(rpc, response, head.binary);
     }
     return BELAY_HTTP_GO_ON;
 }
@@ -281,18 +273,29 @@ static void look_at_end(struct belay_rpc *rpc)
                            rpc->home->name);
 }
 
-static void on_done(struct belay_http_request *request, const struct belay_error *error, void *arg)
+static void end_failed(struct belay_rpc *rpc, const struct belay_http_request *request,
+                       const struct belay_error *error)
 {
-    struct belay_rpc *rpc = arg;
     struct belay_http_facts facts = belay_http_facts_init();
 
     belay_http_request_facts(request, &facts);
-    rpc->request = NULL;
-    rpc->unsent = error && error->sent == BELAY_NOT_SENT && facts.h2_error < 0;
-    if (!error || rpc->status_seen)
+    rpc->unsent = error->sent == BELAY_NOT_SENT && facts.h2_error < 0;
+    if (rpc->status_seen)
         look_at_end(rpc);
     else
         bl_rpc_set_http_error(rpc, error, facts.h2_error);
+}
+
+static void on_done(struct belay_http_request *request, const struct belay_error *error, void *arg)
+{
+    struct belay_rpc *rpc = arg;
+
+    rpc->request = NULL;
+    rpc->unsent = false;
+    if (error)
+        end_failed(rpc, request, error);
+    else
+        look_at_end(rpc);
     bl_rpc_attempt_over(rpc, error ? error->sent : BELAY_ANSWERED);
 }
 

@@ -37,9 +37,9 @@ struct belay_http {
     uint32_t spare_n;
     struct bl_buf head; /* a request is written here before it goes to its stream */
 
-    /* Only the floor above makes requests: it has checked their headers, whose names are in lower
-     * case, and keeps them until the request is over; and its read_body runs no code of the
-     * user's. */
+    /* Only the floor above makes requests: it has checked method and headers, whose names are in
+     * lower case, and keeps these until the request is over; and its read_body runs no code of
+     * the user's. */
     bool ours;
     bool closing, draining;
     struct bl_task end; /* looks whether all requests are done */

@@ -19,11 +19,6 @@ static const struct bucket buckets[BL_H2_FLOODS_N] = {
     [BL_H2_FLOOD_OTHER] = {10000, 5000, "the peer sends too many WINDOW_UPDATE and other frames"},
 };
 
-uint32_t bl_h2_frame_length(const uint8_t header[BL_H2_FRAME_HEADER])
-{
-    return (uint32_t)header[0] << 16 | (uint32_t)header[1] << 8 | header[2];
-}
-
 static int kind_of(uint8_t type, uint8_t flags, uint32_t length)
 {
     switch (type) {

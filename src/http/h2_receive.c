@@ -9,16 +9,11 @@
 #include "http/h2_session.h"
 #include "wire/field.h"
 
-struct bl_h2_field {
-    uint32_t name_at, name_len, value_at, value_len;
-};
-
 /* ---- a block of fields ---- */
 
 void bl_h2_head_clear(struct bl_h2_head *h)
 {
     bl_buf_clear(&h->text);
-    bl_buf_clear(&h->fields);
     bl_buf_clear(&h->headers);
     h->n = 0;
     h->bytes = 0;
@@ -30,50 +25,43 @@ void bl_h2_head_clear(struct bl_h2_head *h)
 void bl_h2_head_free(struct bl_h2_head *h, struct bl_mem *mem)
 {
     bl_buf_free(&h->text, mem);
-    bl_buf_free(&h->fields, mem);
     bl_buf_free(&h->headers, mem);
+}
+
+static const char *moved(const char *at, const char *from, const char *to)
+{
+    return to + ((uintptr_t)at - (uintptr_t)from);
+}
+
+static void follow_text(struct bl_h2_head *h, const char *from)
+{
+    struct belay_header *f = (void *)bl_buf_head(&h->headers);
+
+    for (uint32_t i = 0; i < h->n; i++, f++) {
+        f->name = moved(f->name, from, h->text.data);
+        f->value = moved(f->value, from, h->text.data);
+    }
 }
 
 static int add_field(struct bl_h2_head *h, struct bl_mem *mem, struct bl_span name,
                      struct bl_span value)
 {
+    const char *text = h->text.data;
     char *at = bl_buf_reserve(&h->text, mem, name.len + value.len + 2);
-    struct bl_h2_field *f = (void *)bl_buf_reserve(&h->fields, mem, sizeof *f);
+    struct belay_header *f = (void *)bl_buf_reserve(&h->headers, mem, sizeof *f);
 
+    if (BL_UNLIKELY(h->text.data != text))
+        follow_text(h, text);
     if (!at || !f)
         return BELAY_ENOMEM;
-    *f = (struct bl_h2_field){
-        .name_at = (uint32_t)bl_buf_len(&h->text),
-        .name_len = (uint32_t)name.len,
-        .value_at = (uint32_t)(bl_buf_len(&h->text) + name.len + 1),
-        .value_len = (uint32_t)value.len,
-    };
-    bl_buf_commit(&h->fields, sizeof *f);
+    *f = (struct belay_header){at, at + name.len + 1, name.len, value.len};
+    bl_buf_commit(&h->headers, sizeof *f);
     memcpy(at, name.data, name.len);
     at[name.len] = '\0';
     memcpy(at + name.len + 1, value.data, value.len);
     at[name.len + 1 + value.len] = '\0';
     bl_buf_commit(&h->text, name.len + value.len + 2);
     h->n++;
-    return 0;
-}
-
-/* The text does not move any more: pointers into it. */
-static int finish_head(struct bl_h2_head *h, struct bl_mem *mem)
-{
-    const struct bl_h2_field *f = (const void *)bl_buf_head(&h->fields);
-    const char *text = bl_buf_head(&h->text);
-    struct belay_header *out;
-
-    if (h->n == 0)
-        return 0;
-    out = (void *)bl_buf_reserve(&h->headers, mem, h->n * sizeof *out);
-    if (!out)
-        return BELAY_ENOMEM;
-    for (uint32_t i = 0; i < h->n; i++, f++)
-        out[i] =
-            (struct belay_header){text + f->name_at, text + f->value_at, f->name_len, f->value_len};
-    bl_buf_commit(&h->headers, h->n * sizeof *out);
     return 0;
 }
 
@@ -318,8 +306,6 @@ static void give_head(struct bl_h2_session *s)
     s->head_stream = NULL;
     if (!st || !st->ex)
         return;
-    if (!s->head.failed)
-        s->head.failed = finish_head(&s->head, bl_h2_mem(s));
     if (st->ended) {
         bl_list_remove(&st->event);
         bl_list_push_back(&s->events, &st->event);

@@ -26,8 +26,7 @@
 /* A block of fields while it comes in; handed over whole. */
 struct bl_h2_head {
     struct bl_buf text;    /* names and values */
-    struct bl_buf fields;  /* struct bl_h2_field: where they are in it */
-    struct bl_buf headers; /* struct belay_header, made of both at the end */
+    struct bl_buf headers; /* struct belay_header, which point into it */
     uint32_t n;
     size_t bytes; /* as limits count them */
     int status;   /* 0: no ":status", so trailers */
@@ -53,6 +52,7 @@ struct bl_h2_stream {
     bool refused;               /* ... because what came breaks the protocol: reset by us */
     bool deferred;              /* nghttp2 waits for the body */
     uint32_t code;              /* it was closed with */
+    uint32_t taken;             /* of the body, and nghttp2 does not know it yet */
     struct bl_list heads;       /* struct bl_h2_held: came while the exchange was paused */
     struct bl_buf held;         /* of the body: likewise */
     struct bl_h2_head trailers; /* likewise */
@@ -218,7 +218,10 @@ bool bl_h2_limits_allow(struct bl_h2_limits *limits, const uint8_t header[BL_H2_
                         size_t header_bytes_max, uint64_t now, const char **ret_why);
 /* A head begins that nobody waits for: its stream is over, or was reset. Whether it is borne. */
 bool bl_h2_limits_unwanted(struct bl_h2_limits *limits, uint64_t now);
-uint32_t bl_h2_frame_length(const uint8_t header[BL_H2_FRAME_HEADER]);
+static inline uint32_t bl_h2_frame_length(const uint8_t header[BL_H2_FRAME_HEADER])
+{
+    return (uint32_t)header[0] << 16 | (uint32_t)header[1] << 8 | header[2];
+}
 /* A frame of ours has left, for which the peer may send some. */
 void bl_h2_limits_earn(struct bl_h2_limits *limits, uint8_t type, size_t length);
 

@@ -363,11 +363,17 @@ void bl_h2_give_head(struct bl_h2_stream *st, struct bl_h2_head *h)
         on_head(st, h);
 }
 
+/* What is less than half of a window the peer is not told at once, so nghttp2 is not, either. */
 static void consume(struct bl_h2_stream *st, size_t len)
 {
-    if (!st->closed && !st->session->broken &&
-        nghttp2_session_consume_stream(st->session->nghttp2, st->id, len) == NGHTTP2_ERR_NOMEM)
-        bl_h2_note(st->session, BELAY_ENOMEM);
+    struct bl_h2_session *s = st->session;
+
+    st->taken += (uint32_t)len;
+    if (st->taken < (uint32_t)s->base.http->options.stream_window / 4 || st->closed || s->broken)
+        return;
+    if (nghttp2_session_consume_stream(s->nghttp2, st->id, st->taken) == NGHTTP2_ERR_NOMEM)
+        bl_h2_note(s, BELAY_ENOMEM);
+    st->taken = 0;
 }
 
 static void tell_data(struct bl_h2_stream *st, const char *data, size_t len)

@@ -64,7 +64,7 @@ static void set_limits(struct belay_http_request *r, const struct belay_http_req
 static int set_method(struct belay_http_request *r, const char *text, struct belay_error *error)
 {
     struct bl_span method = bl_span_of(text ? text : "GET");
-    int rc = text ? bl_h1_check_method(method, error) : 0;
+    int rc = text && !r->http->ours ? bl_h1_check_method(method, error) : 0;
 
     if (rc < 0)
         return rc;

@@ -7,11 +7,6 @@
 #include "base/text.h"
 #include "wire/base64.h"
 
-bool bl_grpc_metadata_is_binary(struct bl_span key)
-{
-    return key.len > 4 && memcmp(key.data + key.len - 4, "-bin", 4) == 0;
-}
-
 static bool is_one_of(struct bl_span key, const struct bl_span *keys, size_t n)
 {
     for (size_t i = 0; i < n; i++) {

@@ -11,7 +11,10 @@
 #include "belay/error.h"
 
 /* Whether the key ends in "-bin". */
-bool bl_grpc_metadata_is_binary(struct bl_span key);
+static inline bool bl_grpc_metadata_is_binary(struct bl_span key)
+{
+    return key.len > 4 && memcmp(key.data + key.len - 4, "-bin", 4) == 0;
+}
 
 /*
  * Whether a caller may send it. A key is lower-case letters, digits and "_-.", none that HTTP/2 or
