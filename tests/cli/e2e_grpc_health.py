@@ -92,19 +92,26 @@ class Health(grpc_kit.Case):
         self.assertIn("NOT_SERVING", down["error"]["text"])
         self.assertEqual(run.wait(harness.LIMIT), 0)
 
+    def summary_of_a_failure(self, *args):
+        """Interrupted when it has failed once."""
+        run = self.begin(["watch", "--json", *args])
+        (failed,) = self.events(run, "failed_to_connect")
+        run.send_signal(signal.SIGINT)
+        return failed, run.communicate(timeout=harness.LIMIT)[1].decode()
+
     def test_addresses_are_those_that_were_given(self):
         run = self.begin(["watch", "--json", "--until-up"])
         (up,) = self.events(run, "connected")
         self.assertEqual(up["address"], self.mine.target)
         self.mine.end()
-        run = self.belay("watch", "--until-up", "-m", "1s", "--check", "true", "x=" + self.mine.target)
-        out = run.stdout.decode()
-        self.assertIn(f"tried {self.mine.target}\n", out)
-        self.assertRegex(out, "      connect, [^:]*: connection refused\n")
+        failed, shown = self.summary_of_a_failure("x=" + self.mine.target)
+        self.assertEqual(failed["address"], self.mine.target)
+        self.assertIn(f"tried {self.mine.target}\n", shown)
+        self.assertRegex(shown, "      connect, [^:]*: connection refused\n")
 
-    def test_what_is_wrong_with_a_server_that_is_none_of_grpcs_is_said(self):
-        run = self.belay("watch", "--until-up", "-m", "1s", "--grpc-health", "shop.Crt", self.mine.target)
-        self.assertIn(b"it answered NOT_FOUND", run.stdout)
+    def test_what_a_server_answered_is_shown(self):
+        shown = self.summary_of_a_failure("--grpc-health", "shop.Crt")[1]
+        self.assertIn("it answered NOT_FOUND", shown)
 
     def test_the_option_needs_such_an_address(self):
         run = self.belay("watch", "--grpc-health", "x", "127.0.0.1:1")
