@@ -425,6 +425,12 @@ static bool ends_request(const uint8_t *frame)
     return frame[3] <= NGHTTP2_HEADERS && frame[4] & NGHTTP2_FLAG_END_STREAM;
 }
 
+static bool has_room(struct bl_h2_session *s)
+{
+    s->full = !bl_stream_ask_room(s->base.stream, OUTPUT_MAX);
+    return !s->full;
+}
+
 /* Frames that there are go to the stream, as far as it takes them; but the next request comes before
  * others' frames. */
 static void make_frames(struct bl_h2_session *s, const bool *gone)
@@ -433,7 +439,7 @@ static void make_frames(struct bl_h2_session *s, const bool *gone)
     ssize_t n;
     int rc;
 
-    while (!*gone && !s->broken && !(s->full = !bl_stream_ask_room(s->base.stream, OUTPUT_MAX))) {
+    while (!*gone && !s->broken && has_room(s)) {
         n = nghttp2_session_mem_send(s->nghttp2, &data);
         if (n == 0)
             return;
@@ -451,7 +457,7 @@ static void make_frames(struct bl_h2_session *s, const bool *gone)
             bl_h2_die(s, rc, "writing HTTP/2: %s", belay_strerror(rc));
             return;
         }
-        if (ends_request(data) && has_work(s))
+        if (ends_request(data) && has_room(s) && has_work(s))
             return;
     }
 }
