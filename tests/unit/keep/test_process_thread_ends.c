@@ -39,10 +39,9 @@ static void who_does_not_start_in_time_is_ended(void **state)
     (void)state;
     worker_init(&w);
     w.blocks_in_init = true;
-    o.start_timeout_ms = 60000;
+    o.start_timeout_ms = 5;
     assert_int_equal(belay_process_start_wait(loop, &worker, &w, &o, &p, &error), BELAY_ETIMEDOUT);
-    wait_sem(&w.entered);
-    sem_post(&w.go);
+    sem_post(&w.go); /* it may be in init, or never get there */
 }
 
 static void who_stops_in_init_does_not_start(void **state)

@@ -2,44 +2,19 @@
 #include "unit/keep/thread_kit.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 struct failing_alloc alloc;
 struct belay_loop *loop;
 static atomic_uint made, destroyed;
-static _Atomic uint64_t ahead_ns;
-
-static uint64_t now_ns(void *arg)
-{
-    struct timespec t;
-
-    (void)arg;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec + atomic_load(&ahead_ns);
-}
-
-static void nothing(void *arg)
-{
-    (void)arg;
-}
-
-/* From any thread; the loop looks at its clock. */
-static void an_hour_passes(void)
-{
-    atomic_fetch_add(&ahead_ns, 3600u * 1000000000u);
-    assert_int_equal(belay_loop_post(loop, nothing, NULL), 0);
-}
 
 int thread_kit_up(void **state)
 {
-    static const struct belay_clock clock = {BELAY_SIZED(belay_clock), .now_ns = now_ns};
     static struct belay_world world;
     struct belay_loop_options o = belay_loop_options_init();
 
     (void)state;
     failing_alloc_init(&alloc);
-    world = (struct belay_world){BELAY_SIZED(belay_world), .allocator = &alloc.allocator,
-                                 .clock = &clock};
+    world = (struct belay_world){BELAY_SIZED(belay_world), .allocator = &alloc.allocator};
     o.world = &world;
     assert_int_equal(belay_loop_new(&o, &loop, NULL), 0);
     return 0;
@@ -81,10 +56,8 @@ static struct belay_directive init(struct belay_process *process, void *args)
     struct belay_error why = {.code = BELAY_EPROTO, .text = "it does not like it here"};
 
     w->process = process;
-    if (w->blocks_in_init) {
-        an_hour_passes();
+    if (w->blocks_in_init)
         block(w);
-    }
     if (w->stops_in_init)
         return belay_do_stop(process, BELAY_EXIT_ERROR, &why);
     return belay_do_ok();

@@ -41,8 +41,7 @@ struct worker {
     unsigned exited;
     int told[2]; /* why others ended: the first two exits and downs, each before `entered` */
     unsigned n_told;
-    bool blocks_in_init; /* and an hour passes */
-    bool stops_in_init;
+    bool blocks_in_init, stops_in_init;
 };
 
 extern const struct belay_behaviour worker;
