@@ -32,6 +32,7 @@ void stream_kit_tear_down(struct stream_kit *k)
 void stream_kit_turn(struct stream_kit *k)
 {
     assert_int_equal(belay_loop_turn(k->net.loop, 1), 0);
+    steady_clock_ns(&k->net.clock);
     toy_server_poll(&k->server);
 }
 

@@ -13,9 +13,11 @@
 #include "loop/loop.h"
 #include "net/stream.h"
 #include "support/failing_alloc.h"
+#include "support/steady_clock.h"
 
 struct net_kit {
     struct failing_alloc alloc;
+    struct steady_clock clock; /* the peers are turned by the test */
     struct belay_transport transport;
     struct belay_world world;
     struct belay_loop *loop;

@@ -257,6 +257,7 @@ void px_start(struct px *t)
 void px_turn(struct px *t)
 {
     assert_int_equal(belay_loop_turn(t->net.loop, 1), 0);
+    steady_clock_ns(&t->net.clock);
     for (size_t i = 0; i < t->peers_n; i++)
         peer_step(&t->peers[i]);
 }
