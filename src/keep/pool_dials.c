@@ -92,8 +92,10 @@ static uint64_t wishes(struct bl_pp_peer *peer, uint64_t now)
     if (pp->closed || pp->suspended || peer->put_off || peer->dialing >= pp->limits.dials)
         return NOBODY;
     fill = bl_pp_wants_fill(peer, wanted, now) || wants_spare(peer, now);
-    if (wanted <= peer->dialing || now < peer->retry_at)
+    if (wanted <= peer->dialing)
         return fill && peer->connections < pp->limits.per_endpoint ? FOR_FILL : NOBODY;
+    if (now < peer->retry_at) /* whomever the next one is for: it would serve who waits */
+        return NOBODY;
     if (peer->connections < pp->limits.per_endpoint)
         return turn_of(peer);
     /* Only those who want a fresh connection still wait beside idle ones. */

@@ -219,6 +219,45 @@ static void a_spare_one_that_fails_for_good_is_not_dialled_again_at_once_either(
     fails_once_in_a_while(BELAY_ENONAME);
 }
 
+static void fail_a_few(void)
+{
+    pk_wait(&k, 0);
+    pk_run(&k);
+    for (int i = 0; i < 3; i++) {
+        assert_in_range(pk_dials(&k, 0), 1, 2);
+        for (int n = (int)pk_dials(&k, 0); n > 0; n--) {
+            pk_fail(&k, pk_dialing(&k, 0), BELAY_ECONNECT);
+            bl_pp_consider(pk_peer(&k, 0), k.now);
+            pk_run(&k);
+            assert_int_equal(pk_dials(&k, 0), n - 1);
+        }
+        pk_pass(&k, 10000);
+    }
+}
+
+/* Somebody waits, and the dial for them has failed: that is given time, whoever wishes for one. */
+static void none_is_dialled_ahead_of_a_backoff(void **state)
+{
+    (void)state;
+    k.pp.soft = 80;
+    have(1, 10);
+    lend(8);
+    come_up(10);
+    lend(12);
+    fail_a_few();
+}
+
+static void nor_is_one_to_be_idle(void **state)
+{
+    struct bl_pp_limits limits = pk_limits();
+
+    (void)state;
+    limits.min_idle = 1;
+    pk_init(&k, &limits);
+    pk_peer(&k, 0)->held = true;
+    fail_a_few();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -236,6 +275,8 @@ int main(void)
         cmocka_unit_test_setup(a_spare_one_that_fails_is_not_dialled_again_at_once, set_up),
         cmocka_unit_test_setup(a_spare_one_that_fails_for_good_is_not_dialled_again_at_once_either,
                                set_up),
+        cmocka_unit_test_setup(none_is_dialled_ahead_of_a_backoff, set_up),
+        cmocka_unit_test_setup(nor_is_one_to_be_idle, set_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
