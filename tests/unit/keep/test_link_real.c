@@ -274,7 +274,7 @@ static void who_blocks_on_the_loops_thread_turns_the_loop(void **state)
     assert_int_equal(belay_link_connected_or_failed_wait(link_, BELAY_FOREVER, &lease, NULL), 0);
     assert_int_equal(told, 3);
     toy_server_close(&kit.server);
-    STREAM_KIT_UNTIL(&kit, told == 4);
+    STREAM_KIT_UNTIL(&kit, told >= 4); /* the next attempt may be told in the same turn */
     assert_int_equal(belay_link_connected_or_failed_wait(link_, 10000, &lease, &error),
                      BELAY_ECONNECT);
     assert_int_equal(error.stage, BELAY_STAGE_CONNECT);

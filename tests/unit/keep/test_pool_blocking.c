@@ -321,6 +321,7 @@ static void an_open_that_takes_too_long_is_closed_when_it_ends(void **state)
     (void)state;
     dial.session_timeout_ms = 20;
     options.dial = &dial;
+    options.connect_retry_count = 1000; /* on a busy machine others may take too long as well */
     options.max_connections_per_endpoint = 1;
     set_gate(true);
     open_pool();
@@ -334,7 +335,7 @@ static void an_open_that_takes_too_long_is_closed_when_it_ends(void **state)
     UNTIL(user.told == 1);
     assert_int_equal(user.code, 0);
     belay_lease_release(user.lease, BELAY_REUSE);
-    UNTIL(atomic_load(&client.closes) == 1);
+    UNTIL(atomic_load(&client.closes) >= 1);
     assert_int_equal(belay_peer_acquire_wait(peer, 10000, &lease, NULL), 0);
     belay_lease_release(lease, BELAY_REUSE);
 }
