@@ -57,7 +57,7 @@ struct h2_conn {
 struct h2_server {
     const char *at; /* NULL: 127.0.0.1 */
     int listener, port;
-    int place; /* holds the port, whether we listen or not */
+    int place;    /* holds the port, whether we listen or not */
     bool silent;  /* says nothing of itself */
     bool no_pong; /* does not answer PING */
     bool stingy;  /* one byte at a time */
