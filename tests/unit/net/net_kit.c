@@ -221,6 +221,8 @@ void net_kit_recv(int fd, char *out, size_t len)
     size_t at = 0;
     while (at < len) {
         ssize_t n = recv(fd, out + at, len - at, 0);
+        if (n < 0 && errno == EINTR) /* stopped and continued, as it has a limit */
+            continue;
         assert_true(n > 0);
         at += (size_t)n;
     }
