@@ -235,7 +235,8 @@ static void nor_does_one_make_forget_what_was_learned(void **state)
     for (int i = 1; i < 20; i++)
         h2_begin(&k, &calls[i], NULL);
     h2_until_requests(&k, 21);
-    assert_in_range(k.server.accepted, 3, 4); /* a slow machine's SETTINGS may be waited for in vain */
+    assert_in_range(k.server.accepted, 3,
+                    4); /* a slow machine's SETTINGS may be waited for in vain */
     for (unsigned conn = 2; conn < k.server.accepted; conn++) {
         for (unsigned i = 0; i < k.server.conns[conn].requests; i++)
             h2_answer(&k.server, conn, k.server.conns[conn].ids[i], "x");
