@@ -14,7 +14,7 @@
 
 struct kit {
     struct failing_alloc memory; /* what the loop allocates: none may be left at the end */
-    struct steady_clock clock; /* of kit_open_steady */
+    struct steady_clock clock;   /* of kit_open_steady */
     struct belay_loop *loop;
     struct belay_http *http;
 };

@@ -13,7 +13,7 @@
 
 struct scripted {
     int listener, port;
-    int place; /* holds the port, whether we listen or not */
+    int place;                  /* holds the port, whether we listen or not */
     const char *const *answers; /* one per request, ends in NULL; "" is to close without a word */
     unsigned requests;          /* heads that came */
     unsigned accepted;

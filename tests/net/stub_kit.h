@@ -63,7 +63,7 @@ struct stub_stream {
     int status;
     char message[512];
     struct belay_error error; /* code 0: the server's status */
-    bool pauses; /* after each message */
+    bool pauses;              /* after each message */
     void (*in_headers)(struct stub_stream *s);
     void (*in_message)(struct stub_stream *s);
     void (*in_done)(struct stub_stream *s);
