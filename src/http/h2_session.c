@@ -379,7 +379,7 @@ static int say_hello(struct bl_h2_session *s)
     const struct belay_http_options *o = &s->base.http->options;
     const nghttp2_settings_entry settings[] = {
         {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
-        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, (uint32_t)o->stream_window},
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, s->stream_window},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)o->max_header_bytes},
     };
 
@@ -398,6 +398,7 @@ int bl_h2_session_new(struct belay_http *http, struct belay_conn *conn, struct b
     if (!s)
         return BELAY_ENOMEM;
     s->base = (struct bl_session){.ops = &ops, .http = http, .conn = conn, .stream = stream};
+    s->stream_window = (uint32_t)http->options.stream_window;
     bl_blocks_init(&s->blocks, &http->loop->mem);
     bl_list_init(&s->base.link);
     bl_list_init(&s->unsent);

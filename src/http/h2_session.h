@@ -99,6 +99,7 @@ struct bl_h2_session {
     struct bl_h2_stream *found; /* looked up last, as long as nghttp2 has it; or NULL */
     const uint8_t *chunk;
     size_t chunk_len;
+    uint32_t stream_window;       /* as the peer was told, whosever client it is now */
     size_t taken;                 /* of bodies, in this read: for the connection's window */
     struct bl_h2_stream *current; /* under the callback that runs; NULL: it went meanwhile */
 

@@ -369,7 +369,7 @@ static void consume(struct bl_h2_stream *st, size_t len)
     struct bl_h2_session *s = st->session;
 
     st->taken += (uint32_t)len;
-    if (st->taken < (uint32_t)s->base.http->options.stream_window / 4 || st->closed || s->broken)
+    if (st->taken < s->stream_window / 4 || st->closed || s->broken)
         return;
     if (nghttp2_session_consume_stream(s->nghttp2, st->id, st->taken) == NGHTTP2_ERR_NOMEM)
         bl_h2_note(s, BELAY_ENOMEM);

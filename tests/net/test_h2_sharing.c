@@ -188,44 +188,56 @@ static void one_that_comes_up_with_no_room_is_not_followed_at_once(void **state)
     h2_close(&k);
 }
 
-static struct belay_http *open_sharing(struct h2_kit *k, struct belay_cache *cache, int max_streams)
+static struct belay_http *open_sharing(struct h2_kit *k, struct belay_cache *cache,
+                                       struct belay_http_options o)
 {
     struct belay_pool_options pool = belay_pool_options_init();
-    struct belay_http_options o = h2_options();
     struct belay_http *http;
 
     pool.cache = cache;
     o.pool = &pool;
-    o.max_streams = max_streams;
     assert_int_equal(belay_http_open(k->kit.loop, &o, &http, NULL), 0);
     return http;
 }
 
-/* Of two clients that share their connections each asks for as many at a time as it may. */
+/* Two clients that share their connections; the second is the kit's from now on, after a request of
+ * the first. */
+static void open_after_another(struct h2_kit *k, struct belay_http_options first,
+                               struct belay_http_options second)
+{
+    struct belay_cache_options o = belay_cache_options_init();
+    struct belay_cache_policy policy = belay_cache_aggressive();
+    struct call call = {0};
+    struct belay_http *other;
+    struct belay_cache *cache;
+
+    o.policy = &policy;
+    h2_open(k, NULL);
+    assert_int_equal(belay_cache_open(k->kit.loop, &o, &cache, NULL), 0);
+    belay_http_close(k->kit.http, NULL, NULL);
+    k->kit.http = open_sharing(k, cache, first);
+    other = open_sharing(k, cache, second);
+    begin(k, &call, 1);
+    h2_until_requests(k, 1);
+    h2_answer(&k->server, 0, 1, "x");
+    h2_until(k, &call.done);
+    h2_good(&call, "x");
+    h2_turn(k);
+    k->kit.http = other;
+}
+
+/* Each asks for as many at a time as it may. */
 static void a_connection_that_goes_to_another_client_has_its_limit(void **state)
 {
     (void)state;
     for (int more = 0; more < 2; more++) {
-        struct belay_cache_options o = belay_cache_options_init();
-        struct belay_cache_policy policy = belay_cache_aggressive();
-        struct call first = {0}, calls[3] = {{0}};
-        struct belay_http *other;
-        struct belay_cache *cache;
+        struct belay_http_options few = h2_options(), many = h2_options();
+        struct call calls[3] = {{0}};
         struct h2_kit k;
 
-        o.policy = &policy;
-        h2_open(&k, NULL);
-        assert_int_equal(belay_cache_open(k.kit.loop, &o, &cache, NULL), 0);
-        belay_http_close(k.kit.http, NULL, NULL);
-        k.kit.http = open_sharing(&k, cache, more ? 1 : 100);
-        other = open_sharing(&k, cache, more ? 100 : 1);
-        begin(&k, &first, 1);
-        h2_until_requests(&k, 1);
-        h2_answer(&k.server, 0, 1, "x");
-        h2_until(&k, &first.done);
-        h2_good(&first, "x");
-        h2_turn(&k);
-        k.kit.http = other;
+        few.max_streams = 1;
+        many.max_streams = 100;
+        open_after_another(&k, more ? few : many, more ? many : few);
         begin(&k, calls, 3);
         h2_until_requests(&k, 4);
         assert_int_equal(k.server.accepted, more ? 1 : 3);
@@ -241,6 +253,35 @@ static void a_connection_that_goes_to_another_client_has_its_limit(void **state)
     }
 }
 
+/* The peer was told the former's window, and would wait for ever for a quarter of a larger one. */
+static void its_streams_windows_are_those_that_the_peer_knows(void **state)
+{
+    static const char block[16384];
+    struct belay_http_options small = h2_options(), large = h2_options();
+    struct call call = {0};
+    struct h2_kit k;
+    unsigned before;
+
+    (void)state;
+    small.stream_window = 65535;
+    large.stream_window = 1 << 20;
+    open_after_another(&k, small, large);
+    begin(&k, &call, 1);
+    h2_until_requests(&k, 2);
+    assert_int_equal(k.server.accepted, 1);
+    before = k.server.conns[0].got[H2_WINDOW_UPDATE];
+    h2_head(&k.server, 0, 0, 3, ":status: 200\n");
+    for (int i = 0; i < 3; i++)
+        h2_frame(&k.server, 0, H2_DATA, 0, 3, block, sizeof block);
+    h2_turn(&k);
+    assert_int_equal(call.len, 3 * sizeof block);
+    assert_true(k.server.conns[0].got[H2_WINDOW_UPDATE] > before);
+    h2_data(&k.server, 0, H2_END_STREAM, 3, "");
+    h2_until(&k, &call.done);
+    call_clear(&call);
+    h2_close(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -252,6 +293,7 @@ int main(void)
         cmocka_unit_test(where_none_may_be_idle_none_is_dialled_before_it_is_wanted),
         cmocka_unit_test(one_that_comes_up_with_no_room_is_not_followed_at_once),
         cmocka_unit_test(a_connection_that_goes_to_another_client_has_its_limit),
+        cmocka_unit_test(its_streams_windows_are_those_that_the_peer_knows),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
