@@ -293,6 +293,17 @@ bool belay_channel_is_closed(const struct belay_channel *channel)
     return channel->closing;
 }
 
+bool bl_channel_is_sent_away(const struct belay_channel *ch)
+{
+    bool ending = false;
+
+    BL_CP_EACH_SUB(sub, &ch->cp)
+    {
+        ending |= sub->ending > 0;
+    }
+    return ending && !ch->closing && ch->cp.state != BELAY_CHANNEL_READY;
+}
+
 struct belay_loop *belay_channel_loop(const struct belay_channel *channel)
 {
     return channel->loop;

@@ -79,6 +79,10 @@ static inline uint64_t bl_channel_now(const struct belay_channel *ch)
     return bl_now(ch->loop);
 }
 
+/* It is READY no more by its server's wish (GOAWAY), which finishes what it has. It may be connecting,
+ * where a call that the server refused with it is attempted again. */
+bool bl_channel_is_sent_away(const struct belay_channel *ch);
+
 /* Calls that are attempted from now on ask this one. */
 static inline void bl_channel_set_credentials(struct belay_channel *ch,
                                               belay_rpc_credentials_fn *fn, void *arg)

@@ -68,25 +68,11 @@ void bl_chronicle_end_leaving(struct belay_chronicle *c)
         belay_channel_close(BL_LIST_OF(at, struct leaving, link)->channel, NULL, NULL);
 }
 
-/* The server's wish, not a failure: it finishes what it has. It may be connecting, where a call that
- * the server refused with it is attempted again. */
-static bool was_sent_away(const struct belay_channel *channel)
-{
-    bool ending = false;
-
-    BL_CP_EACH_SUB(sub, &channel->cp)
-    {
-        ending |= sub->ending > 0;
-    }
-    return ending && !belay_channel_is_closed(channel) &&
-           belay_channel_get_state(channel) != BELAY_CHANNEL_READY;
-}
-
 void bl_chronicle_close_channel(struct belay_chronicle *c, struct belay_channel *channel)
 {
     if (c->functions.disconnect)
         c->functions.disconnect(channel, c->functions.arg);
-    else if (c->let_go || !was_sent_away(channel) || !let_leave(c, channel))
+    else if (c->let_go || !bl_channel_is_sent_away(channel) || !let_leave(c, channel))
         belay_channel_close(channel, NULL, NULL);
 }
 
